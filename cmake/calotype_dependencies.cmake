@@ -1,0 +1,15 @@
+# Everything that Calotype takes from elsewhere. The installed package runs this
+# file too, so that a consumer resolves the same targets.
+find_package(Torch REQUIRED)
+find_package(OpenCV REQUIRED COMPONENTS core imgproc)
+find_package(HDF5 REQUIRED COMPONENTS C)
+find_package(ZLIB REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(nlohmann_json REQUIRED)
+find_package(fmt REQUIRED)
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(calotype_turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_check_modules(calotype_webp REQUIRED IMPORTED_TARGET libwebp)
+pkg_check_modules(calotype_xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(calotype_stb REQUIRED IMPORTED_TARGET stb)

@@ -1,0 +1,22 @@
+# calotype_warnings: the warnings of our own code.
+# calotype_pch:      the precompiled header that every target reuses.
+add_library(calotype_warnings INTERFACE)
+target_compile_options(calotype_warnings INTERFACE $<BUILD_INTERFACE:
+  -Wall;-Wextra;-Wshadow;-Wnon-virtual-dtor;-Woverloaded-virtual>
+  $<$<BOOL:${CALOTYPE_WERROR}>:$<BUILD_INTERFACE:-Werror>>)
+install(TARGETS calotype_warnings EXPORT calotypeTargets)
+
+if(CALOTYPE_PCH)
+  file(WRITE ${PROJECT_BINARY_DIR}/calotype_pch.cpp "")
+  add_library(calotype_pch OBJECT ${PROJECT_BINARY_DIR}/calotype_pch.cpp)
+  target_link_libraries(calotype_pch PRIVATE
+    calotype_warnings torch fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
+  target_precompile_headers(calotype_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
+endif()
+
+# Compiles `target` with that header.
+function(calotype_reuse_pch target)
+  if(CALOTYPE_PCH)
+    target_precompile_headers(${target} REUSE_FROM calotype_pch)
+  endif()
+endfunction()

@@ -1,0 +1,99 @@
+#include "core/runtime.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+
+#include "core/error.h"
+#include "core/version.h"
+
+namespace calotype {
+namespace {
+
+/// The cgroup's CPU quota (version 2), in CPUs; 0 where there is none.
+double cgroup_cpus() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  double quota = 0, period = 0;
+  return file >> quota >> period && period > 0 ? quota / period : 0;
+}
+
+/// glibc gives large blocks back to the system at each free, so that each step's
+/// tensors are paged in anew: 7 to 15 % of a training step (bench/README.md).
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 2047 << 20);
+  mallopt(M_TOP_PAD, 64 << 20);
+}
+
+c10::Device pick_device(const std::string& name) {
+  const bool has_cuda = at::globalContext().hasCUDA();
+  if (name == "auto") return has_cuda ? c10::Device("cuda") : c10::Device("cpu");
+  if (name != "cpu" && name.rfind("cuda", 0) != 0)
+    throw ConfigError(fmt::format("--device: expected auto, cpu, cuda or cuda:N, got {}", name));
+  if (name != "cpu" && !has_cuda)
+    throw ConfigError(fmt::format("--device: {} is not available; this machine has cpu", name));
+  return c10::Device(name);
+}
+
+}  // namespace
+
+int num_usable_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  if (const double quota = cgroup_cpus(); quota > 0)
+    count = std::min(count, int(std::ceil(quota)));
+  return std::max(count, 1);
+}
+
+c10::Device set_up_runtime(const RuntimeOptions& options) {
+  if (options.num_threads < 0 || options.num_threads > 1024)
+    throw ConfigError(fmt::format("--threads: expected 0 to 1024, got {}", options.num_threads));
+  keep_freed_memory();
+  at::set_num_threads(options.num_threads > 0 ? options.num_threads : num_usable_cpus());
+  // Numbers below 1e-38 cost a hundred times a normal one and change nothing.
+  at::globalContext().setFlushDenormal(true);
+  return pick_device(options.device);
+}
+
+c10::ScalarType parse_dtype(const std::string& name) {
+  if (name == "fp32") return c10::kFloat;
+  if (name == "fp16") return c10::kHalf;
+  if (name == "bf16") return c10::kBFloat16;
+  throw ConfigError(fmt::format("dtype: expected fp32, fp16 or bf16, got {}", name));
+}
+
+std::string dtype_name(c10::ScalarType type) {
+  switch (type) {
+    case c10::kFloat: return "fp32";
+    case c10::kHalf: return "fp16";
+    case c10::kBFloat16: return "bf16";
+    default: return c10::toString(type);
+  }
+}
+
+int64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t(usage.ru_maxrss) * 1024;
+}
+
+double monotonic_s() {
+  return std::chrono::duration<double>(
+             std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::string version_text() {
+  return fmt::format("calotype {}, LibTorch {}", kVersion, TORCH_VERSION);
+}
+
+}  // namespace calotype

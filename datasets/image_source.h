@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "datasets/image.h"
+#include "datasets/image_io.h"
+
+namespace calotype {
+
+/// One image as its source holds it.
+struct SourceImage {
+  Image image;
+  uint64_t hash = 0;  // XXH3 of the file's bytes, or of the pixels where there is no file
+};
+
+/// An ordered set of images with names and labels. All functions may be called
+/// from several threads at once.
+class ImageSource {
+ public:
+  virtual ~ImageSource() = default;
+
+  virtual int64_t size() const = 0;
+
+  /// Reads and decodes image `index`. Throws DataError if the file is bad.
+  virtual SourceImage load(int64_t index) const = 0;
+
+  /// Unique within the source; for folders the path below it ("shirt/12.png").
+  virtual std::string name(int64_t index) const = 0;
+
+  /// Class in [0, class_names().size()), or -1.
+  virtual int64_t label(int64_t index) const = 0;
+
+  virtual std::vector<std::string> class_names() const = 0;
+
+  /// What the user would type to open it again.
+  virtual std::string spec() const = 0;
+
+  /// 16 hex digits that change when names, sizes or times of the files change.
+  virtual std::string fingerprint() const = 0;
+
+  /// Files that were seen and are no images (text files and the like).
+  virtual std::vector<std::string> ignored_files() const { return {}; }
+};
+
+/// Opens what --data names: a folder of images (sub-folders are classes), one image,
+/// an IDX file (gzipped or not), `fashion-mnist:train`, `fashion-mnist:test`,
+/// `synthetic:COUNT` or `synthetic:COUNT:SIZE[:CHANNELS[:SEED]]`. A suffix
+/// `[A:B]` keeps images A to B-1. Throws ConfigError that says what is missing and
+/// how to get it.
+std::unique_ptr<ImageSource> open_source(const std::string& spec,
+                                         const ImageLimits& limits = {});
+
+}  // namespace calotype

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "datasets/image_source.h"
+#include "datasets/transforms.h"
+
+namespace calotype {
+
+struct LoaderConfig {
+  int64_t batch_size = 32;
+  bool shuffle = true;
+  bool drop_last = false;   // leave out a last batch that is not full
+  bool strict = false;      // a bad image throws instead of being skipped
+  int num_workers = 2;      // decoding threads
+  int64_t prefetch = 4;     // batches kept ready
+  uint64_t seed = 0;
+};
+
+/// Images of one shape.
+struct ImageBatch {
+  at::Tensor images;   // [N,C,H,W] float in [-1,1]
+  at::Tensor labels;   // [N] int64, -1 where unknown
+  at::Tensor indices;  // [N] int64, position in the source
+  std::vector<std::string> names;
+  std::vector<std::array<int32_t, 2>> sizes;  // height, width before preprocessing
+  std::vector<uint64_t> hashes;
+  int64_t next_position = 0;  // give this to the loader to go on after the batch
+};
+
+struct SkippedImage {
+  int64_t index = 0;
+  std::string name, reason;
+};
+
+/// One pass over a source. The order, the crops and the flips are a function of
+/// (seed, epoch, index): the number of workers and a restart change nothing.
+/// Images of different shapes never share a batch: each shape fills its own, and
+/// what is left at the end comes out in the order in which the shapes appeared.
+class Loader {
+ public:
+  /// `skip`: indices that are not wanted (already encoded), or null.
+  Loader(std::shared_ptr<const ImageSource> source, Preprocessing preprocessing,
+         LoaderConfig config, uint32_t epoch = 0, int64_t start_position = 0,
+         const std::vector<bool>* skip = nullptr);
+  ~Loader();
+
+  /// The next batch, or nothing at the end of the pass.
+  std::optional<ImageBatch> next();
+
+  /// Bad images met so far.
+  const std::vector<SkippedImage>& skipped() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace calotype

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace calotype {
+
+/// One batch for any trainable thing.
+struct Batch {
+  at::Tensor data;     // images [N,C,H,W] in [-1,1], or latent means [N,D,h,w]
+  at::Tensor logvar;   // of the latents, or undefined
+  at::Tensor labels;   // [N] int64, -1 where unknown
+  at::Tensor samples;  // [N] int64, names each sample's random draws on the CPU
+  uint64_t seed = 0;   // of the run
+  int64_t step = 0;    // optimizer steps so far
+};
+
+/// Named losses of one batch. `total` is what is minimised; `parts` are what
+/// metrics.jsonl and the progress line show, in order.
+struct Losses {
+  at::Tensor total;                                    // scalar
+  std::vector<std::pair<std::string, at::Tensor>> parts;  // scalars
+};
+
+/// What the one trainer can train.
+class Trainable {
+ public:
+  virtual ~Trainable() = default;
+
+  /// Loss of a batch. All randomness comes from (seed, samples, step).
+  virtual Losses losses(const Batch& batch) = 0;
+
+  /// The network whose parameters are trained and saved.
+  virtual torch::nn::Module& module() = 0;
+
+  /// Images or latents that show how far training is (fixed inputs, fixed noise),
+  /// or an undefined tensor. Called with the averaged weights in place.
+  virtual at::Tensor preview(const Batch& batch) = 0;
+};
+
+}  // namespace calotype
