@@ -44,8 +44,8 @@ std::string bytes_text(double size_bytes) {
   const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   int unit = 0;
   for (; size_bytes >= 1024 && unit < 4; ++unit) size_bytes /= 1024;
-  return fmt::format(unit == 0 || size_bytes >= 100 ? "{:.0f} {}" : "{:.1f} {}",
-                     size_bytes, units[unit]);
+  const int digits = unit == 0 || size_bytes >= 100 ? 0 : 1;
+  return fmt::format("{:.{}f} {}", size_bytes, digits, units[unit]);
 }
 
 Progress::Progress(std::string label, int64_t total, std::string unit, int64_t start)
