@@ -1,15 +1,26 @@
 # Everything that Calotype takes from elsewhere. The installed package runs this
 # file too, so that a consumer resolves the same targets.
 find_package(Torch REQUIRED)
-find_package(OpenCV REQUIRED COMPONENTS core imgproc)
-find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(nlohmann_json REQUIRED)
 find_package(fmt REQUIRED)
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
+pkg_search_module(calotype_hdf5 REQUIRED IMPORTED_TARGET hdf5-serial hdf5)
 pkg_check_modules(calotype_turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)
 pkg_check_modules(calotype_webp REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(calotype_xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(calotype_stb REQUIRED IMPORTED_TARGET stb)
+
+# Debian keeps OpenCVConfig.cmake in libopencv-dev, which pulls in every module of
+# OpenCV and its desktop; core and imgproc are found by hand instead.
+if(NOT TARGET calotype_opencv)
+  find_path(CALOTYPE_OPENCV_INCLUDE opencv2/imgproc.hpp PATH_SUFFIXES opencv4 REQUIRED)
+  find_library(CALOTYPE_OPENCV_CORE opencv_core REQUIRED)
+  find_library(CALOTYPE_OPENCV_IMGPROC opencv_imgproc REQUIRED)
+  add_library(calotype_opencv INTERFACE IMPORTED)
+  target_include_directories(calotype_opencv INTERFACE ${CALOTYPE_OPENCV_INCLUDE})
+  target_link_libraries(calotype_opencv INTERFACE
+    ${CALOTYPE_OPENCV_IMGPROC} ${CALOTYPE_OPENCV_CORE})
+endif()
