@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <concepts>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -68,7 +70,10 @@ constexpr const char* type_name() {
 template <class T>
 bool holds(const Json& json) {
   if constexpr (std::same_as<T, bool>) return json.is_boolean();
-  else if constexpr (std::integral<T>) return json.is_number_integer();
+  else if constexpr (std::integral<T>)
+    return json.is_number_unsigned() ? std::in_range<T>(json.get<uint64_t>())
+                                     : json.is_number_integer() &&
+                                           std::in_range<T>(json.get<int64_t>());
   else if constexpr (std::floating_point<T>) return json.is_number();
   else return json.is_string();
 }

@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -85,9 +86,12 @@ at::Tensor uniform_rows(const at::Tensor& samples, uint64_t seed, Stream stream,
   check_shape("uniform_rows", "samples", samples, {-1});
   const auto index = samples.to(at::kCPU, at::kLong).contiguous();
   auto out = at::empty({index.size(0)}, at::kFloat);
-  for (int64_t i = 0; i < index.size(0); ++i)
+  constexpr double kLargest = 1 - 0x1p-24;  // what is nearer to 1 rounds to 1
+  for (int64_t i = 0; i < index.size(0); ++i) {
+    const auto sample = uint64_t(index.data_ptr<int64_t>()[i]);
     out.data_ptr<float>()[i] =
-        float(uniform({seed, stream, uint64_t(index.data_ptr<int64_t>()[i]), step}));
+        float(std::min(uniform({seed, stream, sample, step}), kLargest));
+  }
   return out;
 }
 
