@@ -1,0 +1,34 @@
+#include "nn/activation.h"
+
+#include <torch/torch.h>
+
+#include "core/check.h"
+#include "nn/norm_silu.h"
+
+namespace calotype {
+
+Activation parse_activation(const std::string& name) {
+  check_one_of("config", "act_fn", name, {"silu", "swish", "mish", "gelu", "relu"});
+  if (name == "mish") return Activation::kMish;
+  if (name == "gelu") return Activation::kGelu;
+  if (name == "relu") return Activation::kRelu;
+  return Activation::kSilu;
+}
+
+at::Tensor activate(Activation activation, const at::Tensor& x) {
+  switch (activation) {
+    case Activation::kMish: return torch::mish(x);
+    case Activation::kGelu: return torch::gelu(x);
+    case Activation::kRelu: return torch::relu(x);
+    case Activation::kSilu: break;
+  }
+  return torch::silu(x);
+}
+
+at::Tensor norm_activate(torch::nn::GroupNorm& norm, Activation activation,
+                         const at::Tensor& x) {
+  if (activation == Activation::kSilu) return norm_silu(norm, x);
+  return activate(activation, norm->forward(x));
+}
+
+}  // namespace calotype

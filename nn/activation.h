@@ -1,0 +1,22 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/modules/normalization.h>
+
+#include <string>
+
+namespace calotype {
+
+/// The activations that diffusers' act_fn names.
+enum class Activation { kSilu, kMish, kGelu, kRelu };
+
+/// silu (or swish), mish, gelu, relu. Throws ConfigError.
+Activation parse_activation(const std::string& name);
+
+at::Tensor activate(Activation activation, const at::Tensor& x);
+
+/// activate(norm(x)), in one pass where we have a kernel for it (norm_silu.h).
+at::Tensor norm_activate(torch::nn::GroupNorm& norm, Activation activation,
+                         const at::Tensor& x);
+
+}  // namespace calotype

@@ -1,0 +1,217 @@
+#include "nn/safetensors.h"
+
+#include <ATen/Functions.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+#include <set>
+
+#include "core/check.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "core/files.h"
+
+namespace calotype {
+namespace {
+
+constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
+constexpr size_t kAlignment = 8;                   // of the first tensor's bytes
+
+struct TypeName {
+  const char* name;
+  at::ScalarType type;
+};
+
+constexpr std::array<TypeName, 10> kTypes{{{"F64", at::kDouble},
+                                           {"F32", at::kFloat},
+                                           {"F16", at::kHalf},
+                                           {"BF16", at::kBFloat16},
+                                           {"I64", at::kLong},
+                                           {"I32", at::kInt},
+                                           {"I16", at::kShort},
+                                           {"I8", at::kChar},
+                                           {"U8", at::kByte},
+                                           {"BOOL", at::kBool}}};
+
+/// Where one tensor lies, as the header says.
+struct Entry {
+  std::string name;
+  at::ScalarType type = at::kFloat;
+  std::vector<int64_t> shape;
+  uint64_t begin = 0, end = 0;
+};
+
+/// Bytes of a tensor, or nothing if the product overflows.
+std::optional<uint64_t> checked_bytes(const Entry& entry) {
+  uint64_t bytes = at::elementSize(entry.type);
+  for (const auto size : entry.shape)
+    if (size < 0 || __builtin_mul_overflow(bytes, uint64_t(size), &bytes)) return {};
+  return bytes;
+}
+
+/// Parses the header; every complaint is a DataError that begins with `where`.
+class HeaderReader {
+ public:
+  HeaderReader(std::string_view text, uint64_t buffer_bytes, std::string where)
+      : where_(std::move(where)) {
+    const auto json = parse(text);
+    for (const auto& item : json.items()) {
+      if (item.key() == "__metadata__") read_metadata(item.value());
+      else entries_.push_back(read_entry(item.key(), item.value()));
+    }
+    check_tiling(buffer_bytes);
+  }
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const {
+    throw DataError(where_ + ": " + what);
+  }
+
+  // The JSON library keeps the last of two equal keys; the format forbids them.
+  nlohmann::json parse(std::string_view text) const {
+    std::vector<std::set<std::string>> open;
+    const auto refuse_duplicates = [&](int, nlohmann::json::parse_event_t event,
+                                       nlohmann::json& value) {
+      using Event = nlohmann::json::parse_event_t;
+      if (event == Event::object_start) open.emplace_back();
+      if (event == Event::object_end) open.pop_back();
+      if (event == Event::key && !open.back().insert(value.get<std::string>()).second)
+        fail(fmt::format("key \"{}\" stands twice in the header", value.get<std::string>()));
+      return true;
+    };
+    try {
+      auto json = nlohmann::json::parse(text, refuse_duplicates);
+      if (!json.is_object()) fail("the header is not a JSON object");
+      return json;
+    } catch (const nlohmann::json::exception&) {
+      fail("the header is not JSON");
+    }
+  }
+
+  void read_metadata(const nlohmann::json& json) {
+    if (!json.is_object()) fail("__metadata__ is not an object");
+    for (const auto& item : json.items()) {
+      if (!item.value().is_string()) fail("__metadata__ must hold texts");
+      metadata_[item.key()] = item.value().get<std::string>();
+    }
+  }
+
+  Entry read_entry(const std::string& name, const nlohmann::json& json) const {
+    Entry entry{.name = name};
+    try {
+      const auto type = json.at("dtype").get<std::string>();
+      const auto known = std::find_if(kTypes.begin(), kTypes.end(),
+                                      [&](const auto& t) { return type == t.name; });
+      if (known == kTypes.end()) fail(fmt::format("{}: unknown dtype {}", name, type));
+      entry.type = known->type;
+      for (const auto& size : json.at("shape")) {
+        if (!size.is_number_unsigned()) fail(name + ": shape must hold whole numbers");
+        entry.shape.push_back(size.get<int64_t>());
+      }
+      const auto& offsets = json.at("data_offsets");
+      if (!offsets.is_array() || offsets.size() != 2 ||
+          !offsets[0].is_number_unsigned() || !offsets[1].is_number_unsigned())
+        fail(name + ": data_offsets must be two whole numbers");
+      entry.begin = offsets[0].get<uint64_t>();
+      entry.end = offsets[1].get<uint64_t>();
+    } catch (const nlohmann::json::exception&) {
+      fail(name + ": expected dtype, shape and data_offsets");
+    }
+    const auto bytes = checked_bytes(entry);
+    if (!bytes || entry.end < entry.begin || entry.end - entry.begin != *bytes)
+      fail(fmt::format("{}: data_offsets do not match the shape {}", name,
+                       shape_text(entry.shape)));
+    return entry;
+  }
+
+  void check_tiling(uint64_t buffer_bytes) {
+    std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    });
+    uint64_t at = 0;
+    for (const auto& entry : entries_) {
+      if (entry.begin != at)
+        fail(fmt::format("{}: starts at byte {}, expected {}", entry.name, entry.begin, at));
+      at = entry.end;
+    }
+    if (at != buffer_bytes)
+      fail(fmt::format("the header describes {} bytes of tensors, the file has {}", at,
+                       buffer_bytes));
+  }
+
+  std::string where_;
+  std::vector<Entry> entries_;
+  std::map<std::string, std::string> metadata_;
+};
+
+const char* type_name(at::ScalarType type) {
+  for (const auto& known : kTypes)
+    if (known.type == type) return known.name;
+  throw ShapeError(fmt::format("safetensors: cannot hold {}", c10::toString(type)));
+}
+
+}  // namespace
+
+TensorFile read_safetensors(const std::filesystem::path& path) {
+  const auto bytes = read_file(path);
+  const auto where = path.string();
+  uint64_t header_bytes = 0;
+  if (bytes.size() < sizeof header_bytes)
+    throw DataError(where + ": too short to be a safetensors file");
+  std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);  // little-endian
+  if (header_bytes > kMaxHeaderBytes || header_bytes > bytes.size() - sizeof header_bytes)
+    throw DataError(fmt::format(
+        "{}: not a safetensors file, or truncated: its header claims {} bytes of {}",
+        where, header_bytes, bytes.size()));
+
+  const auto* header = reinterpret_cast<const char*>(bytes.data()) + sizeof header_bytes;
+  const auto* buffer = bytes.data() + sizeof header_bytes + header_bytes;
+  const uint64_t buffer_bytes = bytes.size() - sizeof header_bytes - header_bytes;
+  const HeaderReader reader({header, header_bytes}, buffer_bytes, where);
+
+  TensorFile file{.tensors = {}, .metadata = reader.metadata()};
+  for (const auto& entry : reader.entries()) {
+    auto tensor = at::empty(entry.shape, entry.type);
+    if (entry.end > entry.begin)
+      std::memcpy(tensor.data_ptr(), buffer + entry.begin, entry.end - entry.begin);
+    file.tensors.emplace(entry.name, std::move(tensor));
+  }
+  return file;
+}
+
+void write_safetensors(const std::filesystem::path& path, const TensorFile& file) {
+  Json header = Json::object();
+  if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
+  std::vector<at::Tensor> tensors;
+  uint64_t at = 0;
+  for (const auto& [name, tensor] : file.tensors) {
+    tensors.push_back(tensor.detach().to(at::kCPU).contiguous());
+    const uint64_t end = at + tensors.back().nbytes();
+    header[name] = {{"dtype", type_name(tensor.scalar_type())},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {at, end}}};
+    at = end;
+  }
+  auto text = header.dump();
+  text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
+
+  std::vector<uint8_t> bytes(sizeof(uint64_t) + text.size() + at);
+  const uint64_t header_bytes = text.size();
+  auto* out = bytes.data();
+  const auto put = [&](const void* data, size_t size) {
+    if (size > 0) std::memcpy(out, data, size);
+    out += size;
+  };
+  put(&header_bytes, sizeof header_bytes);
+  put(text.data(), text.size());
+  for (const auto& tensor : tensors) put(tensor.data_ptr(), tensor.nbytes());
+  write_file_atomic(path, bytes);
+}
+
+}  // namespace calotype

@@ -1,0 +1,50 @@
+#include "nn/time_embedding.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <numbers>
+
+namespace calotype {
+namespace {
+
+constexpr double kMaxPeriod = 10000;
+constexpr double kFourierScale = 16;  // diffusers' UNet2DModel
+
+}  // namespace
+
+torch::Tensor sinusoidal_embedding(const torch::Tensor& times, int64_t dim,
+                                   bool cosine_first, double freq_shift) {
+  const int64_t half = dim / 2;
+  const auto options = torch::TensorOptions().dtype(torch::kFloat).device(times.device());
+  const auto exponents =
+      torch::arange(half, options) * (-std::log(kMaxPeriod) / (double(half) - freq_shift));
+  const auto angles = times.to(torch::kFloat).unsqueeze(1) * exponents.exp().unsqueeze(0);
+  auto embedding = cosine_first ? torch::cat({angles.cos(), angles.sin()}, 1)
+                                : torch::cat({angles.sin(), angles.cos()}, 1);
+  if (dim % 2 == 1) embedding = torch::constant_pad_nd(embedding, {0, 1});
+  return embedding;
+}
+
+FourierEmbeddingImpl::FourierEmbeddingImpl(int64_t half_dim) {
+  weight_ = register_parameter("weight", torch::randn({half_dim}) * kFourierScale,
+                               /*requires_grad=*/false);
+}
+
+torch::Tensor FourierEmbeddingImpl::forward(const torch::Tensor& times) {
+  const auto angles = times.to(torch::kFloat).log().unsqueeze(1) * weight_.unsqueeze(0) *
+                      (2 * std::numbers::pi);
+  return torch::cat({angles.sin(), angles.cos()}, 1);
+}
+
+TimeMlpImpl::TimeMlpImpl(int64_t in_dim, int64_t out_dim, Activation activation)
+    : activation_(activation) {
+  linear_1_ = register_module("linear_1", torch::nn::Linear(in_dim, out_dim));
+  linear_2_ = register_module("linear_2", torch::nn::Linear(out_dim, out_dim));
+}
+
+torch::Tensor TimeMlpImpl::forward(const torch::Tensor& x) {
+  return linear_2_(activate(activation_, linear_1_(x)));
+}
+
+}  // namespace calotype
