@@ -16,6 +16,7 @@ function(calotype_module name)
     PUBLIC ${arg_USES}
     PRIVATE calotype_warnings ${arg_LINKS})
   calotype_reuse_pch(calotype_${name})
+  set_property(GLOBAL APPEND PROPERTY CALOTYPE_MODULES ${name})
 
   set_target_properties(calotype_${name} PROPERTIES EXPORT_NAME ${name})
   install(TARGETS calotype_${name} EXPORT calotypeTargets

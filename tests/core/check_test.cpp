@@ -29,6 +29,10 @@ TEST(CheckShape, SaysWhereWhatExpectedAndGot) {
           "Quantizer: latent must be [*, 64, *, *], got [2, 32, 8, 8]"));
 }
 
+TEST(CheckShape, RefusesALargerSizeToo) {
+  EXPECT_THROW(check_shape("f", "x", at::zeros({3}), {2}), ShapeError);
+}
+
 TEST(CheckShape, RefusesAnotherNumberOfDimensions) {
   EXPECT_THAT(
       [] {

@@ -3,14 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
 #include <numeric>
 
 #include "core/error.h"
+#include "tests/core/child_process.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -147,16 +146,6 @@ TEST(MakeFolder, RefusesAFileInTheWay) {
   EXPECT_THAT(
       [&] { make_folder(folder / "a"); },
       ThrowsMessage<ConfigError>(HasSubstr("/a: cannot make the folder")));
-}
-
-/// Runs `work` in another process and returns its exit code.
-template <class Work>
-int exit_code_of_child(Work&& work) {
-  const pid_t child = fork();
-  if (child == 0) _exit(work());
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 TEST(FolderLock, RefusesASecondProcess) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 #include <vector>
 
@@ -40,6 +41,13 @@ TEST(Permutation, DependsOnSeedAndEpoch) {
   EXPECT_NE(order, order_of(1000, 7, 4));
   EXPECT_NE(order, order_of(1000, 8, 3));
   EXPECT_NE(order, order_of(1000, 7 + (uint64_t{1} << 32), 3));
+}
+
+// Computed with Python from the definition in core/random.h. A release that
+// changes this order breaks every run that is to be resumed.
+TEST(Permutation, KeepsItsOrderFromReleaseToRelease) {
+  EXPECT_THAT(order_of(10, 1, 2),
+              testing::ElementsAre(6, 4, 7, 3, 8, 2, 1, 9, 5, 0));
 }
 
 TEST(Permutation, MakesEveryOrderOfThree) {

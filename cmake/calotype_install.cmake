@@ -1,0 +1,25 @@
+# cmake --install: the program, the libraries with their headers (calotype_module puts
+# them into calotypeTargets), and what find_package(calotype) reads.
+include(CMakePackageConfigHelpers)
+
+get_property(modules GLOBAL PROPERTY CALOTYPE_MODULES)
+add_library(calotype_all INTERFACE)
+list(TRANSFORM modules PREPEND calotype::)
+target_link_libraries(calotype_all INTERFACE ${modules})
+set_target_properties(calotype_all PROPERTIES EXPORT_NAME calotype)
+
+install(TARGETS calotype RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS calotype_all EXPORT calotypeTargets)
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/calotype)
+configure_package_config_file(cmake/calotypeConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/calotypeConfig.cmake INSTALL_DESTINATION ${package_folder})
+# Before 1.0 a new minor version may change the interface.
+write_basic_package_version_file(
+  ${PROJECT_BINARY_DIR}/calotypeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES
+  cmake/calotype_dependencies.cmake
+  ${PROJECT_BINARY_DIR}/calotypeConfig.cmake
+  ${PROJECT_BINARY_DIR}/calotypeConfigVersion.cmake
+  DESTINATION ${package_folder})
+install(EXPORT calotypeTargets NAMESPACE calotype:: DESTINATION ${package_folder})
