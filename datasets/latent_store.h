@@ -18,13 +18,14 @@ namespace calotype {
 /// store.json: everything that one must know to use the latents.
 struct StoreInfo {
   int64_t format_version = 1;
-  std::string kind = "moments";  // moments (mean and logvar), latents, later tokens
-  std::string dtype = "fp32";    // fp32, fp16, bf16
+  std::string kind =
+      "moments";  // moments (mean and logvar), latents, later tokens
+  std::string dtype = "fp32";                     // fp32, fp16, bf16
   std::vector<std::vector<int64_t>> grid_shapes;  // [D,h,w] of each bucket
-  Json codec = Json::object();          // class, sha256, config, path
-  Json preprocessing = Json::object();  // resize, crop, channels
-  Json source = Json::object();         // spec, fingerprint, count
-  Json recipe = Json::object();         // how latents were drawn, where they were
+  Json codec = Json::object();                    // class, sha256, config, path
+  Json preprocessing = Json::object();            // resize, crop, channels
+  Json source = Json::object();                   // spec, fingerprint, count
+  Json recipe = Json::object();  // how latents were drawn, where they were
   std::vector<std::string> class_names;
   std::vector<double> mean;  // [D] of the latents that training draws
   std::vector<double> std;   // [D] sqrt(var(mean) + mean(exp(logvar)))
@@ -51,29 +52,41 @@ void visit_fields(StoreInfo& c, Visitor&& visit) {
 
 /// Rows on their way into or out of a store; all of one grid shape.
 struct StoreRows {
-  LatentGrid grid;           // [N,D,h,w] float
-  at::Tensor labels;         // [N] int64, -1 where unknown
-  at::Tensor indices;        // [N] int64, position in the source
+  LatentGrid grid;     // [N,D,h,w] float
+  at::Tensor labels;   // [N] int64, -1 where unknown
+  at::Tensor indices;  // [N] int64, position in the source
   std::vector<std::string> names;
   std::vector<std::array<int32_t, 2>> sizes;  // original height, width
   std::vector<uint64_t> hashes;               // of the source images
 };
 
 /// Writes a store, or goes on with one that was broken off. Shards are whole or
-/// not there; a kill loses at most the shard in progress.
+/// not there; a kill loses at most the shards in progress, one per grid shape.
+/// If the rows come in the same order, a store that was broken off and resumed
+/// is the same, byte for byte, as one that was not.
 class StoreWriter {
  public:
+  /// Shards of earlier runs that are missing or damaged count as never written.
   /// Throws ConfigError if `folder` holds a store of another codec, source,
-  /// preprocessing or dtype (naming the difference), a complete one, or if another
-  /// process is writing there.
+  /// preprocessing or dtype (naming the difference), a complete and sound one,
+  /// or if another process is writing there; DataError if its store.json is
+  /// damaged or of a newer format. `info`: shapes, statistics and counts are
+  /// found out here and need not be set.
   StoreWriter(const std::filesystem::path& folder, const StoreInfo& info,
               int64_t rows_per_shard = 8192);
   ~StoreWriter();
 
-  /// Which indices of the source [0, count) earlier runs have stored.
+  /// Which indices of the source [0, count) are stored, by earlier runs or this
+  /// one.
   std::vector<bool> stored(int64_t count) const;
   int64_t num_stored() const;
 
+  /// Takes rows of one grid shape; all shapes of a store have the same D.
+  /// Throws ShapeError if fields do not fit each other or an index is there
+  /// already, DataError that names the image if a moment is not finite,
+  /// ConfigError if one is too large for the dtype; then none of `rows` is
+  /// taken. Throws ConfigError if the disk is full; finished shards stay, and a
+  /// later run goes on.
   void append(const StoreRows& rows);
 
   /// Writes what is left and marks the store complete.
@@ -84,22 +97,31 @@ class StoreWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Reads a store through mapped memory; rows are numbered shard by shard.
+/// Reads a store through mapped memory; rows are numbered shard by shard. All
+/// functions may be called from several threads at once. The shards must not be
+/// truncated meanwhile. Opening checks sizes and headers; only verify_store
+/// reads everything and would see a flipped bit among the latents.
 class StoreReader {
  public:
-  /// Throws ConfigError if there is no store, DataError if it is damaged or of a
-  /// newer format. `allow_incomplete`: for a store whose encode was broken off.
-  explicit StoreReader(const std::filesystem::path& folder,
+  /// `path`: a store's folder, or one shard by itself: info() then has no
+  /// statistics, and tells that shard's count. Throws ConfigError if there is
+  /// no store or it is not complete, DataError if it is damaged or of a newer
+  /// format. `allow_incomplete`: for a store whose encode was broken off;
+  /// info() then tells the shapes, the count and the statistics of what is
+  /// there.
+  explicit StoreReader(const std::filesystem::path& path,
                        bool allow_incomplete = false);
   ~StoreReader();
 
   const StoreInfo& info() const;
   int64_t size() const;
 
-  /// Rows that share one grid shape, per bucket in the order of info().grid_shapes.
+  /// Rows that share one grid shape, per bucket in the order of
+  /// info().grid_shapes.
   const std::vector<std::vector<int64_t>>& buckets() const;
 
-  /// Latents, labels and indices of `rows` (int64 [N], all of one bucket), as fp32.
+  /// Latents, labels and indices of `rows` (int64 [N] in [0, size()), all of
+  /// one bucket), as fp32. Throws ShapeError.
   StoreRows gather(const at::Tensor& rows) const;
 
   /// The same with names, sizes and hashes.
@@ -117,11 +139,17 @@ class StoreReader {
 struct StoreReport {
   int64_t num_shards = 0;
   int64_t num_rows = 0;
+  bool complete = false;
   std::vector<std::string> problems;
+  std::vector<std::string>
+      notes;  // worth knowing: skipped images, foreign files
 };
 
-/// Checks hashes, counts, shapes and that no index is missing or doubled. Never
-/// throws for damage: it goes into `problems`.
+/// Reads everything: hashes, headers, counts, shapes, values, statistics, and
+/// that no index is missing or doubled. Never throws for damage: it goes into
+/// `problems`. Throws ConfigError if `folder` holds nothing of a store. A file
+/// made to crash HDF5 could do so here: run it in a child process for files of
+/// strangers.
 StoreReport verify_store(const std::filesystem::path& folder);
 
 }  // namespace calotype

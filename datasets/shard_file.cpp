@@ -1,0 +1,185 @@
+#include "datasets/shard_file.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/check.h"
+#include "core/hash.h"
+#include "core/runtime.h"
+#include "datasets/store_info.h"
+#include "datasets/store_rows.h"
+
+namespace calotype {
+namespace {
+
+Hdf5Type moment_type(const std::string& dtype) {
+  if (dtype == "fp16") return Hdf5Type::kFloat16;
+  return dtype == "bf16" ? Hdf5Type::kBfloat16 : Hdf5Type::kFloat32;
+}
+
+template <class T>
+T load(const uint8_t* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);  // a foreign file need not be aligned
+  return value;
+}
+
+std::string hash_text(std::span<const uint8_t> bytes) {
+  return hex64(xxh64(bytes));
+}
+
+/// Throws DataError unless the file is the one that its line speaks of.
+void check_entry(std::span<const uint8_t> bytes, const ShardEntry& entry,
+                 const std::string& where) {
+  if (int64_t(bytes.size()) != entry.bytes)
+    throw DataError(fmt::format("{}: expected {} bytes, got {}", where,
+                                entry.bytes, bytes.size()));
+  if (hash_text(bytes.first(size_t(entry.header_bytes))) != entry.header_hash)
+    throw DataError(fmt::format("{}: the header is damaged", where));
+}
+
+}  // namespace
+
+ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
+                      const std::string& file) {
+  const auto& mean = rows.grid.mean;
+  const auto count = mean.size(0);
+  const auto longest = std::max_element(
+      rows.names.begin(), rows.names.end(),
+      [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  const auto name_bytes = std::max<size_t>(longest->size(), 1);
+  std::string names(size_t(count) * name_bytes, '\0');
+  for (size_t row = 0; row < rows.names.size(); ++row)
+    rows.names[row].copy(&names[row * name_bytes], name_bytes);
+
+  auto described = info;
+  described.grid_shapes = {mean.sizes().slice(1).vec()};
+  described.count = count;
+  const std::vector<Hdf5Attribute> attributes = {
+      {"format_version", described.format_version},
+      {"kind", described.kind},
+      {"dtype", described.dtype},
+      {"store", store_info_text(described)}};
+
+  const auto type = moment_type(info.dtype);
+  const auto item_bytes = int64_t(mean.element_size());
+  const auto latents = mean.contiguous(),
+             logvar = rows.grid.logvar.defined() ? rows.grid.logvar.contiguous()
+                                                 : at::Tensor();
+  const auto labels = rows.labels.contiguous(),
+             indices = rows.indices.contiguous();
+  std::vector<Hdf5Array> arrays = {
+      {"latents", type, item_bytes, latents.sizes().vec(), latents.data_ptr()}};
+  if (logvar.defined())
+    arrays.push_back(
+        {"logvar", type, item_bytes, logvar.sizes().vec(), logvar.data_ptr()});
+  arrays.push_back({"label", Hdf5Type::kInt64, 8, {count}, labels.data_ptr()});
+  arrays.push_back(
+      {"name", Hdf5Type::kText, int64_t(name_bytes), {count}, names.data()});
+  arrays.push_back({"index", Hdf5Type::kInt64, 8, {count}, indices.data_ptr()});
+  arrays.push_back(
+      {"size", Hdf5Type::kInt32, 4, {count, 2}, rows.sizes.data()});
+  arrays.push_back(
+      {"source_hash", Hdf5Type::kUint64, 8, {count}, rows.hashes.data()});
+
+  auto made = make_hdf5(attributes, arrays);
+  const auto header = std::span(made.bytes).first(size_t(made.header_bytes));
+  ShardEntry entry{.file = file,
+                   .grid_shape = described.grid_shapes[0],
+                   .count = count,
+                   .bytes = int64_t(made.bytes.size()),
+                   .hash = hash_text(made.bytes),
+                   .header_bytes = made.header_bytes,
+                   .header_hash = hash_text(header),
+                   .min_index = indices.min().item<int64_t>(),
+                   .max_index = indices.max().item<int64_t>(),
+                   .sums = channel_sums(latents, logvar)};
+  return {std::move(made.bytes), std::move(entry)};
+}
+
+ShardFile::ShardFile(const std::filesystem::path& path, const ShardEntry* entry)
+    : map_(path) {
+  if (entry) check_entry(map_.bytes(), *entry, path.string());
+  find_arrays(path);
+  if (entry && (entry->grid_shape != grid_shape() || entry->count != count()))
+    throw DataError(fmt::format(
+        "{}: expected {} rows of {}, got {} of {}", path.string(), entry->count,
+        shape_text(entry->grid_shape), count(), shape_text(grid_shape())));
+}
+
+void ShardFile::find_arrays(const std::filesystem::path& path) {
+  const Hdf5File file(path);
+  check_format_version(file.integer("format_version"), path.string());
+  info_ =
+      parse_store_info(file.text("store"), path.string() + ": attribute store");
+  latents_ = file.find("latents");
+  const auto expect = [&](const Hdf5Place& got, const char* array,
+                          Hdf5Type type, const std::vector<int64_t>& shape) {
+    if (got.type != type)
+      throw DataError(
+          fmt::format("{}: /{} has elements of another type than a store "
+                      "of {} {} has",
+                      path.string(), array, info_.dtype, info_.kind));
+    if (got.shape != shape)
+      throw DataError(fmt::format("{}: /{} must be {}, got {}", path.string(),
+                                  array, shape_text(shape),
+                                  shape_text(got.shape)));
+  };
+  const auto find = [&](const char* array, Hdf5Type type,
+                        const std::vector<int64_t>& shape) {
+    auto got = file.find(array);
+    expect(got, array, type, shape);
+    return got;
+  };
+  const auto shape = latents_.shape;
+  if (shape.size() != 4 || *std::min_element(shape.begin(), shape.end()) < 1)
+    throw DataError(fmt::format("{}: /latents must be [n, D, h, w], got {}",
+                                path.string(), shape_text(shape)));
+  const auto n = shape[0];
+  const auto type = moment_type(info_.dtype);
+  expect(latents_, "latents", type, shape);
+  has_logvar_ = info_.kind == "moments";
+  if (has_logvar_) logvar_ = find("logvar", type, shape);
+  label_ = find("label", Hdf5Type::kInt64, {n});
+  name_ = find("name", Hdf5Type::kText, {n});
+  index_ = find("index", Hdf5Type::kInt64, {n});
+  size_ = find("size", Hdf5Type::kInt32, {n, 2});
+  source_hash_ = find("source_hash", Hdf5Type::kUint64, {n});
+  info_.grid_shapes = {{shape[1], shape[2], shape[3]}};
+  info_.count = n;
+}
+
+at::Tensor ShardFile::moment(const Hdf5Place& place) const {
+  return at::from_blob(const_cast<uint8_t*>(at(place, 0)), place.shape,
+                       at::TensorOptions(parse_dtype(info_.dtype)));
+}
+
+int64_t ShardFile::label(int64_t row) const {
+  return load<int64_t>(at(label_, row));
+}
+
+int64_t ShardFile::index(int64_t row) const {
+  return load<int64_t>(at(index_, row));
+}
+
+std::string ShardFile::name(int64_t row) const {
+  const auto* text = reinterpret_cast<const char*>(at(name_, row));
+  return {text, strnlen(text, size_t(name_.item_bytes))};
+}
+
+std::array<int32_t, 2> ShardFile::size(int64_t row) const {
+  return load<std::array<int32_t, 2>>(at(size_, row));
+}
+
+uint64_t ShardFile::source_hash(int64_t row) const {
+  return load<uint64_t>(at(source_hash_, row));
+}
+
+std::string ShardFile::hash() const {
+  return hash_text(map_.bytes());
+}
+
+}  // namespace calotype

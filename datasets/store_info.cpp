@@ -1,0 +1,107 @@
+#include "datasets/store_info.h"
+
+#include <fmt/format.h>
+
+#include "core/check.h"
+
+namespace calotype {
+namespace {
+
+std::string value_text(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string difference(const Json& stored, const Json& wanted,
+                       const std::string& path) {
+  if (stored == wanted) return "";
+  if (!stored.is_object() || !wanted.is_object())
+    return fmt::format("{} is {} in the store, {} now", path,
+                       value_text(stored), value_text(wanted));
+  const auto prefix = path.empty() ? "" : path + ".";
+  for (const auto& [key, value] : stored.items()) {
+    const auto other = wanted.find(key);
+    if (other == wanted.end())
+      return fmt::format("{}{} is {} in the store, missing now", prefix, key,
+                         value_text(value));
+    auto found = difference(value, *other, prefix + key);
+    if (!found.empty()) return found;
+  }
+  for (const auto& [key, value] : wanted.items())
+    if (!stored.contains(key))
+      return fmt::format("{}{} is missing in the store, {} now", prefix, key,
+                         value_text(value));
+  return "";  // the same keys in another order
+}
+
+/// What rows depend on, the likeliest differences first.
+Json dependencies(const StoreInfo& info) {
+  auto codec = info.codec;
+  if (codec.is_object()) codec.erase("path");
+  auto source = info.source;
+  if (source.is_object()) source.erase("spec");
+  return {{"format_version", info.format_version},
+          {"kind", info.kind},
+          {"dtype", info.dtype},
+          {"codec", codec},
+          {"source", source},
+          {"preprocessing", info.preprocessing},
+          {"recipe", info.recipe},
+          {"class_names", info.class_names}};
+}
+
+}  // namespace
+
+void check_format_version(int64_t version, const std::string& where) {
+  if (version > kStoreFormatVersion)
+    throw DataError(fmt::format(
+        "{}: format_version {} is newer than {}, which this calotype reads",
+        where, version, kStoreFormatVersion));
+  if (version < 1)
+    throw DataError(fmt::format("{}: format_version must be 1 or more, got {}",
+                                where, version));
+}
+
+StoreInfo parse_store_info(const std::string& text, const std::string& where) {
+  const auto json = parse_json(text, where);
+  // Ahead of the keys, of which a newer version may have others.
+  if (json.is_object() && json.contains("format_version") &&
+      json["format_version"].is_number_integer())
+    check_format_version(json["format_version"].get<int64_t>(), where);
+  StoreInfo info;
+  try {
+    read_config(json, info, where);
+    check_store_info(info);
+  } catch (const ConfigError& error) {
+    throw DataError(error.what());  // nobody asked for this: the file says so
+  }
+  return info;
+}
+
+std::string store_info_text(const StoreInfo& info) {
+  // Names of classes are names of folders, which need not be UTF-8.
+  return write_config(info).dump(2, ' ', false,
+                                 Json::error_handler_t::replace) +
+         "\n";
+}
+
+void check_store_info(const StoreInfo& info) {
+  check_one_of("latent store", "kind", info.kind, {"moments", "latents"});
+  check_one_of("latent store", "dtype", info.dtype, {"fp32", "fp16", "bf16"});
+}
+
+StoreInfo identity_of(const StoreInfo& info) {
+  auto identity = info;
+  identity.format_version = kStoreFormatVersion;
+  identity.grid_shapes.clear();
+  identity.mean.clear();
+  identity.std.clear();
+  identity.count = 0;
+  identity.complete = false;
+  return identity;
+}
+
+std::string first_difference(const StoreInfo& stored, const StoreInfo& wanted) {
+  return difference(dependencies(stored), dependencies(wanted), "");
+}
+
+}  // namespace calotype

@@ -1,0 +1,229 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/check.h"
+#include "core/files.h"
+#include "core/runtime.h"
+#include "datasets/latent_store.h"
+#include "datasets/shard_file.h"
+#include "datasets/shard_list.h"
+#include "datasets/store_info.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kBytesPerTask =
+    1 << 18;  // below this a thread costs more than it saves
+
+/// A row's shard and its place there.
+struct Located {
+  const ShardFile* shard;
+  int64_t row;
+};
+
+}  // namespace
+
+struct StoreReader::Impl {
+  Impl(const fs::path& path, bool allow_incomplete) {
+    if (fs::is_regular_file(path)) {
+      open_shard(path);
+    } else {
+      open_store(path, allow_incomplete);
+    }
+    for (int64_t row = 0; const auto& shard : shards) {
+      first_rows.push_back(row);
+      auto& bucket = buckets[bucket_of(shard)];
+      for (int64_t i = 0; i < shard.count(); ++i) bucket.push_back(row++);
+      num_rows = row;
+    }
+  }
+
+  void open_shard(const fs::path& path) {
+    const auto list = read_shard_list(path.parent_path());
+    const auto entry = std::find_if(
+        list.entries.begin(), list.entries.end(), [&](const auto& each) {
+          return each.file == path.filename().string();
+        });
+    shards.emplace_back(path, entry == list.entries.end() ? nullptr : &*entry);
+    info = shards[0].info();
+    buckets.resize(1);
+  }
+
+  void open_store(const fs::path& folder, bool allow_incomplete) {
+    const auto path = folder / "store.json";
+    if (!fs::exists(path))
+      throw ConfigError(fmt::format(
+          "{}: no latent store here (store.json is missing)", folder.string()));
+    info = parse_store_info(read_text_file(path), path.string());
+    const auto list = read_shard_list(folder);
+    if (!list.problems.empty()) throw DataError(list.problems[0]);
+    if (info.complete) {
+      check_complete(list, folder);
+    } else if (allow_incomplete) {
+      info.grid_shapes = grid_shapes_of(list.entries);
+      set_normalisation(list.entries, info);
+    } else {
+      throw ConfigError(
+          fmt::format("{}: the store is not complete; run the same encode "
+                      "again to go on with it",
+                      folder.string()));
+    }
+    shards.reserve(list.entries.size());
+    for (const auto& entry : list.entries) {
+      const auto& shard = shards.emplace_back(folder / entry.file, &entry);
+      const auto difference = first_difference(info, shard.info());
+      if (!difference.empty())
+        throw DataError(fmt::format("{}: is of another store: {}",
+                                    (folder / entry.file).string(),
+                                    difference));
+    }
+    if (!info.complete) info.count = 0;
+    for (const auto& entry : list.entries)
+      if (!info.complete) info.count += entry.count;
+    buckets.resize(info.grid_shapes.size());
+  }
+
+  void check_complete(const ShardList& list, const fs::path& folder) const {
+    int64_t count = 0;
+    for (const auto& entry : list.entries) count += entry.count;
+    if (list.torn || count != info.count)
+      throw DataError(
+          fmt::format("{}: shards.jsonl lists {} rows, store.json {}",
+                      folder.string(), count, info.count));
+    if (grid_shapes_of(list.entries) != info.grid_shapes)
+      throw DataError(
+          fmt::format("{}: shards.jsonl and store.json list different grid "
+                      "shapes",
+                      folder.string()));
+    const auto D =
+        info.grid_shapes.empty() ? 0 : size_t(info.grid_shapes[0][0]);
+    if (info.mean.size() != D || info.std.size() != D)
+      throw DataError(
+          fmt::format("{}: store.json must have mean and std of {} channels",
+                      folder.string(), D));
+  }
+
+  size_t bucket_of(const ShardFile& shard) const {
+    const auto& shapes = info.grid_shapes;
+    return size_t(std::find(shapes.begin(), shapes.end(), shard.grid_shape()) -
+                  shapes.begin());
+  }
+
+  std::vector<Located> locate(const at::Tensor& rows) const {
+    check_shape("StoreReader", "rows", rows, {-1});
+    if (rows.scalar_type() != at::kLong)
+      throw ShapeError("StoreReader: rows must be int64");
+    const auto wanted = rows.cpu().contiguous();
+    const auto* data = wanted.data_ptr<int64_t>();
+    std::vector<Located> located;
+    located.reserve(size_t(wanted.numel()));
+    for (int64_t i = 0; i < wanted.numel(); ++i) {
+      const auto row = data[i];
+      if (row < 0 || row >= num_rows)
+        throw ShapeError(fmt::format(
+            "StoreReader: row must be in [0, {}), got {}", num_rows, row));
+      const auto after =
+          std::upper_bound(first_rows.begin(), first_rows.end(), row);
+      const auto shard = size_t(after - first_rows.begin()) - 1;
+      located.push_back({&shards[shard], row - first_rows[shard]});
+      if (shards[shard].grid_shape() != located[0].shard->grid_shape())
+        throw ShapeError(fmt::format(
+            "StoreReader: rows must share one grid shape, got {} and {}",
+            shape_text(located[0].shard->grid_shape()),
+            shape_text(shards[shard].grid_shape())));
+    }
+    if (located.empty())
+      throw ShapeError("StoreReader: rows must not be empty");
+    return located;
+  }
+
+  /// [N,D,h,w] float of the rows that `row_data` points to.
+  at::Tensor moments(const std::vector<Located>& located,
+                     const uint8_t* (ShardFile::*row_data)(int64_t)
+                         const) const {
+    const auto& shape = located[0].shard->grid_shape();
+    const auto n = int64_t(located.size());
+    const auto row_bytes = located[0].shard->row_bytes();
+    auto stored =
+        at::empty({n, shape[0], shape[1], shape[2]}, parse_dtype(info.dtype));
+    auto* out = static_cast<uint8_t*>(stored.data_ptr());
+    const auto grain = std::max<int64_t>(1, kBytesPerTask / row_bytes);
+    at::parallel_for(0, n, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto& [shard, row] = located[size_t(i)];
+        std::memcpy(out + i * row_bytes, (shard->*row_data)(row),
+                    size_t(row_bytes));
+      }
+    });
+    return stored.to(at::kFloat);
+  }
+
+  StoreRows gather(const std::vector<Located>& located) const {
+    StoreRows rows;
+    rows.grid.mean = moments(located, &ShardFile::mean_row);
+    if (info.kind == "moments")
+      rows.grid.logvar = moments(located, &ShardFile::logvar_row);
+    const auto n = int64_t(located.size());
+    rows.labels = at::empty({n}, at::kLong);
+    rows.indices = at::empty({n}, at::kLong);
+    auto* labels = rows.labels.data_ptr<int64_t>();
+    auto* indices = rows.indices.data_ptr<int64_t>();
+    for (const auto& [shard, row] : located) {
+      *labels++ = shard->label(row);
+      *indices++ = shard->index(row);
+    }
+    return rows;
+  }
+
+  StoreInfo info;
+  std::vector<ShardFile> shards;
+  std::vector<int64_t> first_rows;  // of each shard
+  std::vector<std::vector<int64_t>> buckets;
+  int64_t num_rows = 0;
+};
+
+StoreReader::StoreReader(const fs::path& path, bool allow_incomplete)
+    : impl_(std::make_unique<Impl>(path, allow_incomplete)) {}
+
+StoreReader::~StoreReader() = default;
+
+const StoreInfo& StoreReader::info() const {
+  return impl_->info;
+}
+
+int64_t StoreReader::size() const {
+  return impl_->num_rows;
+}
+
+const std::vector<std::vector<int64_t>>& StoreReader::buckets() const {
+  return impl_->buckets;
+}
+
+StoreRows StoreReader::gather(const at::Tensor& rows) const {
+  return impl_->gather(impl_->locate(rows));
+}
+
+StoreRows StoreReader::read(const at::Tensor& rows) const {
+  const auto located = impl_->locate(rows);
+  auto read = impl_->gather(located);
+  for (const auto& [shard, row] : located) {
+    read.names.push_back(shard->name(row));
+    read.sizes.push_back(shard->size(row));
+    read.hashes.push_back(shard->source_hash(row));
+  }
+  return read;
+}
+
+int64_t StoreReader::stored_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& shard : impl_->shards) bytes += shard.size_bytes();
+  return bytes;
+}
+
+}  // namespace calotype

@@ -1,0 +1,154 @@
+#include "datasets/store_rows.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/check.h"
+#include "core/runtime.h"
+
+namespace calotype {
+namespace {
+
+constexpr char kWhere[] = "StoreWriter";
+
+void check_fields(const StoreRows& rows, const StoreInfo& info) {
+  const auto& mean = rows.grid.mean;
+  check_shape(kWhere, "mean", mean, {-1, -1, -1, -1});
+  const auto count = mean.size(0);
+  if (rows.grid.logvar.defined())
+    check_shape(kWhere, "logvar", rows.grid.logvar,
+                {count, mean.size(1), mean.size(2), mean.size(3)});
+  const bool wants_logvar = info.kind == "moments";
+  if (rows.grid.logvar.defined() != wants_logvar)
+    throw ShapeError(fmt::format("{}: rows of kind {} must have {} logvar",
+                                 kWhere, info.kind, wants_logvar ? "a" : "no"));
+  for (const auto size : mean.sizes().slice(1))
+    if (size < 1)
+      throw ShapeError(fmt::format("{}: mean must not be empty, got {}", kWhere,
+                                   shape_text(mean.sizes())));
+  check_shape(kWhere, "labels", rows.labels, {count});
+  check_shape(kWhere, "indices", rows.indices, {count});
+  for (const auto& ids : {rows.labels, rows.indices})
+    if (ids.scalar_type() != at::kLong)
+      throw ShapeError(
+          fmt::format("{}: labels and indices must be int64", kWhere));
+  const auto fits = [&](size_t size) { return int64_t(size) == count; };
+  if (!fits(rows.names.size()) || !fits(rows.sizes.size()) ||
+      !fits(rows.hashes.size()))
+    throw ShapeError(fmt::format(
+        "{}: expected {} names, sizes and hashes, got {}, {} and {}", kWhere,
+        count, rows.names.size(), rows.sizes.size(), rows.hashes.size()));
+}
+
+/// The first row with an element where `good` is false, or -1.
+int64_t first_bad_row(const at::Tensor& good) {
+  if (good.all().item<bool>()) return -1;
+  return good.flatten(1).all(1).logical_not().nonzero()[0].item<int64_t>();
+}
+
+at::Tensor convert(const at::Tensor& moment, const char* what,
+                   const StoreRows& rows, const std::string& dtype) {
+  const auto exact = moment.detach().to(at::kCPU, at::kFloat).contiguous();
+  const auto image = [&](int64_t row) {
+    return fmt::format("the {} of image {} (index {})", what,
+                       rows.names[size_t(row)],
+                       rows.indices[row].item<int64_t>());
+  };
+  if (const auto row = first_bad_row(exact.isfinite()); row >= 0)
+    throw DataError(fmt::format("latent store: {} is not finite", image(row)));
+  auto stored = exact.to(parse_dtype(dtype));
+  if (const auto row = first_bad_row(stored.to(at::kFloat).isfinite());
+      row >= 0)
+    throw ConfigError(
+        fmt::format("latent store: {} reaches {}, too large for {}; use {}",
+                    image(row), exact[row].abs().max().item<float>(), dtype,
+                    dtype == "fp16" ? "dtype bf16 or fp32" : "dtype fp32"));
+  return stored;
+}
+
+}  // namespace
+
+StoreRows to_stored(const StoreRows& rows, const StoreInfo& info) {
+  check_fields(rows, info);
+  auto stored = rows;
+  stored.grid.mean = convert(rows.grid.mean, "mean", rows, info.dtype);
+  if (rows.grid.logvar.defined()) {
+    stored.grid.logvar = convert(rows.grid.logvar, "logvar", rows, info.dtype);
+    const auto variance = stored.grid.logvar.to(at::kFloat).exp();
+    if (const auto row = first_bad_row(variance.isfinite()); row >= 0)
+      throw DataError(fmt::format(
+          "latent store: the variance of image {} (index {}) is not finite",
+          rows.names[size_t(row)], rows.indices[row].item<int64_t>()));
+  }
+  stored.labels = rows.labels.cpu().contiguous();
+  stored.indices = rows.indices.cpu().contiguous();
+  return stored;
+}
+
+StoreRows slice_rows(const StoreRows& rows, int64_t begin, int64_t count) {
+  const auto part = [&](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.narrow(0, begin, count) : tensor;
+  };
+  const auto some = [&](const auto& list) {
+    using List = std::decay_t<decltype(list)>;
+    return List(list.begin() + begin, list.begin() + begin + count);
+  };
+  return {.grid = {part(rows.grid.mean), part(rows.grid.logvar)},
+          .labels = part(rows.labels),
+          .indices = part(rows.indices),
+          .names = some(rows.names),
+          .sizes = some(rows.sizes),
+          .hashes = some(rows.hashes)};
+}
+
+StoreRows join_rows(const std::vector<StoreRows>& parts) {
+  if (parts.size() == 1) return parts[0];
+  StoreRows all;
+  std::vector<at::Tensor> means, logvars, labels, indices;
+  for (const auto& part : parts) {
+    means.push_back(part.grid.mean);
+    if (part.grid.logvar.defined()) logvars.push_back(part.grid.logvar);
+    labels.push_back(part.labels);
+    indices.push_back(part.indices);
+    all.names.insert(all.names.end(), part.names.begin(), part.names.end());
+    all.sizes.insert(all.sizes.end(), part.sizes.begin(), part.sizes.end());
+    all.hashes.insert(all.hashes.end(), part.hashes.begin(), part.hashes.end());
+  }
+  all.grid.mean = at::cat(means);
+  if (!logvars.empty()) all.grid.logvar = at::cat(logvars);
+  all.labels = at::cat(labels);
+  all.indices = at::cat(indices);
+  return all;
+}
+
+ChannelSums channel_sums(const at::Tensor& mean, const at::Tensor& logvar) {
+  const auto num_channels = mean.size(1);
+  const auto zeros = std::vector<double>(size_t(num_channels), 0.0);
+  ChannelSums sums{zeros, zeros, zeros};
+  // A channel is one thread's, from the first row to the last.
+  at::parallel_for(0, num_channels, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t channel = begin; channel < end; ++channel) {
+      const auto each_value = [&](const at::Tensor& moment, auto&& use) {
+        const auto values =
+            moment.select(1, channel).to(at::kFloat).contiguous();
+        const auto* data = values.data_ptr<float>();
+        for (int64_t i = 0; i < values.numel(); ++i) use(double(data[i]));
+      };
+      const auto at = size_t(channel);
+      each_value(mean, [&](double value) {
+        sums.mean[at] += value;
+        sums.mean_square[at] += value * value;
+      });
+      if (logvar.defined())
+        each_value(logvar,
+                   [&](double value) { sums.variance[at] += std::exp(value); });
+    }
+  });
+  return sums;
+}
+
+}  // namespace calotype

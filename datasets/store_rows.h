@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "datasets/latent_store.h"
+#include "datasets/shard_list.h"
+
+// Rows as they are stored: on the CPU, in the store's own number type.
+namespace calotype {
+
+/// The same rows with the moments in `info.dtype`, rounded to nearest even.
+/// Throws ShapeError if the fields do not fit each other or the kind of store;
+/// DataError that names the image if a moment is NaN or infinite; ConfigError
+/// if one is too large for the type.
+StoreRows to_stored(const StoreRows& rows, const StoreInfo& info);
+
+/// Rows [begin, begin + count), sharing memory.
+StoreRows slice_rows(const StoreRows& rows, int64_t begin, int64_t count);
+
+/// At least one part; all of one grid shape.
+StoreRows join_rows(const std::vector<StoreRows>& parts);
+
+/// Sums in the order of the rows, whatever the number of threads. `mean`,
+/// `logvar`: [N,D,h,w] of any float type; `logvar` may be undefined.
+ChannelSums channel_sums(const at::Tensor& mean, const at::Tensor& logvar);
+
+}  // namespace calotype

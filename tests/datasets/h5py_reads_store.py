@@ -1,0 +1,79 @@
+"""h5py_reads_store.py WRITE_STORE_FOR_H5PY: what that program wrote, read by h5py."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy as np
+except ImportError:
+    print("SKIPPED: python3-h5py is missing; install it to prove that h5py reads stores")
+    sys.exit(77)
+
+
+def bfloat16(values):
+    """Round to nearest even by hand: numpy has no such type."""
+    bits = values.astype(np.float32).view(np.uint32)
+    bits = bits + 0x7FFF + ((bits >> 16) & 1)
+    return (bits & 0xFFFF0000).view(np.float32)
+
+
+ROUND = {
+    "fp32": lambda values: values,
+    "fp16": lambda values: values.astype(np.float16),
+    "bf16": bfloat16,
+}
+SHOWN_AS = {"fp32": "float32", "fp16": "float16", "bf16": "float32"}
+COUNTS = [4, 3]
+
+numbers = np.arange(-84, 84, dtype=np.float32).reshape(7, 4, 2, 3)
+mean = numbers / np.float32(3)
+logvar = numbers / np.float32(100) - np.float32(1)
+
+with tempfile.TemporaryDirectory() as folder:
+    subprocess.run([sys.argv[1], folder], check=True)
+    for dtype, to_stored in ROUND.items():
+        store = pathlib.Path(folder) / dtype
+        info = json.loads((store / "store.json").read_text())
+        assert info["complete"] and info["count"] == 7, info
+        lines = [json.loads(x) for x in (store / "shards.jsonl").read_text().splitlines()]
+        assert [line["count"] for line in lines] == COUNTS
+        stored_mean = to_stored(mean).astype(np.float64)
+        stored_logvar = to_stored(logvar).astype(np.float64)
+        axes = (0, 2, 3)
+        spread = stored_mean.var(axes) + np.exp(stored_logvar).mean(axes)
+        assert np.allclose(info["mean"], stored_mean.mean(axes), rtol=0, atol=1e-12)
+        assert np.allclose(info["std"], np.sqrt(spread), rtol=1e-12)
+
+        begin = 0
+        for line in lines:
+            with h5py.File(store / line["file"], "r") as shard:
+                rows = slice(begin, begin + line["count"])
+                assert list(shard) == sorted(
+                    ["latents", "logvar", "label", "name", "index", "size", "source_hash"]
+                )
+                for name, want in (("latents", mean), ("logvar", logvar)):
+                    got = shard[name]
+                    assert got.dtype == SHOWN_AS[dtype], (dtype, got.dtype)
+                    assert got.chunks is None and got.id.get_offset() % 64 == 0
+                    assert np.array_equal(got[...], to_stored(want)[rows]), (dtype, name)
+                k = np.arange(rows.start, rows.stop)
+                assert np.array_equal(shard["index"][...], k)
+                assert np.array_equal(shard["label"][...], k - 1)
+                assert np.array_equal(shard["size"][...], np.stack([10 + k, 20 + k], 1))
+                hashes = np.uint64(0xFEDCBA9876543210) + k.astype(np.uint64)
+                assert np.array_equal(shard["source_hash"][...], hashes)
+                names = [name.decode("utf-8") for name in shard["name"][...]]
+                assert names == [f"hémd/{i}.png" for i in k], names
+
+                assert shard.attrs["format_version"] == 1
+                assert shard.attrs["kind"].decode() == "moments"
+                assert shard.attrs["dtype"].decode() == dtype
+                described = json.loads(shard.attrs["store"])
+                assert described["codec"] == info["codec"]
+                assert described["grid_shapes"] == [[4, 2, 3]]
+            begin += line["count"]
+        print(f"{dtype}: {begin} rows read by h5py {h5py.__version__}")

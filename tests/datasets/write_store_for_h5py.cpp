@@ -1,0 +1,42 @@
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "datasets/latent_store.h"
+
+// write_store_for_h5py FOLDER: a store FOLDER/DTYPE of each number type, whose
+// content h5py_reads_store.py computes for itself.
+namespace calotype {
+namespace {
+
+constexpr int64_t kCount = 7;
+
+void write_store(const std::filesystem::path& folder,
+                 const std::string& dtype) {
+  StoreInfo info;
+  info.dtype = dtype;
+  info.codec = {{"class", "AutoencoderKL"}};
+  StoreWriter writer(folder / dtype, info, 4);
+  StoreRows rows;
+  // x/3 for x = -84 ... 83 is exact in none of the types.
+  const auto numbers = at::arange(-84, 84, at::kFloat).view({kCount, 4, 2, 3});
+  rows.grid.mean = numbers / 3;
+  rows.grid.logvar = numbers / 100 - 1;
+  rows.indices = at::arange(kCount);
+  rows.labels = rows.indices - 1;
+  for (int64_t k = 0; k < kCount; ++k) {
+    rows.names.push_back(fmt::format("hémd/{}.png", k));
+    rows.sizes.push_back({int32_t(10 + k), int32_t(20 + k)});
+    rows.hashes.push_back(0xfedc'ba98'7654'3210u + uint64_t(k));
+  }
+  writer.append(rows);
+  writer.finish();
+}
+
+}  // namespace
+}  // namespace calotype
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  for (const auto* dtype : {"fp32", "fp16", "bf16"})
+    calotype::write_store(argv[1], dtype);
+}
