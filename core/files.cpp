@@ -83,6 +83,16 @@ std::vector<uint8_t> read_file(const fs::path& path, uint64_t max_bytes) {
   }
 }
 
+std::vector<uint8_t> read_file_head(const fs::path& path, size_t num_bytes) {
+  const Descriptor file(path, O_RDONLY);
+  if (!file.is_open()) fail(path, "cannot open", errno);
+  std::vector<uint8_t> bytes(num_bytes);
+  const auto got = ::read(file.get(), bytes.data(), num_bytes);
+  if (got < 0) fail(path, "cannot read", errno);
+  bytes.resize(size_t(got));
+  return bytes;
+}
+
 std::string read_text_file(const fs::path& path) {
   const auto bytes = read_file(path);
   return {bytes.begin(), bytes.end()};

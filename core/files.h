@@ -14,6 +14,10 @@ namespace calotype {
 /// DataError if reading breaks off or it is larger than `max_bytes`.
 std::vector<uint8_t> read_file(const std::filesystem::path& path,
                                uint64_t max_bytes = UINT64_MAX);
+
+/// At most the first `num_bytes` of it.
+std::vector<uint8_t> read_file_head(const std::filesystem::path& path, size_t num_bytes);
+
 std::string read_text_file(const std::filesystem::path& path);
 
 /// Writes `bytes` under a temporary name in the same folder, syncs, renames over

@@ -1,0 +1,29 @@
+#include "training/ema.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+namespace calotype {
+
+Ema::Ema(double decay, const at::Tensor& values)
+    : decay_(decay), values_(values.detach().clone()) {}
+
+void Ema::update(const at::Tensor& values, int64_t step) {
+  const torch::NoGradGuard no_grad;
+  const double decay = std::min(decay_, double(1 + step) / double(10 + step));
+  values_.lerp_(values, 1 - decay);
+}
+
+AveragedWeights::AveragedWeights(at::Tensor& weights, const at::Tensor& averaged)
+    : weights_(weights), kept_(weights.clone()) {
+  const torch::NoGradGuard no_grad;
+  weights_.copy_(averaged);
+}
+
+AveragedWeights::~AveragedWeights() {
+  const torch::NoGradGuard no_grad;
+  weights_.copy_(kept_);
+}
+
+}  // namespace calotype

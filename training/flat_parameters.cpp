@@ -1,0 +1,58 @@
+#include "training/flat_parameters.h"
+
+#include <torch/torch.h>
+
+#include "core/error.h"
+
+namespace calotype {
+namespace {
+
+constexpr int64_t kAlignment = 16;  // floats: a cache line, as convolution kernels like
+
+int64_t aligned(int64_t count) { return (count + kAlignment - 1) / kAlignment * kAlignment; }
+
+at::Tensor view_of(const at::Tensor& flat, int64_t offset, at::IntArrayRef shape) {
+  return flat.narrow(0, offset, c10::multiply_integers(shape)).view(shape);
+}
+
+}  // namespace
+
+FlatParameters::FlatParameters(torch::nn::Module& module) {
+  const torch::NoGradGuard no_grad;
+  int64_t size = 0;
+  at::TensorOptions options;
+  for (const auto& item : module.named_parameters()) {
+    if (!item.value().requires_grad()) continue;
+    slices_.push_back({item.key(), size, item.value().sizes().vec()});
+    size += aligned(item.value().numel());
+    options = item.value().options();
+  }
+  if (slices_.empty()) throw ShapeError("FlatParameters: the module has no parameters");
+  values_ = torch::zeros({size}, options.requires_grad(false));
+  gradients_ = torch::zeros_like(values_);
+  auto parameters = module.named_parameters();
+  for (const auto& slice : slices_) {
+    auto& parameter = parameters[slice.name];
+    auto view = view_of(values_, slice.offset, slice.shape);
+    view.copy_(parameter);
+    parameter.set_data(view);
+    parameter.mutable_grad() = view_of(gradients_, slice.offset, slice.shape);
+  }
+}
+
+std::map<std::string, at::Tensor> FlatParameters::by_name(const at::Tensor& flat) const {
+  std::map<std::string, at::Tensor> parts;
+  for (const auto& slice : slices_)
+    parts[slice.name] = view_of(flat, slice.offset, slice.shape);
+  return parts;
+}
+
+std::vector<std::string> FlatParameters::names_with_bad_gradient() const {
+  std::vector<std::string> names;
+  for (const auto& slice : slices_)
+    if (!view_of(gradients_, slice.offset, slice.shape).isfinite().all().item<bool>())
+      names.push_back(slice.name);
+  return names;
+}
+
+}  // namespace calotype

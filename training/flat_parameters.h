@@ -1,0 +1,43 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace calotype {
+
+/// All trained parameters of a module laid out in one tensor, their gradients in
+/// another. An optimizer step, a gradient norm or an average is then a few passes over
+/// one array instead of thousands of small calls, and a checkpoint is a few tensors.
+///
+/// The module's parameters become views, so it must not be moved to another device or
+/// type while this object lives.
+class FlatParameters {
+ public:
+  explicit FlatParameters(torch::nn::Module& module);
+
+  at::Tensor& values() { return values_; }        // [size]
+  at::Tensor& gradients() { return gradients_; }  // [size]
+
+  /// The part of a tensor laid out like values() that belongs to each parameter.
+  std::map<std::string, at::Tensor> by_name(const at::Tensor& flat) const;
+
+  /// Names of the parameters whose gradient holds a NaN or an infinity.
+  std::vector<std::string> names_with_bad_gradient() const;
+
+ private:
+  struct Slice {
+    std::string name;
+    int64_t offset;
+    std::vector<int64_t> shape;
+  };
+
+  std::vector<Slice> slices_;
+  at::Tensor values_, gradients_;
+};
+
+}  // namespace calotype

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace calotype {
+
+/// A named line through (x[i], y[i]) in order.
+struct LineSeries {
+  std::string name;
+  std::vector<double> x;  // e.g. optimizer steps
+  std::vector<double> y;  // as many as x
+};
+
+struct LineChart {
+  std::string title = "";
+  std::string x_label = "";
+  std::string y_label = "";
+  std::vector<LineSeries> series = {};
+  bool log_y = false;  // logarithmic y axis; values of 0 and below leave gaps
+  int width = 720;     // of the viewBox, in CSS pixels
+  int height = 340;
+};
+
+/// A self-contained SVG element: no script, no font or picture from elsewhere,
+/// light or dark as the reader prefers. Values that are not finite leave gaps,
+/// a point without neighbours becomes a dot, and thousands of points are
+/// thinned to what the pixels can show (the extremes stay). Throws ShapeError
+/// if x and y of a series differ in length.
+std::string line_chart_svg(const LineChart& chart);
+
+}  // namespace calotype

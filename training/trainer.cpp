@@ -1,0 +1,242 @@
+#include "training/trainer.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/progress.h"
+#include "core/runtime.h"
+#include "core/stop_signal.h"
+#include "datasets/image_io.h"
+#include "training/checkpoint.h"
+#include "training/loss_curves.h"
+
+namespace calotype {
+namespace {
+
+constexpr int64_t kSampleColumns = 8;  // what Trainable::preview lays out
+
+at::Tensor on_device(const at::Tensor& tensor, c10::Device device) {
+  return tensor.defined() ? tensor.to(device) : tensor;
+}
+
+}  // namespace
+
+void TrainerConfig::validate() const {
+  constexpr double kMany = 1e12;
+  check_range("training", "steps", double(steps), 1, kMany);
+  check_range("training", "batch_size", double(batch_size), 1, 1 << 20);
+  check_range("training", "accumulate", double(accumulate), 1, 1 << 20);
+  check_range("training", "gradient_clip", gradient_clip, 0, 1e12);
+  check_range("training", "ema_decay", ema_decay, 0, 1);
+  check_range("training", "log_every", double(log_every), 1, kMany);
+  check_range("training", "validate_every", double(validate_every), 1, kMany);
+  check_range("training", "validation_batches", double(validation_batches), 0, kMany);
+  check_range("training", "sample_every", double(sample_every), 1, kMany);
+  check_range("training", "checkpoint_every", double(checkpoint_every), 1, kMany);
+  learning_rate.validate();
+  optimizer.validate();
+}
+
+Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup, RunFolder& run)
+    : config_(config),
+      setup_(std::move(setup)),
+      run_(run),
+      parameters_((config.validate(), setup_.trainable->module().to(setup_.device),
+                   setup_.trainable->module())),
+      optimizer_(config.optimizer, parameters_.values()),
+      ema_(config.ema_decay, parameters_.values()) {
+  resume();
+}
+
+TrainingResult Trainer::run() {
+  started_s_ = monotonic_s();
+  const int64_t first = step_;
+  Progress progress(setup_.label, config_.steps, "steps", step_);
+  Json line;
+  while (step_ < config_.steps) {
+    const auto losses = step();
+    const bool last = step_ == config_.steps;
+    const bool stop = stop_requested() || (setup_.stop_after > 0 && step_ - first >= setup_.stop_after);
+    progress.update(step_, fmt::format("loss {:.4g}", losses.total));
+
+    if (step_ % config_.log_every == 0 || last) {
+      line = {{"step", step_}, {"epoch", setup_.data->position().epoch}, {"loss", losses.total}};
+      for (const auto& [name, value] : losses.parts) line[name] = value;
+      line["learning_rate"] = learning_rate(config_.learning_rate, step_, config_.steps);
+      line["gradient_norm"] = losses.gradient_norm;
+      line["samples_per_s"] =
+          std::round(progress.rate() * double(config_.batch_size * config_.accumulate));
+      line["elapsed_s"] = elapsed_before_s_ + monotonic_s() - started_s_;
+      if (setup_.validation && (step_ % config_.validate_every == 0 || last))
+        line.update(validate());
+      run_.log(line);
+    }
+    if (step_ % config_.sample_every == 0 || last) draw_samples();
+    if (step_ % config_.checkpoint_every == 0 || last || stop) save();
+    if (const int signal = stop_requested()) throw Interrupted(signal);
+    if (stop) break;
+  }
+  progress.finish();
+  return {.step = step_,
+          .elapsed_s = elapsed_before_s_ + monotonic_s() - started_s_,
+          .samples_per_s = progress.rate() * double(config_.batch_size * config_.accumulate),
+          .last = line};
+}
+
+Batch Trainer::next_batch(BatchSource& source) {
+  auto batch = source.next();
+  batch.data = on_device(batch.data, setup_.device);
+  batch.logvar = on_device(batch.logvar, setup_.device);
+  batch.labels = on_device(batch.labels, setup_.device);
+  batch.seed = setup_.seed;
+  batch.step = step_;
+  return batch;
+}
+
+void Trainer::add(StepLosses& sums, const Losses& losses, double share) const {
+  sums.total += share * losses.total.item<double>();
+  if (sums.parts.empty())
+    for (const auto& part : losses.parts) sums.parts.emplace_back(part.first, 0);
+  for (size_t i = 0; i < losses.parts.size(); ++i)
+    sums.parts[i].second += share * losses.parts[i].second.item<double>();
+}
+
+Trainer::StepLosses Trainer::step() {
+  auto& gradients = parameters_.gradients();
+  gradients.zero_();
+  setup_.trainable->module().train();
+  torch::manual_seed(setup_.seed + uint64_t(step_));  // dropout is the only other draw
+
+  StepLosses losses;
+  Batch batch;
+  const double share = 1.0 / double(config_.accumulate);
+  for (int64_t pass = 0; pass < config_.accumulate; ++pass) {
+    batch = next_batch(*setup_.data);
+    const auto result = setup_.trainable->losses(batch);
+    (result.total * share).backward();
+    add(losses, result, share);
+  }
+  losses.gradient_norm = gradients.norm().item<double>();
+  check_finite(losses, batch);
+  if (config_.gradient_clip > 0 && losses.gradient_norm > config_.gradient_clip)
+    gradients.mul_(config_.gradient_clip / losses.gradient_norm);
+
+  ++step_;
+  optimizer_.step(parameters_.values(), gradients,
+                  learning_rate(config_.learning_rate, step_, config_.steps), step_);
+  ema_.update(parameters_.values(), step_);
+  return losses;
+}
+
+void Trainer::check_finite(const StepLosses& losses, const Batch& last) const {
+  if (std::isfinite(losses.total) && std::isfinite(losses.gradient_norm)) return;
+  std::string what;
+  if (!last.data.isfinite().all().item<bool>()) {
+    what = "the batch holds values that are not finite";
+  } else {
+    for (const auto& [name, value] : losses.parts)
+      if (!std::isfinite(value)) what += fmt::format("{} is {}; ", name, value);
+    const auto names = parameters_.names_with_bad_gradient();
+    what += names.empty() ? "no gradient is affected"
+                          : fmt::format("the gradient of {} and {} others is not finite",
+                                        names.front(), names.size() - 1);
+  }
+  const auto first = last.samples.narrow(0, 0, std::min<int64_t>(4, last.samples.size(0)));
+  std::vector<int64_t> samples(first.data_ptr<int64_t>(), first.data_ptr<int64_t>() + first.numel());
+  throw NumericError(fmt::format(
+      "{}: step {}: {} (samples {}, ...); the checkpoint before it is kept. Try a lower "
+      "learning_rate.peak or gradient_clip",
+      run_.path().string(), step_ + 1, what, fmt::join(samples, ", ")));
+}
+
+Json Trainer::validate() {
+  const torch::NoGradGuard no_grad;
+  const AveragedWeights averaged(parameters_.values(), ema_.values());
+  setup_.trainable->module().eval();
+  setup_.validation->seek({});
+  const auto per_epoch =
+      (setup_.validation->size() + config_.batch_size - 1) / config_.batch_size;
+  const auto count = std::min(config_.validation_batches, per_epoch);
+  StepLosses sums;
+  for (int64_t i = 0; i < count; ++i) {
+    auto batch = next_batch(*setup_.validation);
+    batch.step = 0;  // the same draws each time, so that the curve is smooth
+    add(sums, setup_.trainable->losses(batch), 1.0 / double(count));
+  }
+  Json line;
+  if (count == 0) return Json::object();
+  line["val_loss"] = sums.total;
+  for (const auto& [name, value] : sums.parts) line["val_" + name] = value;
+  return line;
+}
+
+void Trainer::draw_samples() {
+  const torch::NoGradGuard no_grad;
+  const AveragedWeights averaged(parameters_.values(), ema_.values());
+  setup_.trainable->module().eval();
+  auto& source = setup_.validation ? *setup_.validation : *setup_.data;
+  const auto position = source.position();
+  source.seek({});
+  auto batch = next_batch(source);
+  batch.step = 0;
+  source.seek(position);
+  auto shown = setup_.trainable->preview(batch);
+  if (!shown.defined()) return;
+  if (setup_.to_images) shown = setup_.to_images(shown);
+  const auto grid = image_grid(shown, kSampleColumns, shown.size(3) < 64 ? 2 : 1);
+  write_file_atomic(run_.sample_file(step_), encode_png(grid));
+}
+
+std::map<std::string, at::Tensor> Trainer::state_tensors() {
+  std::map<std::string, at::Tensor> tensors;
+  const auto add_all = [&](const char* prefix, const at::Tensor& flat) {
+    for (const auto& [name, tensor] : parameters_.by_name(flat)) tensors[prefix + name] = tensor;
+  };
+  add_all("weights.", parameters_.values());
+  add_all("ema.", ema_.values());
+  add_all("first_moment.", optimizer_.first_moment());
+  add_all("second_moment.", optimizer_.second_moment());
+  for (const auto& item : setup_.trainable->module().named_buffers())
+    tensors["buffers." + item.key()] = item.value();
+  return tensors;
+}
+
+void Trainer::save() {
+  write_checkpoint(run_.state_file(),
+                   {.step = step_,
+                    .elapsed_s = elapsed_before_s_ + monotonic_s() - started_s_,
+                    .position = setup_.data->position(),
+                    .tensors = state_tensors()});
+  {
+    const AveragedWeights averaged(parameters_.values(), ema_.values());
+    if (setup_.save_model) setup_.save_model(weights_of(setup_.trainable->module()));
+  }
+  write_loss_curves(run_);
+}
+
+void Trainer::resume() {
+  if (!std::filesystem::exists(run_.state_file())) {
+    run_.forget_metrics_after(0);
+    return;
+  }
+  const torch::NoGradGuard no_grad;
+  const auto checkpoint = read_checkpoint(run_.state_file());
+  for (auto& [name, tensor] : state_tensors()) {
+    const auto found = checkpoint.tensors.find(name);
+    if (found == checkpoint.tensors.end() || found->second.sizes() != tensor.sizes())
+      throw DataError(fmt::format("{}: {} is missing or of another shape",
+                                  run_.state_file().string(), name));
+    tensor.copy_(found->second);
+  }
+  step_ = checkpoint.step;
+  elapsed_before_s_ = checkpoint.elapsed_s;
+  setup_.data->seek(checkpoint.position);
+  run_.forget_metrics_after(step_);
+}
+
+}  // namespace calotype

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "nn/model_folder.h"
+#include "nn/trainable.h"
+#include "training/adamw.h"
+#include "training/batch_source.h"
+#include "training/ema.h"
+#include "training/flat_parameters.h"
+#include "training/learning_rate.h"
+#include "training/run_folder.h"
+
+namespace calotype {
+
+struct TrainerConfig {
+  int64_t steps = 10000;         // optimizer steps
+  int64_t batch_size = 64;       // samples per forward and backward pass
+  int64_t accumulate = 1;        // passes per optimizer step
+  LearningRateConfig learning_rate;
+  AdamWConfig optimizer;
+  double gradient_clip = 1;      // largest norm of the whole gradient; 0: none
+  double ema_decay = 0.999;
+  int64_t log_every = 50;        // steps
+  int64_t validate_every = 500;
+  int64_t validation_batches = 8;
+  int64_t sample_every = 1000;
+  int64_t checkpoint_every = 500;
+
+  void validate() const;  // throws ConfigError
+};
+
+template <class Visitor>
+void visit_fields(TrainerConfig& c, Visitor&& visit) {
+  visit("steps", c.steps);
+  visit("batch_size", c.batch_size);
+  visit("accumulate", c.accumulate);
+  visit("learning_rate", c.learning_rate);
+  visit("optimizer", c.optimizer);
+  visit("gradient_clip", c.gradient_clip);
+  visit("ema_decay", c.ema_decay);
+  visit("log_every", c.log_every);
+  visit("validate_every", c.validate_every);
+  visit("validation_batches", c.validation_batches);
+  visit("sample_every", c.sample_every);
+  visit("checkpoint_every", c.checkpoint_every);
+}
+
+/// What a run needs from outside.
+struct TrainerSetup {
+  std::shared_ptr<Trainable> trainable;
+  std::unique_ptr<BatchSource> data;
+  std::unique_ptr<BatchSource> validation;  // or null; not shuffled
+  uint64_t seed = 0;
+  c10::Device device{c10::kCPU};
+  std::string label = "train";   // of the progress line
+  int64_t stop_after = 0;        // end this call after so many steps, saved; 0: never
+
+  /// Writes the model folder with these (averaged) weights.
+  std::function<void(const TensorFile& weights)> save_model;
+
+  /// Turns Trainable::preview's tensor into images [N,C,H,W]; null: they are images.
+  std::function<at::Tensor(const at::Tensor&)> to_images;
+};
+
+struct TrainingResult {
+  int64_t step = 0;
+  double elapsed_s = 0;        // of all calls together
+  double samples_per_s = 0;    // of this call
+  Json last;                   // the last line of metrics.jsonl
+};
+
+/// The only training loop: AdamW with warm-up and cosine, clipping, accumulation and
+/// averaged weights; validation, sample grids and checkpoints; exact resume.
+class Trainer {
+ public:
+  /// Takes the state of an earlier call from the run folder, if there is one.
+  Trainer(const TrainerConfig& config, TrainerSetup setup, RunFolder& run);
+
+  /// Trains to the end. Throws Interrupted after SIGINT or SIGTERM with the state saved,
+  /// NumericError naming what is not finite, the last checkpoint kept.
+  TrainingResult run();
+
+ private:
+  struct StepLosses {
+    double total = 0;
+    std::vector<std::pair<std::string, double>> parts;
+    double gradient_norm = 0;
+  };
+
+  StepLosses step();
+  Batch next_batch(BatchSource& source);
+  void add(StepLosses& sums, const Losses& losses, double share) const;
+  void check_finite(const StepLosses& losses, const Batch& last) const;
+  Json validate();
+  void draw_samples();
+  void save();
+  void resume();
+  std::map<std::string, at::Tensor> state_tensors();
+
+  TrainerConfig config_;
+  TrainerSetup setup_;
+  RunFolder& run_;
+  FlatParameters parameters_;
+  AdamW optimizer_;
+  Ema ema_;
+  int64_t step_ = 0;
+  double elapsed_before_s_ = 0, started_s_ = 0;
+};
+
+}  // namespace calotype

@@ -1,0 +1,33 @@
+#include "vae/gaussian.h"
+
+#include <torch/torch.h>
+
+#include "core/check.h"
+
+namespace calotype {
+namespace {
+
+constexpr double kMinLogvar = -30, kMaxLogvar = 20;
+
+}  // namespace
+
+LatentGrid split_moments(const at::Tensor& moments) {
+  check_shape("split_moments", "moments", moments, {-1, -1, -1, -1});
+  const auto halves = moments.chunk(2, 1);
+  return {.mean = halves[0], .logvar = halves[1].clamp(kMinLogvar, kMaxLogvar)};
+}
+
+at::Tensor sample(const LatentGrid& grid, const at::Tensor& noise) {
+  if (!grid.logvar.defined()) return grid.mean;
+  return grid.mean + (0.5 * grid.logvar).exp() * noise;
+}
+
+at::Tensor kl_elements(const LatentGrid& grid) {
+  return 0.5 * (grid.mean.square() + grid.logvar.exp() - 1 - grid.logvar);
+}
+
+at::Tensor kl_per_sample(const LatentGrid& grid) {
+  return kl_elements(grid).flatten(1).sum(1);
+}
+
+}  // namespace calotype
