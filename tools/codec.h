@@ -1,0 +1,32 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "core/config.h"
+#include "nn/latent_codec.h"
+
+namespace calotype {
+
+/// A codec read from its model folder, ready to encode and decode.
+struct LoadedCodec {
+  std::shared_ptr<LatentCodec> codec;
+  std::filesystem::path path;
+  std::string class_name;
+  std::string sha256;  // of the weights
+  Json config;
+};
+
+/// Throws ConfigError if the folder holds no codec.
+LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device);
+
+/// What stores and recipes say of it: class, sha256, path, config.
+Json codec_record(const LoadedCodec& codec);
+
+/// Throws ConfigError unless `record` names the weights that are loaded; `where` is the
+/// store or the model that wants them.
+void expect_same_codec(const LoadedCodec& codec, const Json& record, const std::string& where);
+
+}  // namespace calotype

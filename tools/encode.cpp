@@ -1,0 +1,90 @@
+#include "tools/encode.h"
+
+#include <torch/torch.h>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "core/runtime.h"
+#include "core/stop_signal.h"
+#include "datasets/latent_store.h"
+#include "datasets/loader.h"
+#include "nn/padding.h"
+#include "tools/codec.h"
+#include "tools/skipped.h"
+
+namespace calotype {
+namespace {
+
+StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec, const ImageSource& source) {
+  StoreInfo info{.kind = "moments", .dtype = job.dtype, .codec = codec_record(codec)};
+  info.preprocessing = write_config(job.preprocessing);
+  info.source = {{"spec", source.spec()},
+                 {"fingerprint", source.fingerprint()},
+                 {"count", source.size()}};
+  info.class_names = source.class_names();
+  return info;
+}
+
+/// Rows of a shard: a multiple of the batch, so that a resumed run forms the same
+/// batches and therefore the same bits.
+int64_t aligned_rows(const EncodeJob& job) {
+  return (job.rows_per_shard + job.batch_size - 1) / job.batch_size * job.batch_size;
+}
+
+StoreRows encode_batch(LatentCodec& codec, const ImageBatch& batch, c10::Device device) {
+  const auto padded = pad_to_multiple(batch.images.to(device), codec.downsample());
+  auto grid = codec.encode(padded);
+  grid.mean = grid.mean.to(torch::kCPU).contiguous();
+  grid.logvar = grid.logvar.to(torch::kCPU).contiguous();
+  return {.grid = grid, .labels = batch.labels, .indices = batch.indices,
+          .names = batch.names, .sizes = batch.sizes, .hashes = batch.hashes};
+}
+
+}  // namespace
+
+Json encode(const EncodeJob& given) {
+  auto job = given;
+  check_range("encode", "--batch-size", double(job.batch_size), 1, 1 << 16);
+  check_range("encode", "--rows-per-shard", double(job.rows_per_shard), 1, 1e9);
+  parse_dtype(job.dtype);
+  const auto codec = load_codec(job.codec, job.device);
+  job.preprocessing.channels = codec.codec->image_channels();
+  job.preprocessing.validate();
+  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const auto info = store_info(job, codec, *source);
+  if (job.dry_run)
+    return {{"would_encode", source->size()}, {"store", job.out.string()},
+            {"info", write_config(info)}};
+
+  StoreWriter writer(job.out, info, aligned_rows(job));
+  const auto stored = writer.stored(source->size());
+  const auto num_before = writer.num_stored();
+  if (num_before > 0)
+    fmt::print(stderr, "{}: going on after {} of {} images\n", job.out.string(), num_before,
+               source->size());
+  Loader loader(source, job.preprocessing,
+                {.batch_size = job.batch_size, .shuffle = false, .strict = job.strict,
+                 .num_workers = job.num_workers},
+                0, 0, &stored);
+  const torch::InferenceMode inference;
+  Progress progress("encode", source->size(), "images", num_before);
+  int64_t done = num_before;
+  while (const auto batch = loader.next()) {
+    writer.append(encode_batch(*codec.codec, *batch, job.device));
+    done += batch->images.size(0);
+    progress.update(done);
+    throw_if_stopped();
+  }
+  writer.finish();
+  progress.finish();
+
+  Json result{{"store", job.out.string()},
+              {"images", done},
+              {"images_per_s", progress.rate()},
+              {"peak_memory_mib", double(peak_memory_bytes()) / (1 << 20)}};
+  report_skipped(result, loader.skipped());
+  return result;
+}
+
+}  // namespace calotype

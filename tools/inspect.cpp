@@ -1,0 +1,97 @@
+#include "tools/inspect.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "datasets/image_io.h"
+#include "datasets/latent_store.h"
+#include "nn/model_folder.h"
+#include "training/run_folder.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+Json inspect_model(const fs::path& path) {
+  const auto folder = open_model_folder(path);
+  const auto file = read_safetensors(folder.weights_path);
+  int64_t parameters = 0;
+  for (const auto& item : file.tensors) parameters += item.second.numel();
+  Json result{{"kind", "model folder"},
+              {"class", folder.class_name},
+              {"parameters", parameters},
+              {"tensors", file.tensors.size()},
+              {"dtype", file.tensors.empty()
+                            ? "none"
+                            : std::string(c10::toString(file.tensors.begin()->second.scalar_type()))},
+              {"sha256", weights_sha256(folder)},
+              {"config", folder.config}};
+  if (fs::exists(path / "latent_space.json"))
+    result["latent_space"] = read_json_file(path / "latent_space.json");
+  return result;
+}
+
+Json inspect_run(const fs::path& path) {
+  const auto run = read_json_file(path / "run.json");
+  Json result = fs::exists(path / "config.json") ? inspect_model(path)
+                                                 : Json{{"kind", "no weights yet"}};
+  result["kind"] = "training run";
+  result["version"] = run.value("version", "");
+  if (fs::exists(path / "metrics.jsonl"))
+    if (const auto lines = read_metrics(path / "metrics.jsonl"); !lines.empty())
+      result["last"] = lines.back();
+  if (run.contains("config")) result["training"] = run["config"].value("training", Json());
+  return result;
+}
+
+Json inspect_store(const fs::path& path) {
+  const StoreReader store(path, /*allow_incomplete=*/true);
+  Json result{{"kind", fs::is_directory(path) ? "latent store" : "shard of a latent store"},
+              {"rows", store.size()},
+              {"stored_bytes", store.stored_bytes()}};
+  int64_t numbers = 0;
+  const auto& info = store.info();
+  for (size_t i = 0; i < info.grid_shapes.size(); ++i) {
+    int64_t size = 1;
+    for (const auto edge : info.grid_shapes[i]) size *= edge;
+    numbers += size * int64_t(store.buckets()[i].size());
+  }
+  if (store.size() > 0) {
+    result["bytes_per_image"] = double(store.stored_bytes()) / double(store.size());
+    result["numbers_per_image"] = double(numbers) / double(store.size());
+  }
+  result["info"] = write_config(info);
+  return result;
+}
+
+Json inspect_png(const fs::path& path) {
+  const auto bytes = read_file(path);
+  const auto image = decode_image(bytes, path.string());
+  Json text = Json::object();
+  for (const auto& [key, value] : read_png_text(bytes, path.string())) {
+    auto parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
+    text[key] = parsed.is_discarded() ? Json(value) : parsed;
+  }
+  return {{"kind", "image"}, {"height", image.height}, {"width", image.width},
+          {"channels", image.channels}, {"text", text}};
+}
+
+}  // namespace
+
+Json inspect(const fs::path& path) {
+  if (fs::is_directory(path)) {
+    if (fs::exists(path / "run.json")) return inspect_run(path);
+    if (fs::exists(path / "store.json")) return inspect_store(path);
+    if (fs::exists(path / "config.json")) return inspect_model(path);
+    throw ConfigError(fmt::format(
+        "{}: neither a model folder, nor a training run, nor a latent store", path.string()));
+  }
+  if (!fs::exists(path)) throw ConfigError(fmt::format("{}: no such file", path.string()));
+  const auto head = read_file_head(path, 8);
+  const std::string magic(head.begin(), head.end());
+  if (magic == "\x89PNG\r\n\x1a\n") return inspect_png(path);
+  if (magic.rfind("\x89HDF", 0) == 0) return inspect_store(path);
+  throw ConfigError(fmt::format("{}: neither a PNG nor a shard of a latent store", path.string()));
+}
+
+}  // namespace calotype

@@ -1,0 +1,217 @@
+#include "tools/train.h"
+
+#include <torch/torch.h>
+
+#include "core/error.h"
+#include "core/runtime.h"
+#include "diffusion/unet2d_model.h"
+#include "nn/model_folder.h"
+#include "tools/classifier_model.h"
+#include "tools/codec.h"
+#include "vae/autoencoder_kl.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A model ready to be trained, and how its folder is written.
+struct Prepared {
+  TrainerSetup setup;
+  std::string class_name;
+  Json model_config;
+};
+
+template <class Config>
+Config read_model_config(const Json& model) {
+  auto keys = model;
+  keys.erase("_class_name");
+  Config config;
+  read_config(keys, config, "model");
+  return config;
+}
+
+void add_images(TrainerSetup& setup, const TrainConfig& config, int64_t channels) {
+  auto preprocessing = config.data.preprocessing;
+  preprocessing.channels = channels;
+  preprocessing.validate();
+  const auto report = [](const SkippedImage& image) {
+    fmt::print(stderr, "skipped {}: {}\n", image.name, image.reason);
+  };
+  const LoaderConfig loader{.batch_size = config.training.batch_size, .shuffle = true,
+                            .drop_last = true, .num_workers = int(config.data.num_workers),
+                            .seed = config.seed};
+  const std::shared_ptr<const ImageSource> images = open_source(config.data.train);
+  setup.data = image_batches(images, preprocessing, loader, report);
+  if (config.data.validation.empty()) return;
+  auto plain = preprocessing;  // validation sees images as they are
+  plain.flip = false;
+  if (plain.crop == "random") plain.crop = "center";
+  auto in_order = loader;
+  in_order.shuffle = in_order.drop_last = false;
+  setup.validation =
+      image_batches(open_source(config.data.validation), plain, in_order, report);
+}
+
+void expect_only(const TrainConfig& config, bool loss, bool diffusion) {
+  if (config.loss && !loss)
+    throw ConfigError("config: \"loss\" belongs to an AutoencoderKL");
+  if (config.diffusion && !diffusion)
+    throw ConfigError("config: \"diffusion\" belongs to a UNet2DModel");
+}
+
+Prepared prepare_autoencoder(TrainConfig& config) {
+  expect_only(config, true, false);
+  if (!config.loss) config.loss.emplace();
+  const auto model_config = read_model_config<AutoencoderKLConfig>(config.model);
+  AutoencoderKL model(model_config);
+  Prepared prepared{.class_name = AutoencoderKLImpl::kClassName,
+                    .model_config = write_config(model_config)};
+  add_images(prepared.setup, config, model_config.in_channels);
+  prepared.setup.trainable = std::make_shared<VaeTraining>(model.ptr(), *config.loss);
+  return prepared;
+}
+
+Prepared prepare_classifier(TrainConfig& config, const fs::path& out) {
+  expect_only(config, false, false);
+  const auto model_config = read_model_config<CalotypeClassifierConfig>(config.model);
+  Prepared prepared{.class_name = kClassifierClass,
+                    .model_config = write_config(model_config)};
+  add_images(prepared.setup, config, model_config.in_channels);
+  prepared.setup.trainable =
+      std::make_shared<ClassifierTraining>(CalotypeClassifier(model_config));
+  const auto names = open_source(config.data.train)->class_names();
+  prepared.setup.save_model = [=](const TensorFile&) { write_class_names(out, names); };
+  return prepared;
+}
+
+/// Keys that the store decides unless the configuration says otherwise.
+void fill_from_store(Json& model, const StoreInfo& store) {
+  const auto& shape = store.grid_shapes.front();
+  const auto set_default = [&](const char* key, const Json& value) {
+    if (!model.contains(key)) model[key] = value;
+  };
+  set_default("sample_size", shape[1]);
+  set_default("in_channels", shape[0]);
+  set_default("out_channels", shape[0]);
+  if (!store.class_names.empty())
+    set_default("num_class_embeds", store.class_names.size() + 1);  // the last: no class
+}
+
+Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
+  expect_only(config, false, true);
+  if (!config.diffusion) config.diffusion.emplace();
+  const auto store = std::make_shared<StoreReader>(config.data.train);
+  fill_from_store(config.model, store->info());
+  const auto model_config = read_model_config<UNet2DModelConfig>(config.model);
+  UNet2DModel unet(model_config);
+  const LatentSpace space{.grid_shape = store->info().grid_shapes.front(),
+                          .mean = store->info().mean,
+                          .std = store->info().std,
+                          .class_names = store->info().class_names,
+                          .codec = store->info().codec};
+  const auto diffusion =
+      std::make_shared<LatentDiffusion>(unet.ptr(), *config.diffusion, space);
+
+  Prepared prepared{.class_name = UNet2DModelImpl::kClassName,
+                    .model_config = write_config(model_config)};
+  auto& setup = prepared.setup;
+  setup.trainable = diffusion;
+  setup.data = latent_batches(store, config.training.batch_size, config.seed);
+  if (!config.data.validation.empty())
+    setup.validation =
+        latent_batches(std::make_shared<StoreReader>(config.data.validation),
+                       config.training.batch_size, config.seed, /*shuffle=*/false);
+  if (const fs::path path = space.codec.value("path", ""); fs::is_directory(path)) {
+    const auto codec = load_codec(path, job.device);
+    setup.to_images = [codec](const at::Tensor& latents) {
+      return codec.codec->decode(latents.to(codec.codec->module().parameters()[0].device()))
+          .to(torch::kCPU);
+    };
+  } else {
+    setup.to_images = [](const at::Tensor& latents) { return latents.narrow(1, 0, 1); };
+  }
+  const auto scheduler = config.diffusion->scheduler;
+  setup.save_model = [=, out = job.out](const TensorFile&) {
+    write_scheduler_config(out / "scheduler_config.json", scheduler);
+    write_latent_space(out / "latent_space.json", space);
+  };
+  return prepared;
+}
+
+Prepared prepare(TrainConfig& config, const TrainJob& job) {
+  const auto name = config.model.value("_class_name", "");
+  if (config.data.train.empty()) throw ConfigError("config: data.train is missing");
+  torch::manual_seed(config.seed);  // initial weights
+  if (name == AutoencoderKLImpl::kClassName) return prepare_autoencoder(config);
+  if (name == UNet2DModelImpl::kClassName) return prepare_diffusion(config, job);
+  if (name == kClassifierClass) return prepare_classifier(config, job.out);
+  throw ConfigError(fmt::format(
+      "config: model._class_name must be one of AutoencoderKL, UNet2DModel, {}, got \"{}\"",
+      kClassifierClass, name));
+}
+
+int64_t num_parameters(const torch::nn::Module& module) {
+  int64_t count = 0;
+  for (const auto& parameter : module.parameters()) count += parameter.numel();
+  return count;
+}
+
+}  // namespace
+
+TrainConfig read_train_config(const fs::path& path, const std::vector<std::string>& overrides) {
+  auto json = read_json_file(path);
+  for (const auto& text : overrides) {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos)
+      throw ConfigError(fmt::format("--set: expected key.key=value, got {}", text));
+    auto* at = &json;
+    for (size_t begin = 0; begin <= equals;) {
+      const auto end = std::min(text.find('.', begin), equals);
+      at = &(*at)[text.substr(begin, end - begin)];
+      begin = end + 1;
+    }
+    const auto value = text.substr(equals + 1);
+    auto parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
+    *at = parsed.is_discarded() ? Json(value) : parsed;
+  }
+  TrainConfig config;
+  read_config(json, config, path.string());
+  return config;
+}
+
+Json train(const TrainJob& job) {
+  auto config = job.config;
+  config.training.validate();
+  auto prepared = prepare(config, job);
+  config.model = Json{{"_class_name", prepared.class_name}};
+  config.model.update(prepared.model_config);
+  const auto parameters = num_parameters(prepared.setup.trainable->module());
+  if (job.dry_run)
+    return {{"parameters", parameters}, {"samples", prepared.setup.data->size()},
+            {"config", write_config(config)}};
+
+  RunFolder run(job.out, write_config(config), job.fresh);
+  auto& setup = prepared.setup;
+  setup.seed = config.seed;
+  setup.device = job.device;
+  setup.stop_after = job.stop_after;
+  setup.label = prepared.class_name;
+  setup.save_model = [&prepared, &job, also = setup.save_model](const TensorFile& weights) {
+    save_model_folder(job.out, prepared.class_name, prepared.model_config, weights);
+    if (also) also(weights);
+  };
+  const auto batch = config.training.batch_size * config.training.accumulate;
+  Trainer trainer(config.training, std::move(setup), run);
+  const auto result = trainer.run();
+  return {{"run", job.out.string()},
+          {"parameters", parameters},
+          {"step", result.step},
+          {"steps_per_s", result.samples_per_s / double(batch)},
+          {"samples_per_s", result.samples_per_s},
+          {"elapsed_s", result.elapsed_s},
+          {"peak_memory_mib", double(peak_memory_bytes()) / (1 << 20)},
+          {"last", result.last}};
+}
+
+}  // namespace calotype

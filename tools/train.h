@@ -1,0 +1,69 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "core/config.h"
+#include "datasets/transforms.h"
+#include "diffusion/latent_diffusion.h"
+#include "training/trainer.h"
+#include "vae/vae_training.h"
+
+namespace calotype {
+
+struct TrainDataConfig {
+  std::string train;           // images (see open_source), or a latent store
+  std::string validation;      // the same, or empty
+  Preprocessing preprocessing;  // of images
+  int64_t num_workers = 2;     // decoding threads
+};
+
+template <class Visitor>
+void visit_fields(TrainDataConfig& c, Visitor&& visit) {
+  visit("train", c.train);
+  visit("validation", c.validation);
+  visit("preprocessing", c.preprocessing);
+  visit("num_workers", c.num_workers);
+}
+
+/// What a training configuration file holds.
+struct TrainConfig {
+  Json model = Json::object();  // _class_name and that class's keys
+  std::optional<VaeLossConfig> loss;                 // of an AutoencoderKL
+  std::optional<LatentDiffusionConfig> diffusion;    // of a UNet2DModel
+  TrainDataConfig data;
+  TrainerConfig training;
+  uint64_t seed = 0;
+};
+
+template <class Visitor>
+void visit_fields(TrainConfig& c, Visitor&& visit) {
+  visit("model", c.model);
+  visit("loss", c.loss);
+  visit("diffusion", c.diffusion);
+  visit("data", c.data);
+  visit("training", c.training);
+  visit("seed", c.seed);
+}
+
+struct TrainJob {
+  TrainConfig config;
+  std::filesystem::path out;     // run folder
+  bool fresh = false;            // forget an earlier run there
+  bool dry_run = false;          // return the resolved configuration and stop
+  int64_t stop_after = 0;        // end this call after so many steps; 0: at the end
+  c10::Device device{c10::kCPU};
+};
+
+/// Reads a configuration file and applies `overrides`, each "key.key=value".
+TrainConfig read_train_config(const std::filesystem::path& path,
+                              const std::vector<std::string>& overrides);
+
+/// Trains an AutoencoderKL, a UNet2DModel or a CalotypeClassifier, or goes on with a run
+/// that was broken off. Returns the last line of its metrics and the rate.
+Json train(const TrainJob& job);
+
+}  // namespace calotype
