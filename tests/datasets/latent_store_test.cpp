@@ -7,6 +7,8 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "datasets/hdf5.h"
+#include "datasets/store_info.h"
 #include "tests/datasets/store_samples.h"
 #include "tests/support/temp_folder.h"
 
@@ -289,6 +291,45 @@ TEST(LatentStore, RefusesToReadWhatIsNoStore) {
       open(folder / "store"),
       EndsWith("store.json: format_version 2 is newer than 1, which this "
                "calotype reads"));
+}
+
+TEST(LatentStore, RefusesAShardWhoseArraysDoNotFitItsDescription) {
+  const TempFolder folder;
+  const std::vector<uint8_t> zeros(256);
+  auto info = sample_info("fp16", "latents");
+  info.grid_shapes = {{2, 2, 3}};
+  // A shard of two rows, but for one array.
+  const auto refusal = [&](const Hdf5Array& odd) {
+    std::vector<Hdf5Array> arrays = {
+        {"latents", Hdf5Type::kFloat16, 2, {2, 2, 2, 3}, zeros.data()},
+        {"label", Hdf5Type::kInt64, 8, {2}, zeros.data()},
+        {"name", Hdf5Type::kText, 4, {2}, zeros.data()},
+        {"index", Hdf5Type::kInt64, 8, {2}, zeros.data()},
+        {"size", Hdf5Type::kInt32, 4, {2, 2}, zeros.data()},
+        {"source_hash", Hdf5Type::kUint64, 8, {2}, zeros.data()}};
+    for (auto& array : arrays)
+      if (array.name == odd.name) array = odd;
+    const std::vector<Hdf5Attribute> attributes = {
+        {"format_version", int64_t{1}}, {"store", store_info_text(info)}};
+    write_file_atomic(folder / "x.h5", make_hdf5(attributes, arrays).bytes);
+    return message_of<DataError>([&] { StoreReader reader(folder / "x.h5"); });
+  };
+  EXPECT_EQ(refusal({}), "nothing thrown");
+  EXPECT_THAT(
+      refusal({"latents", Hdf5Type::kFloat32, 4, {2, 2, 2, 3}, zeros.data()}),
+      EndsWith("x.h5: /latents has elements of another type than a store of "
+               "fp16 latents has"));
+  EXPECT_THAT(
+      refusal({"latents", Hdf5Type::kFloat16, 2, {2, 12}, zeros.data()}),
+      EndsWith("x.h5: /latents must be [n, D, h, w], got [2, 12]"));
+  EXPECT_THAT(refusal({"label", Hdf5Type::kInt64, 8, {1}, zeros.data()}),
+              EndsWith("x.h5: /label must be [2], got [1]"));
+  EXPECT_THAT(refusal({"size", Hdf5Type::kInt32, 4, {2}, zeros.data()}),
+              EndsWith("x.h5: /size must be [2, 2], got [2]"));
+  info.kind = "moments";
+  EXPECT_THAT(refusal({}), HasSubstr("x.h5: /logvar: not there"));
+  info.format_version = 2;
+  EXPECT_THAT(refusal({}), HasSubstr("format_version 2 is newer than 1"));
 }
 
 TEST(LatentStore, ReadsWhatIsThereOfAnIncompleteStoreIfAsked) {
