@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+
+namespace calotype {
+
+/// What a set of images costs to keep.
+struct Rate {
+  double rate_bpp = 0;  // stored bits per pixel; a pixel has all its channels
+  double compression_ratio = 0;  // bytes of the raw pixels / stored bytes
+};
+
+/// `stored_bytes`: of everything that decoding needs beside the codec.
+/// `num_pixels`: the sum of H * W over the images; raw pixels have 8 bits in
+/// each of `channels`. Throws ConfigError unless all three are at least 1.
+Rate measure_rate(int64_t stored_bytes, int64_t num_pixels, int64_t channels);
+
+}  // namespace calotype

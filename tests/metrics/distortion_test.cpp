@@ -1,0 +1,162 @@
+#include "metrics/distortion.h"
+
+#include <ATen/Functions.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "datasets/image_io.h"
+#include "tests/support/fixtures.h"
+
+namespace calotype {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Bytes as the float image in [-1,1] that shows them.
+at::Tensor image_of(std::vector<float> bytes, at::IntArrayRef shape) {
+  return at::tensor(bytes).view(shape) / 127.5 - 1;
+}
+
+at::Tensor drawn_images(int64_t count, int64_t size) {
+  const auto pixels = at::arange(count * 3 * size * size, at::kFloat);
+  return pixels.mul(0.37).sin().view({count, 3, size, size});
+}
+
+TEST(Distortion, OfTwoByTwoPixelsIsWhatAHandComputes) {
+  // Differences 51, 0, 0, 102 of 255: 0.2, 0, 0, 0.4.
+  Distortion distortion;
+  distortion.add(image_of({0, 10, 20, 200}, {1, 1, 2, 2}),
+                 image_of({51, 10, 20, 98}, {1, 1, 2, 2}));
+  const auto summary = distortion.summary();
+  EXPECT_NEAR(summary.mse, (0.04 + 0.16) / 4, 1e-12);
+  EXPECT_NEAR(summary.mae, 0.6 / 4, 1e-12);
+  EXPECT_NEAR(summary.mean_psnr_db, 13.010299956639813, 1e-9);  // 10 log10(20)
+}
+
+TEST(Distortion, TellsTheMeanPsnrFromThePsnrOfTheMean) {
+  // Squared errors 0.01 and 0.0001: 20 dB and 40 dB.
+  Distortion distortion({.as_viewed = false});
+  const auto reference = at::zeros({2, 1, 1, 1});
+  const auto error = at::tensor({0.2f, 0.02f}).view({2, 1, 1, 1});
+  distortion.add(reference, reference + error);
+  const auto summary = distortion.summary();
+  EXPECT_NEAR(summary.mean_psnr_db, 30, 1e-5);
+  EXPECT_NEAR(summary.psnr_db_of_mean_mse, -10 * std::log10(0.00505), 1e-5);
+}
+
+TEST(Distortion, ComparesWhatAViewerSees) {
+  const auto white = at::ones({1, 1, 2, 2});
+  Distortion seen, raw({.as_viewed = false});
+  seen.add(white, white * 1.5);           // clamped to white
+  seen.add(white, white - 0.49 / 127.5);  // rounded to white
+  raw.add(white, white * 1.5);
+  EXPECT_EQ(seen.summary().num_identical, 2);
+  EXPECT_NEAR(raw.summary().mse, 0.0625, 1e-9);
+}
+
+TEST(Distortion, LeavesIdenticalImagesOutOfTheMeanPsnr) {
+  Distortion distortion;
+  const auto reference = image_of({0, 0}, {2, 1, 1, 1});
+  distortion.add(reference, reference);
+  EXPECT_EQ(distortion.summary().mean_psnr_db, kInfinity);
+  EXPECT_EQ(distortion.summary().psnr_db_of_mean_mse, kInfinity);
+  distortion.add(reference, image_of({0, 51}, {2, 1, 1, 1}));
+  const auto summary = distortion.summary();
+  EXPECT_EQ(summary.num_images, 4);
+  EXPECT_EQ(summary.num_identical, 3);
+  EXPECT_NEAR(summary.mean_psnr_db, 13.979400086720377, 1e-9);  // 20 log10(5)
+}
+
+TEST(Distortion, InPiecesEqualsAllAtOnce) {
+  const auto reference = drawn_images(7, 20);
+  const auto reconstruction = reference * 0.9 + 0.03;
+  Distortion whole, pieces;
+  whole.add(reference, reconstruction);
+  for (int64_t begin = 0; begin < 7; begin += 3)
+    pieces.add(reference.slice(0, begin, begin + 3),
+               reconstruction.slice(0, begin, begin + 3));
+  const auto a = whole.summary(), b = pieces.summary();
+  EXPECT_EQ(a.num_images, b.num_images);
+  EXPECT_DOUBLE_EQ(a.mse, b.mse);
+  EXPECT_DOUBLE_EQ(a.mae, b.mae);
+  EXPECT_DOUBLE_EQ(a.ssim, b.ssim);
+  EXPECT_DOUBLE_EQ(a.mean_psnr_db, b.mean_psnr_db);
+}
+
+TEST(Distortion, NamesTheWorstAndTheBestImages) {
+  Distortion distortion;
+  const auto reference = image_of({0, 0, 0}, {3, 1, 1, 1});
+  distortion.add(reference, image_of({10, 30, 20}, {3, 1, 1, 1}),
+                 at::tensor({4, 5, 6}), at::tensor({70, 80, 90}));
+  const auto worst = distortion.worst(2);
+  ASSERT_EQ(worst.size(), 2u);
+  EXPECT_EQ(worst[0].sample, 80);
+  EXPECT_EQ(worst[0].label, 5);
+  EXPECT_EQ(worst[1].sample, 90);
+  EXPECT_EQ(distortion.best(1)[0].sample, 70);
+  EXPECT_EQ(distortion.best(9).size(), 3u);
+}
+
+TEST(Distortion, RefusesShapesThatDiffer) {
+  Distortion distortion;
+  EXPECT_THAT(
+      [&] {
+        distortion.add(at::zeros({2, 1, 4, 4}), at::zeros({2, 3, 4, 4}));
+      },
+      testing::ThrowsMessage<ShapeError>(
+          "distortion: reconstruction must be [2, 1, 4, 4], got [2, 3, 4, 4]"));
+}
+
+TEST(Distortion, RefusesNothing) {
+  Distortion distortion;
+  const auto none = at::zeros({0, 1, 4, 4});
+  EXPECT_THAT([&] { distortion.add(none, none); },
+              testing::ThrowsMessage<ShapeError>(
+                  "distortion: images must not be empty, got [0, 1, 4, 4]"));
+  EXPECT_THAT([&] { distortion.summary(); },
+              testing::ThrowsMessage<ConfigError>(
+                  "distortion: there must be an image to measure, got none"));
+}
+
+TEST(Distortion, RefusesAnImageThatIsNotFiniteAndNamesIt) {
+  Distortion distortion;
+  const auto reference = at::zeros({3, 1, 2, 2});
+  const auto broken = reference.clone();
+  broken[2][0][1][1] = std::nan("");
+  EXPECT_THAT([&] { distortion.add(reference, broken); },
+              testing::ThrowsMessage<DataError>(
+                  "distortion: reconstruction of image 2 must be finite, got "
+                  "NaN or infinity"));
+  EXPECT_TRUE(distortion.images().empty());
+}
+
+// tests/fixtures/metrics: scikit-image 0.25 on pairs of RGB images of 72x80
+// pixels.
+TEST(Distortion, AgreesWithScikitImage) {
+  const auto folder = fixtures_folder() / "metrics";
+  const auto expected = read_json_file(folder / "metrics.json");
+  const auto pixels = [&](const std::string& name) {
+    const auto path = folder / name;
+    return to_tensor(decode_image(read_file(path), path.string())).unsqueeze(0);
+  };
+  for (size_t i = 0; i < expected["psnr"].size(); ++i) {
+    Distortion distortion;
+    distortion.add(pixels(fmt::format("a{}.png", i)),
+                   pixels(fmt::format("b{}.png", i)));
+    const auto& image = distortion.images()[0];
+    EXPECT_NEAR(image.mse, expected["mse"][i].get<double>(), 1e-8);
+    EXPECT_NEAR(image.psnr_db(), expected["psnr"][i].get<double>(), 1e-5);
+    EXPECT_NEAR(image.ssim, expected["ssim_gaussian_11_1.5"][i].get<double>(),
+                1e-8);
+  }
+}
+
+}  // namespace
+}  // namespace calotype

@@ -1,0 +1,79 @@
+#include "metrics/ssim.h"
+
+#include <ATen/Functions.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace calotype {
+namespace {
+
+double ssim_of(const at::Tensor& a, const at::Tensor& b) {
+  return ssim(a, b, 255).item<double>();
+}
+
+TEST(Ssim, OfEqualImagesIsOne) {
+  const auto image = at::arange(13 * 17, at::kFloat).view({1, 1, 13, 17});
+  EXPECT_DOUBLE_EQ(ssim_of(image, image), 1);
+}
+
+// Without structure only the luminance term is left: with c1 = 6.5025,
+// (2 * 100 * 50 + c1) / (100^2 + 50^2 + c1).
+TEST(Ssim, OfFlatImagesComparesTheirMeans) {
+  const auto a = at::full({1, 1, 16, 16}, 100.f);
+  EXPECT_NEAR(ssim_of(a, a * 0.5), 10006.5025 / 12506.5025, 1e-9);
+}
+
+// A window of one pixel has no variance either.
+TEST(Ssim, CutsTheWindowForImagesBelowElevenPixels) {
+  const auto a = at::full({1, 1, 2, 2}, 100.f),
+             b = at::full({1, 1, 2, 2}, 50.f);
+  EXPECT_NEAR(ssim_of(a, b), 10006.5025 / 12506.5025, 1e-9);
+
+  // 3x3: the normalised window is (w, 1 - 2w, w) with w / (1 - 2w) =
+  // exp(-1/4.5). One white pixel in the middle against black: mean m = 255 p,
+  // mean of squares 255^2 p with p = (1 - 2w)^2.
+  const auto white = at::zeros({1, 1, 3, 3});
+  white[0][0][1][1] = 255;
+  const double side = std::exp(-1 / 4.5), p = std::pow(1 / (1 + 2 * side), 2);
+  const double mean = 255 * p, variance = 255 * 255 * p - mean * mean;
+  const double c1 = 6.5025, c2 = 58.5225;
+  EXPECT_NEAR(ssim_of(white, at::zeros({1, 1, 3, 3})),
+              c1 * c2 / ((mean * mean + c1) * (variance + c2)), 1e-12);
+}
+
+TEST(Ssim, IsTheSameBothWaysAndForMirroredImages) {
+  const auto a = at::arange(12 * 15, at::kFloat).view({1, 1, 12, 15}).fmod(37);
+  const auto b = at::arange(12 * 15, at::kFloat).view({1, 1, 12, 15}).fmod(23);
+  EXPECT_NEAR(ssim_of(a, b), ssim_of(b, a), 1e-12);
+  EXPECT_NEAR(ssim_of(a, b), ssim_of(a.flip({3}), b.flip({3})), 1e-12);
+}
+
+TEST(Ssim, IsTheMeanOverTheChannelsOfEachImage) {
+  const auto a =
+      at::arange(2 * 3 * 144, at::kFloat).view({2, 3, 12, 12}).fmod(31);
+  const auto b =
+      at::arange(2 * 3 * 144, at::kFloat).view({2, 3, 12, 12}).fmod(19);
+  const auto values = ssim(a, b, 255);
+  ASSERT_EQ(values.sizes(), at::IntArrayRef({2}));
+  double sum = 0;
+  for (int64_t c = 0; c < 3; ++c)
+    sum += ssim_of(a.slice(0, 1, 2).slice(1, c, c + 1),
+                   b.slice(0, 1, 2).slice(1, c, c + 1));
+  EXPECT_NEAR(values[1].item<double>(), sum / 3, 1e-12);
+}
+
+TEST(Ssim, RefusesImagesOfDifferentSizes) {
+  EXPECT_THAT(
+      [] {
+        ssim(at::zeros({1, 1, 12, 12}), at::zeros({1, 1, 12, 13}), 255);
+      },
+      testing::ThrowsMessage<ShapeError>(
+          "ssim: reconstruction must be [1, 1, 12, 12], got [1, 1, 12, 13]"));
+}
+
+}  // namespace
+}  // namespace calotype
