@@ -12,13 +12,13 @@ install(TARGETS calotype RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS calotype_all EXPORT calotypeTargets)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/calotype)
-configure_package_config_file(cmake/calotypeConfig.cmake.in
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/calotypeConfig.cmake.in
   ${PROJECT_BINARY_DIR}/calotypeConfig.cmake INSTALL_DESTINATION ${package_folder})
 # Before 1.0 a new minor version may change the interface.
 write_basic_package_version_file(
   ${PROJECT_BINARY_DIR}/calotypeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES
-  cmake/calotype_dependencies.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/calotype_dependencies.cmake
   ${PROJECT_BINARY_DIR}/calotypeConfig.cmake
   ${PROJECT_BINARY_DIR}/calotypeConfigVersion.cmake
   DESTINATION ${package_folder})
