@@ -104,9 +104,11 @@ struct StoreWriter::Impl {
         indices.push_back(shard.index(row));
       mark(indices);
       keep(entry);
-    } catch (const ConfigError&) {  // gone
-    } catch (const DataError&) {    // damaged
-    } catch (const ShapeError&) {   // its rows are in another shard
+    } catch (const DataError&) {   // damaged
+    } catch (const ShapeError&) {  // its rows are in another shard
+    } catch (const ConfigError&) {
+      if (fs::exists(folder / entry.file))
+        throw;  // not gone: it cannot be read
     }
   }
 
