@@ -5,8 +5,8 @@
 
 namespace calotype {
 
-/// A decoded image as a viewer sees it: 8 bits a channel, sRGB, rows from top to
-/// bottom, channels interleaved, 1 (grey) or 3 (RGB) channels, never alpha.
+/// A decoded image as a viewer sees it: 8 bits a channel, sRGB, rows from top
+/// to bottom, channels interleaved, 1 (grey) or 3 (RGB) channels, never alpha.
 struct Image {
   int64_t height = 0;
   int64_t width = 0;

@@ -14,7 +14,7 @@ namespace calotype {
 /// One image as its source holds it.
 struct SourceImage {
   Image image;
-  uint64_t hash = 0;  // XXH3 of the file's bytes, or of the pixels where there is no file
+  uint64_t hash = 0;  // XXH3 of the file, or of the pixels if there is no file
 };
 
 /// An ordered set of images with names and labels. All functions may be called
@@ -46,11 +46,12 @@ class ImageSource {
   virtual std::vector<std::string> ignored_files() const { return {}; }
 };
 
-/// Opens what --data names: a folder of images (sub-folders are classes), one image,
-/// an IDX file (gzipped or not), `fashion-mnist:train`, `fashion-mnist:test`,
-/// `synthetic:COUNT` or `synthetic:COUNT:SIZE[:CHANNELS[:SEED]]`. A suffix
-/// `[A:B]` keeps images A to B-1. Throws ConfigError that says what is missing and
-/// how to get it.
+/// Opens what --data names: a folder of images (sub-folders are classes), one
+/// image, an IDX file (gzipped or not), `fashion-mnist:train` or `:test`, or
+/// `synthetic:COUNT[:SIZE[:CHANNELS[:SEED]]]`. A suffix `[A:B]` keeps images A
+/// to B-1; either may be left out. What exists as a path is a path. Throws
+/// ConfigError that says what is missing and how to get it, DataError if an IDX
+/// file is bad.
 std::unique_ptr<ImageSource> open_source(const std::string& spec,
                                          const ImageLimits& limits = {});
 

@@ -17,10 +17,10 @@ namespace calotype {
 struct LoaderConfig {
   int64_t batch_size = 32;
   bool shuffle = true;
-  bool drop_last = false;   // leave out a last batch that is not full
-  bool strict = false;      // a bad image throws instead of being skipped
-  int num_workers = 2;      // decoding threads
-  int64_t prefetch = 4;     // batches kept ready
+  bool drop_last = false;  // leave out what fills no batch at the end
+  bool strict = false;     // a bad image throws instead of being skipped
+  int num_workers = 2;     // decoding threads
+  int64_t prefetch = 4;    // batches kept ready
   uint64_t seed = 0;
 };
 
@@ -30,9 +30,13 @@ struct ImageBatch {
   at::Tensor labels;   // [N] int64, -1 where unknown
   at::Tensor indices;  // [N] int64, position in the source
   std::vector<std::string> names;
-  std::vector<std::array<int32_t, 2>> sizes;  // height, width before preprocessing
+  std::vector<std::array<int32_t, 2>>
+      sizes;  // height, width before preprocessing
   std::vector<uint64_t> hashes;
-  int64_t next_position = 0;  // give this to the loader to go on after the batch
+  /// Give this to the loader to go on after the batch. Where shapes are mixed,
+  /// images that still waited for a full batch set it back: some may come
+  /// again, none is lost.
+  int64_t next_position = 0;
 };
 
 struct SkippedImage {
@@ -42,17 +46,22 @@ struct SkippedImage {
 
 /// One pass over a source. The order, the crops and the flips are a function of
 /// (seed, epoch, index): the number of workers and a restart change nothing.
-/// Images of different shapes never share a batch: each shape fills its own, and
-/// what is left at the end comes out in the order in which the shapes appeared.
+/// Images of different shapes never share a batch: each shape fills its own.
+/// What is left at the end comes out with the shape first that has waited
+/// longest; so does a batch that is not full when eight batches' worth of
+/// images wait.
 class Loader {
  public:
-  /// `skip`: indices that are not wanted (already encoded), or null.
+  /// `skip`: indices that are not wanted (already encoded), or null. Each image
+  /// is decoded once, on `num_workers` threads, `prefetch` batches ahead.
+  /// Throws ConfigError for a value out of range.
   Loader(std::shared_ptr<const ImageSource> source, Preprocessing preprocessing,
          LoaderConfig config, uint32_t epoch = 0, int64_t start_position = 0,
          const std::vector<bool>* skip = nullptr);
   ~Loader();
 
-  /// The next batch, or nothing at the end of the pass.
+  /// The next batch, or nothing at the end of the pass. Throws DataError for a
+  /// bad image if `strict`, and whatever else a source throws.
   std::optional<ImageBatch> next();
 
   /// Bad images met so far.

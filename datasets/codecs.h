@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+
+#include "datasets/image.h"
+#include "datasets/image_io.h"
+
+// What the decoders share. Only the sources of image_io see this header.
+namespace calotype {
+
+using Bytes = std::span<const uint8_t>;
+
+// One decoder per format; bytes are known to begin like one. All throw
+// DataError.
+Image decode_png(Bytes bytes, const std::string& where,
+                 const ImageLimits& limits);
+Image decode_jpeg(Bytes bytes, const std::string& where,
+                  const ImageLimits& limits);
+Image decode_bmp(Bytes bytes, const std::string& where,
+                 const ImageLimits& limits);
+Image decode_webp(Bytes bytes, const std::string& where,
+                  const ImageLimits& limits);
+Image decode_pnm(Bytes bytes, const std::string& where,
+                 const ImageLimits& limits);
+
+/// Throws DataError "WHERE: truncated FORMAT (what)".
+[[noreturn]] void fail_truncated(const std::string& where, const char* format,
+                                 const std::string& what);
+
+/// Throws DataError "WHERE: damaged FORMAT (what)".
+[[noreturn]] void fail_damaged(const std::string& where, const char* format,
+                               const std::string& what);
+
+/// Throws DataError unless both sides are at least 1 and their product within
+/// `limits`. To be called with the header's numbers, before anything is
+/// allocated.
+void check_image_size(const std::string& where, const char* format,
+                      int64_t width, int64_t height, const ImageLimits& limits);
+
+/// round(value * 255 / max).
+constexpr uint8_t scale_to_byte(uint64_t value, uint64_t max) {
+  return uint8_t((value * 255 + max / 2) / max);
+}
+
+/// 8 or 16 bits a channel in 1 to 4 channels (grey, grey and alpha, RGB, RGBA)
+/// to an Image: alpha laid on white, 16 bits rounded to 8, in one rounding.
+template <class Sample>
+Image lay_on_white(const Sample* samples, int64_t height, int64_t width,
+                   int64_t num_samples) {
+  constexpr uint64_t max = std::numeric_limits<Sample>::max();
+  const bool has_alpha = num_samples == 2 || num_samples == 4;
+  Image image{height, width, num_samples - (has_alpha ? 1 : 0), {}};
+  image.pixels.reserve(size_t(height * width * image.channels));
+  for (int64_t i = 0; i < height * width; ++i, samples += num_samples)
+    for (int64_t c = 0; c < image.channels; ++c) {
+      const uint64_t alpha = has_alpha ? samples[image.channels] : max;
+      const uint64_t value = samples[c] * alpha + max * (max - alpha);
+      image.pixels.push_back(scale_to_byte(value, max * max));
+    }
+  return image;
+}
+
+}  // namespace calotype

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "datasets/image.h"
+
+namespace calotype {
+
+/// What became of one image of a pass.
+struct DecodedImage {
+  int64_t position = 0;  // in the pass
+  int64_t index = 0;     // in the source
+  std::string name;
+  std::string problem;  // why it is bad; the rest is then unset
+  Image image;
+  int64_t label = -1;
+  std::array<int32_t, 2> size{};  // height, width as in the file
+  uint64_t hash = 0;
+};
+
+/// Calls a function for each position of a range on worker threads, a bounded
+/// way ahead of who takes the results, and hands them out in order. The
+/// destructor waits for no more than the images that are being decoded.
+class DecodeAhead {
+ public:
+  struct Range {
+    int64_t begin = 0, end = 0;
+    int64_t chunk_size = 1;  // positions that one worker takes at a time
+    int64_t max_chunks = 1;  // decoded or being decoded at any time
+  };
+
+  /// `decode` is called from several threads; it gives nothing for a position
+  /// that is not wanted.
+  using Decode = std::function<std::optional<DecodedImage>(int64_t position)>;
+
+  DecodeAhead(const Range& range, int num_workers, Decode decode);
+
+  /// The next images, perhaps none of a chunk; no vector at the end. Throws
+  /// what `decode` threw, after the images ahead of it, and again at each later
+  /// call.
+  std::optional<std::vector<DecodedImage>> next();
+
+ private:
+  struct Chunk {
+    std::vector<DecodedImage> images;
+    std::exception_ptr error;
+  };
+
+  void work(std::stop_token stop);
+  Chunk decode_chunk(int64_t chunk, const std::stop_token& stop) const;
+
+  const Range range_;
+  const Decode decode_;
+  const int64_t num_chunks_;
+  std::mutex mutex_;
+  std::condition_variable_any may_start_, may_take_;
+  int64_t next_to_start_ = 0, next_to_take_ = 0;
+  std::map<int64_t, Chunk> done_;
+  std::vector<std::jthread> workers_;  // last: they end before what they use
+};
+
+}  // namespace calotype

@@ -1,0 +1,100 @@
+#include "datasets/folder_walk.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <set>
+#include <utility>
+
+#include "core/error.h"
+#include "datasets/image_format.h"
+#include "datasets/printable.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const fs::path& path, const char* what, int error) {
+  throw ConfigError(fmt::format("{}: {}{}", printable(path.string()), what,
+                                std::strerror(error)));
+}
+
+FoundFile describe(std::string path, const struct stat& status) {
+  return {std::move(path), int64_t(status.st_size),
+          int64_t(status.st_mtim.tv_sec) * 1'000'000'000 +
+              int64_t(status.st_mtim.tv_nsec)};
+}
+
+class Walk {
+ public:
+  void enter(const fs::path& folder, const std::string& prefix) {
+    struct stat status;
+    if (::stat(folder.c_str(), &status) != 0) fail(folder, "", errno);
+    if (!entered_.emplace(status.st_dev, status.st_ino).second) return;
+    std::error_code error;
+    std::vector<std::string> names;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end;
+         it.increment(error))
+      names.push_back(it->path().filename().string());
+    if (error) fail(folder, "cannot read the folder: ", error.value());
+    // A folder that several links lead to is entered through the first of them,
+    // so the order must not depend on the file system.
+    std::ranges::sort(names);
+    for (const auto& name : names)
+      if (name[0] != '.') visit(folder / name, prefix + name);
+  }
+
+  FolderContents contents;
+
+ private:
+  void visit(const fs::path& path, const std::string& relative) {
+    struct stat status {};
+    const bool exists =
+        ::stat(path.c_str(), &status) == 0;  // not so: a link to nowhere
+    if (exists && S_ISDIR(status.st_mode)) return enter(path, relative + "/");
+    // Only regular files are ever opened: reading a pipe could wait for ever.
+    bool is_image = has_image_extension(path);
+    if (exists && !S_ISREG(status.st_mode))
+      is_image = false;
+    else if (!is_image)
+      is_image = sniff_format(read_leading_bytes(path)) != ImageFormat::kNone;
+    if (is_image)
+      contents.images.push_back(describe(relative, status));
+    else
+      contents.ignored.push_back(printable(relative));
+  }
+
+  std::set<std::pair<dev_t, ino_t>> entered_;
+};
+
+}  // namespace
+
+FolderContents walk_folder(const fs::path& folder) {
+  Walk walk;
+  walk.enter(folder, "");
+  std::ranges::sort(walk.contents.images, {}, &FoundFile::path);
+  std::ranges::sort(walk.contents.ignored);
+  return std::move(walk.contents);
+}
+
+FoundFile find_file(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) fail(path, "", errno);
+  return describe(path.filename().string(), status);
+}
+
+std::vector<uint8_t> read_leading_bytes(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<uint8_t> bytes(kSniffBytes);
+  file.read(reinterpret_cast<char*>(bytes.data()),
+            std::streamsize(bytes.size()));
+  bytes.resize(size_t(std::max<std::streamsize>(0, file.gcount())));
+  return bytes;
+}
+
+}  // namespace calotype

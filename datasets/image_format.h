@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+// What kind of file some bytes are, told by their first ones.
+namespace calotype {
+
+enum class ImageFormat { kNone, kPng, kJpeg, kBmp, kWebp, kPnm };
+
+/// How many leading bytes decide.
+inline constexpr size_t kSniffBytes = 32;
+
+ImageFormat sniff_format(std::span<const uint8_t> bytes);
+
+/// "GIF", "TIFF" and so on for well-known files that are not decoded here, else
+/// "".
+std::string foreign_format(std::span<const uint8_t> bytes);
+
+/// True if the name promises an image, of a kind that is decoded here or not.
+bool has_image_extension(const std::filesystem::path& path);
+
+}  // namespace calotype

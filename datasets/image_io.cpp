@@ -1,0 +1,58 @@
+#include "datasets/image_io.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "datasets/codecs.h"
+#include "datasets/image_format.h"
+
+namespace calotype {
+
+Image decode_image(std::span<const uint8_t> bytes, const std::string& where,
+                   const ImageLimits& limits) {
+  switch (sniff_format(bytes)) {
+    case ImageFormat::kPng:
+      return decode_png(bytes, where, limits);
+    case ImageFormat::kJpeg:
+      return decode_jpeg(bytes, where, limits);
+    case ImageFormat::kBmp:
+      return decode_bmp(bytes, where, limits);
+    case ImageFormat::kWebp:
+      return decode_webp(bytes, where, limits);
+    case ImageFormat::kPnm:
+      return decode_pnm(bytes, where, limits);
+    case ImageFormat::kNone:
+      break;
+  }
+  constexpr char expected[] = "expected PNG, JPEG, BMP, WebP or PNM";
+  if (bytes.empty())
+    throw DataError(fmt::format("{}: empty file; {}", where, expected));
+  const auto foreign = foreign_format(bytes);
+  throw DataError(foreign.empty()
+                      ? fmt::format("{}: not an image; {}", where, expected)
+                      : fmt::format("{}: {} is not supported; {}", where,
+                                    foreign, expected));
+}
+
+void fail_truncated(const std::string& where, const char* format,
+                    const std::string& what) {
+  throw DataError(fmt::format("{}: truncated {} ({})", where, format, what));
+}
+
+void fail_damaged(const std::string& where, const char* format,
+                  const std::string& what) {
+  throw DataError(fmt::format("{}: damaged {} ({})", where, format, what));
+}
+
+void check_image_size(const std::string& where, const char* format,
+                      int64_t width, int64_t height,
+                      const ImageLimits& limits) {
+  if (width < 1 || height < 1)
+    fail_damaged(where, format, fmt::format("{}x{} pixels", width, height));
+  if (width > limits.max_pixels / height)
+    throw DataError(
+        fmt::format("{}: {} of {}x{} pixels is above the limit of {} pixels",
+                    where, format, width, height, limits.max_pixels));
+}
+
+}  // namespace calotype

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <zlib.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace calotype {
+
+enum class Wrapping { kZlib, kGzip };
+
+/// Decompresses zlib or gzip data piece by piece and checks its checksum.
+class Inflater {
+ public:
+  /// `where` leads messages. `sink` gets what comes out and may throw.
+  Inflater(Wrapping wrapping, std::string where,
+           std::function<void(std::span<const uint8_t>)> sink);
+  ~Inflater();
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
+
+  /// Throws DataError if the data are damaged or go on after their end.
+  void feed(std::span<const uint8_t> bytes);
+
+  /// Throws DataError if the data have not come to their end.
+  void finish() const;
+
+ private:
+  std::string where_;
+  std::function<void(std::span<const uint8_t>)> sink_;
+  z_stream stream_{};
+  bool ended_ = false;
+};
+
+/// All of it. Throws DataError if it is damaged or above `max_bytes`.
+std::vector<uint8_t> inflate_all(Wrapping wrapping,
+                                 std::span<const uint8_t> bytes,
+                                 uint64_t max_bytes, const std::string& where);
+
+}  // namespace calotype

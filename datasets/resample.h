@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+
+#include "datasets/image.h"
+
+namespace calotype {
+
+enum class Kernel { kTriangle, kCubic };
+
+/// Resizes by separable convolution. When shrinking, the kernel is widened by
+/// the ratio, so that every pixel counts and nothing aliases. The kernels are
+/// the triangle (bilinear) and Keys' cubic with a = -0.5 ("Cubic Convolution
+/// Interpolation for Digital Image Processing", 1981); results are rounded to
+/// bytes once, at the end.
+Image resample(const Image& image, int64_t height, int64_t width,
+               Kernel kernel);
+
+}  // namespace calotype

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "datasets/image.h"
+
+// Image files made in memory, the odd ones included.
+namespace calotype {
+
+using FileBytes = std::vector<uint8_t>;
+
+/// A PNG from its parts, whatever they are.
+struct RawPng {
+  uint32_t width = 1, height = 1;
+  uint8_t bits = 8;
+  uint8_t color_type = 0;  // 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA
+  bool interlaced = false;
+  FileBytes
+      rows;  // each behind the number of its filter, as they are compressed
+  std::vector<std::pair<std::string, FileBytes>> chunks =
+      {};  // ahead of the pixels
+};
+FileBytes make_png(const RawPng& png);
+
+/// zlib's format.
+FileBytes deflated(const FileBytes& bytes);
+FileBytes gzipped(const FileBytes& bytes);
+
+/// An EXIF block that holds an orientation and nothing else.
+FileBytes make_exif(int orientation, bool big_endian);
+
+/// `image` of 1 or 3 channels; 4 are taken for CMYK.
+FileBytes make_jpeg(const Image& image, int quality = 100);
+FileBytes with_exif(const FileBytes& jpeg, const FileBytes& exif);
+
+/// Lossless; `samples` of 3 channels or, with alpha, 4.
+FileBytes make_webp(const FileBytes& samples, int width, int height,
+                    int num_samples);
+
+/// Little-endian numbers of `sizes` bytes, for BMP headers and the like.
+FileBytes little_endian(std::vector<std::pair<uint32_t, int>> numbers);
+
+FileBytes bytes_of(const std::string& text);
+FileBytes joined(std::vector<FileBytes> parts);
+
+/// A grey or colour image with a different value at every place.
+Image gradient(int64_t height, int64_t width, int64_t channels);
+
+/// The message of the DataError that `action` throws, or "" if it throws none.
+std::string data_error_of(const std::function<void()>& action);
+std::string config_error_of(const std::function<void()>& action);
+
+}  // namespace calotype

@@ -1,0 +1,272 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "datasets/image_io.h"
+#include "tests/datasets/image_files.h"
+
+namespace calotype {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Image decode(const FileBytes& bytes) {
+  return decode_image(bytes, "a.img");
+}
+
+std::string problem_of(const FileBytes& bytes) {
+  return data_error_of([&] { decode(bytes); });
+}
+
+/// Every shorter file is refused.
+void expect_no_prefix_decodes(const FileBytes& file) {
+  for (size_t size = 0; size < file.size(); ++size)
+    EXPECT_NE(problem_of(FileBytes(file.begin(), file.begin() + int64_t(size))),
+              "")
+        << size << " of " << file.size() << " bytes";
+}
+
+/// A file with one wrong bit is refused or gives a whole image.
+void expect_flips_are_survived(const FileBytes& file) {
+  for (size_t bit = 0; bit < file.size() * 8; ++bit) {
+    auto flipped = file;
+    flipped[bit / 8] ^= uint8_t(1 << bit % 8);
+    data_error_of([&] {
+      const auto image =
+          decode_image(flipped, "a.img", {.max_pixels = 100'000});
+      EXPECT_EQ(int64_t(image.pixels.size()),
+                image.height * image.width * image.channels);
+    });
+  }
+}
+
+int largest_difference(const Image& a, const Image& b) {
+  EXPECT_EQ(a.pixels.size(), b.pixels.size());
+  int largest = 0;
+  for (size_t i = 0; i < a.pixels.size(); ++i)
+    largest = std::max(largest, std::abs(a.pixels[i] - b.pixels[i]));
+  return largest;
+}
+
+TEST(Jpeg, GreyAndColorDecode) {
+  for (const int64_t channels : {1, 3}) {
+    const auto image = gradient(8, 16, channels);
+    const auto got = decode(make_jpeg(image));
+    EXPECT_EQ(got.channels, channels);
+    EXPECT_EQ(got.width, 16);
+    EXPECT_LE(largest_difference(got, image), 4);
+  }
+}
+
+TEST(Jpeg, CmykBecomesRgb) {
+  // Stored inverted, as Adobe's marker says: 200 is little cyan, 220 little
+  // black.
+  Image cmyk{8, 8, 4, {}};
+  for (int i = 0; i < 64; ++i)
+    cmyk.pixels.insert(cmyk.pixels.end(), {200, 100, 50, 220});
+  const auto got = decode(make_jpeg(cmyk));
+  ASSERT_EQ(got.channels, 3);
+  EXPECT_NEAR(got.pixels[0], 200 * 220 / 255.0, 2);
+  EXPECT_NEAR(got.pixels[1], 100 * 220 / 255.0, 2);
+  EXPECT_NEAR(got.pixels[2], 50 * 220 / 255.0, 2);
+}
+
+TEST(Jpeg, NoPrefixIsAPicture) {
+  const auto file = make_jpeg(gradient(16, 16, 3));
+  expect_no_prefix_decodes(file);
+  EXPECT_THAT(problem_of(FileBytes(file.begin(), file.end() - 60)),
+              HasSubstr("a.img: truncated JPEG (Premature end"));
+}
+
+TEST(Jpeg, FlippedBitsAreSurvived) {
+  expect_flips_are_survived(make_jpeg(gradient(8, 8, 3), 50));
+}
+
+TEST(WebP, DecodesWithAndWithoutAlpha) {
+  const auto color = decode(make_webp({1, 2, 3, 250, 251, 252}, 2, 1, 3));
+  EXPECT_THAT(color.pixels, ElementsAre(1, 2, 3, 250, 251, 252));
+  const auto alpha =
+      decode(make_webp({255, 0, 100, 51, 9, 9, 9, 255}, 2, 1, 4));
+  EXPECT_THAT(alpha.pixels, ElementsAre(255, 204, 224, 9, 9, 9));
+}
+
+TEST(WebP, NoPrefixIsAPictureAndFlippedBitsAreSurvived) {
+  const auto file = make_webp(gradient(9, 9, 3).pixels, 9, 9, 3);
+  expect_no_prefix_decodes(file);
+  expect_flips_are_survived(file);
+}
+
+TEST(WebP, ABombIsRefusedByItsHeader) {
+  auto file = make_webp({1, 2, 3}, 1, 1, 3);
+  // Lossless header: 14 bits each of width-1 and height-1 after the 0x2f.
+  for (int i = 21; i < 24; ++i) file[size_t(i)] = 0xff;
+  file[24] = (file[24] & 0xf0) | 0x0f;
+  EXPECT_THAT(problem_of(file),
+              HasSubstr("16384x16384 pixels is above the limit"));
+}
+
+FileBytes bmp_header(int width, int height, int bits, int compression,
+                     uint32_t palette_size) {
+  return joined({bytes_of("BM"), little_endian({{0, 4},
+                                                {0, 4},
+                                                {54 + palette_size, 4},
+                                                {40, 4},
+                                                {uint32_t(width), 4},
+                                                {uint32_t(height), 4},
+                                                {1, 2},
+                                                {uint32_t(bits), 2},
+                                                {uint32_t(compression), 4},
+                                                {0, 4},
+                                                {0, 4},
+                                                {0, 4},
+                                                {0, 4},
+                                                {0, 4}})});
+}
+
+TEST(Bmp, RowsRunFromBelowUnlessTheHeightIsNegative) {
+  const FileBytes rows = {3, 2, 1, 0, 6, 5, 4, 0};  // blue, green, red, padding
+  EXPECT_THAT(decode(joined({bmp_header(1, 2, 24, 0, 0), rows})).pixels,
+              ElementsAre(4, 5, 6, 1, 2, 3));
+  EXPECT_THAT(decode(joined({bmp_header(1, -2, 24, 0, 0), rows})).pixels,
+              ElementsAre(1, 2, 3, 4, 5, 6));
+}
+
+TEST(Bmp, PalettesAreExpandedAndGreyOnesStayGrey) {
+  const FileBytes colors = {30, 20, 10, 0, 60, 50, 40, 0};
+  const auto color =
+      decode(joined({bmp_header(2, 1, 1, 0, 8), colors, {0x40, 0, 0, 0}}));
+  EXPECT_THAT(color.pixels, ElementsAre(10, 20, 30, 40, 50, 60));
+  const FileBytes greys = {7, 7, 7, 0, 9, 9, 9, 0};
+  const auto grey =
+      decode(joined({bmp_header(3, 1, 4, 0, 8), greys, {0x10, 0x10, 0, 0}}));
+  EXPECT_EQ(grey.channels, 1);
+  EXPECT_THAT(grey.pixels, ElementsAre(9, 7, 9));
+}
+
+TEST(Bmp, AColorOutsideOfThePaletteIsRefused) {
+  EXPECT_EQ(problem_of(joined(
+                {bmp_header(1, 1, 8, 0, 4), {1, 2, 3, 0}, {1, 0, 0, 0}})),
+            "a.img: damaged BMP (color 1 of a palette of 1)");
+}
+
+TEST(Bmp, SixteenAndThirtyTwoBitsUseMasks) {
+  // 5 bits each: red 31, green 0, blue 16 of 31 is 131.6.
+  const auto small =
+      decode(joined({bmp_header(1, 1, 16, 0, 0), {0x10, 0x7c, 0, 0}}));
+  EXPECT_THAT(small.pixels, ElementsAre(255, 0, 132));
+  const auto large = decode(joined({bmp_header(1, 1, 32, 0, 0), {3, 2, 1, 0}}));
+  EXPECT_THAT(large.pixels, ElementsAre(1, 2, 3));  // the fourth byte is unused
+}
+
+TEST(Bmp, TruncatedAndCompressedFilesAreRefused) {
+  const auto file =
+      joined({bmp_header(2, 2, 24, 0, 0), FileBytes(2 * 8 - 2, 200)});
+  expect_no_prefix_decodes(file);
+  expect_flips_are_survived(file);
+  EXPECT_EQ(problem_of(FileBytes(file.begin(), file.end() - 1)),
+            "a.img: truncated BMP (67 of 68 bytes)");
+  EXPECT_EQ(problem_of(bmp_header(2, 2, 8, 1, 1024)),
+            "a.img: compressed BMP is not supported");
+}
+
+TEST(Pnm, AllSixKindsDecode) {
+  EXPECT_THAT(decode(bytes_of("P1\n# note\n3 1\n101")).pixels,
+              ElementsAre(0, 255, 0));
+  EXPECT_THAT(decode(bytes_of("P2 2 1 10 0 5\n")).pixels, ElementsAre(0, 128));
+  EXPECT_THAT(decode(bytes_of("P3 1 1 255 1 2 3")).pixels,
+              ElementsAre(1, 2, 3));
+  EXPECT_THAT(decode(bytes_of("P4 3 1\n\xa0")).pixels, ElementsAre(0, 255, 0));
+  EXPECT_THAT(decode(bytes_of("P5 2 1 255\nAB")).pixels, ElementsAre('A', 'B'));
+  EXPECT_THAT(decode(bytes_of("P6 1 1 255\nABC")).pixels,
+              ElementsAre('A', 'B', 'C'));
+}
+
+TEST(Pnm, SixteenBitsAreRounded) {
+  EXPECT_THAT(
+      decode(joined({bytes_of("P5 2 1 65535\n"), {0, 0x80, 0, 0x81}})).pixels,
+      ElementsAre(0, 1));
+}
+
+TEST(Pnm, TruncatedAndOddFilesAreRefused) {
+  const auto file = bytes_of("P6 2 2 255\nABCDEFGHIJKL");
+  expect_no_prefix_decodes(file);
+  expect_flips_are_survived(file);
+  EXPECT_EQ(problem_of(bytes_of("P5 2 2 255\nABC")),
+            "a.img: truncated PNM (ends after 14 bytes)");
+  EXPECT_EQ(problem_of(bytes_of("P2 1 1 10 11 ")),
+            "a.img: damaged PNM (11 above the largest value 10)");
+  EXPECT_THAT(problem_of(bytes_of("P5 99999 99999 255\n")),
+              HasSubstr("above the limit"));
+}
+
+TEST(Formats, OthersAreRefusedByName) {
+  EXPECT_EQ(
+      problem_of(bytes_of("GIF89a...........")),
+      "a.img: GIF is not supported; expected PNG, JPEG, BMP, WebP or PNM");
+  EXPECT_EQ(problem_of(bytes_of("just words")),
+            "a.img: not an image; expected PNG, JPEG, BMP, WebP or PNM");
+  EXPECT_EQ(problem_of({}),
+            "a.img: empty file; expected PNG, JPEG, BMP, WebP or PNM");
+}
+
+TEST(Exif, AllEightOrientationsAreUndone) {
+  // Two rows of three: abc, def.
+  const std::string expected[] = {"abcdef", "cbafed", "fedcba", "defabc",
+                                  "adbecf", "daebfc", "fcebda", "cfbead"};
+  for (int orientation = 1; orientation <= 8; ++orientation)
+    for (const bool big_endian : {false, true}) {
+      const auto image = decode(
+          make_png({.width = 3,
+                    .height = 2,
+                    .rows = bytes_of(std::string("\0abc\0def", 8)),
+                    .chunks = {{"eXIf", make_exif(orientation, big_endian)}}}));
+      EXPECT_EQ(image.height, orientation < 5 ? 2 : 3);
+      EXPECT_EQ(std::string(image.pixels.begin(), image.pixels.end()),
+                expected[orientation - 1])
+          << "orientation " << orientation;
+    }
+}
+
+TEST(Exif, JpegAndWebpAreTurnedToo) {
+  const auto jpeg = make_jpeg({1, 2, 1, {10, 240}});
+  const auto turned = decode(with_exif(jpeg, make_exif(6, true)));
+  EXPECT_EQ(turned.height, 2);
+  EXPECT_EQ(turned.pixels, decode(jpeg).pixels);  // one column, top to bottom
+  const auto mirrored = decode(with_exif(jpeg, make_exif(2, false)));
+  EXPECT_LT(mirrored.pixels[1], mirrored.pixels[0]);
+
+  // The extended form of WebP: VP8X, the picture's own chunk, EXIF.
+  const auto simple = make_webp({1, 2, 3, 4, 5, 6}, 2, 1, 3);
+  const auto body =
+      joined({bytes_of("WEBPVP8X"),
+              little_endian({{10, 4}, {0x08, 4}, {1, 3}, {0, 3}}),
+              FileBytes(simple.begin() + 12, simple.end()), bytes_of("EXIF"),
+              little_endian({{26, 4}}), make_exif(3, false)});
+  const auto file = joined(
+      {bytes_of("RIFF"), little_endian({{uint32_t(body.size()), 4}}), body});
+  EXPECT_THAT(decode(file).pixels, ElementsAre(4, 5, 6, 1, 2, 3));
+}
+
+TEST(Exif, DamagedBlocksAreIgnored) {
+  auto exif = make_exif(6, false);
+  for (size_t size = 0; size + 6 < exif.size(); ++size) {
+    const auto image = decode(make_png(
+        {.width = 2,
+         .rows = {0, 1, 2},
+         .chunks = {{"eXIf",
+                     FileBytes(exif.begin(), exif.begin() + int64_t(size))}}}));
+    EXPECT_EQ(image.width, 2);
+  }
+  exif[8] = exif[9] = 0xff;  // 65535 entries in a directory of one
+  exif[10] = 0;
+  EXPECT_EQ(
+      decode(
+          make_png({.width = 2, .rows = {0, 1, 2}, .chunks = {{"eXIf", exif}}}))
+          .width,
+      2);
+}
+
+}  // namespace
+}  // namespace calotype
