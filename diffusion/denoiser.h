@@ -1,0 +1,28 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+namespace calotype {
+
+/// What every diffusion network does: look at noisy latents and answer epsilon,
+/// x_0 or v, whichever it was trained for.
+class Denoiser {
+ public:
+  virtual ~Denoiser() = default;
+
+  /// `sample`: [N,D,h,w]. `timestep`: [N] float in [0,T). `class_labels`: int64
+  /// [N] in [0, num_classes()], where num_classes() itself is the null class
+  /// "no label"; undefined for an unconditional network. Returns [N,D,h,w].
+  virtual at::Tensor forward(const at::Tensor& sample,
+                             const at::Tensor& timestep,
+                             const at::Tensor& class_labels) = 0;
+
+  /// Number of classes without the null class, or 0 for an unconditional
+  /// network. The class embedding has one row more: the null class is its last.
+  virtual int64_t num_classes() const = 0;
+
+  virtual torch::nn::Module& module() = 0;
+};
+
+}  // namespace calotype

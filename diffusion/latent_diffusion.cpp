@@ -1,0 +1,128 @@
+#include "diffusion/latent_diffusion.h"
+
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "diffusion/guidance.h"
+
+namespace calotype {
+namespace {
+
+// Evaluation mode and no gradients for as long as it lives.
+class Inference {
+ public:
+  explicit Inference(torch::nn::Module& module)
+      : module_(module), was_training_(module.is_training()) {
+    module_.eval();
+  }
+  ~Inference() { module_.train(was_training_); }
+  Inference(const Inference&) = delete;
+  Inference& operator=(const Inference&) = delete;
+
+ private:
+  torch::nn::Module& module_;
+  bool was_training_;
+  at::NoGradGuard no_grad_;
+};
+
+at::Device device_of(const torch::nn::Module& module) {
+  const auto parameters = module.parameters();
+  return parameters.empty() ? at::Device(at::kCPU)
+                            : parameters.front().device();
+}
+
+}  // namespace
+
+void PreviewConfig::validate() const {
+  const auto* where = "preview";
+  check_range(where, "count", double(count), 1, 1024);
+  check_range(where, "num_steps", double(num_steps), 1, 1e6);
+  check_range(where, "guidance", guidance, 0, 1000);
+}
+
+LatentDiffusion::LatentDiffusion(std::shared_ptr<Denoiser> denoiser,
+                                 const LatentDiffusionConfig& config,
+                                 const LatentSpace& space)
+    : denoiser_(std::move(denoiser)),
+      config_(config),
+      space_(space),
+      objective_(config.objective, config.scheduler.schedule, space) {
+  config_.scheduler.validate();
+  config_.preview.validate();
+  const auto named = int64_t(space_.class_names.size());
+  const auto known = denoiser_->num_classes();
+  if (known > 0 && named > known)
+    throw ConfigError(fmt::format(
+        "latent diffusion: the latents have {} classes, the network knows {}",
+        named, known));
+}
+
+Losses LatentDiffusion::losses(const Batch& batch) {
+  const auto device = device_of(module());
+  Batch here = batch;
+  here.data = batch.data.to(device);
+  if (batch.logvar.defined()) here.logvar = batch.logvar.to(device);
+  if (batch.labels.defined()) here.labels = batch.labels.to(device);
+  return objective_.losses(*denoiser_, here);
+}
+
+at::Tensor LatentDiffusion::preview(const Batch& batch) {
+  GenerateRequest request;
+  request.samples = at::arange(config_.preview.count, at::kLong);
+  if (const auto num_classes = denoiser_->num_classes(); num_classes > 0) {
+    request.classes = request.samples.remainder(num_classes);
+    request.guidance = config_.preview.guidance;
+  }
+  request.seed = batch.seed;
+  request.num_steps = std::min(config_.preview.num_steps,
+                               config_.scheduler.schedule.num_train_timesteps);
+  request.sampler = "ddim";
+  return generate(request);
+}
+
+at::Tensor LatentDiffusion::labels_of(const GenerateRequest& request) const {
+  if (!request.classes.defined()) return at::full_like(request.samples, -1);
+  check_shape("generate", "classes", request.classes,
+              {request.samples.size(0)});
+  if (denoiser_->num_classes() == 0 && request.classes.ge(0).any().item<bool>())
+    throw ConfigError("generate: the model knows no classes");
+  return request.classes;
+}
+
+at::Tensor LatentDiffusion::generate(const GenerateRequest& request) {
+  check_shape("generate", "samples", request.samples, {-1});
+  check_range("generate", "guidance", request.guidance, 0, 1000);
+  auto scheduler = config_.scheduler;
+  if (!request.sampler.empty())
+    scheduler.class_name = sampler_class(request.sampler);
+  const auto sampler = make_sampler(scheduler, request.num_steps, request.eta);
+
+  const Inference inference(module());
+  const auto device = device_of(module());
+  const auto labels = labels_of(request).to(device);
+  const auto draw = [&](Stream stream, int64_t step) {
+    return normal_rows(space_.grid_shape, request.samples, request.seed, stream,
+                       uint32_t(step))
+        .to(device);
+  };
+  const auto network = [&](const at::Tensor& sample,
+                           const at::Tensor& timestep) {
+    return guided_forward(*denoiser_, sample, timestep, labels,
+                          request.guidance);
+  };
+  const auto latents = run_sampler(
+      *sampler, draw(Stream::kInitialNoise, 0), network,
+      [&](int64_t step_index) {
+        return draw(Stream::kSamplerNoise, step_index);
+      },
+      [&](int64_t step_index, const at::Tensor&) {
+        if (request.on_step) request.on_step(step_index + 1);
+      });
+  return space_.denormalise(latents).to(at::kCPU);
+}
+
+}  // namespace calotype

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+
+namespace calotype {
+
+/// Where the latents of a diffusion model live: what it takes to draw latents
+/// of the right shape and scale, and to find the codec that decodes them.
+struct LatentSpace {
+  std::vector<int64_t> grid_shape;  // [D,h,w]
+  std::vector<double> mean;         // [D] of the training set
+  std::vector<double> std;          // [D] the network sees (z - mean) / std
+  std::vector<std::string> class_names;
+  Json codec = Json::object();  // class, sha256, path, config
+
+  /// Throws ConfigError, `where` leading, unless shape and statistics fit
+  /// together.
+  void validate(const std::string& where) const;
+
+  /// Latents [N,D,h,w] to zero mean and unit variance per channel, and back.
+  /// Throws ShapeError for another D.
+  at::Tensor normalise(const at::Tensor& latents) const;
+  at::Tensor denormalise(const at::Tensor& latents) const;
+};
+
+template <class Visitor>
+void visit_fields(LatentSpace& c, Visitor&& visit) {
+  visit("grid_shape", c.grid_shape);
+  visit("mean", c.mean);
+  visit("std", c.std);
+  visit("class_names", c.class_names);
+  visit("codec", c.codec);
+}
+
+/// `latent_space.json`, which stands beside a diffusion model's config.json.
+/// Reading throws ConfigError if it is not there or does not hold together.
+LatentSpace read_latent_space(const std::filesystem::path& path);
+void write_latent_space(const std::filesystem::path& path,
+                        const LatentSpace& space);
+
+}  // namespace calotype

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace calotype {
+
+/// How noise grows over the T timesteps of training, what the network predicts
+/// and how samplers walk back. The keys are those of a diffusers
+/// `scheduler_config.json`; a sampler reads the ones that concern it.
+struct ScheduleConfig {
+  int64_t num_train_timesteps = 1000;  // T
+  double beta_start = 1e-4;            // beta_1, of linear and scaled_linear
+  double beta_end = 0.02;              // beta_T
+  std::string beta_schedule =
+      "linear";  // linear, scaled_linear, squaredcos_cap_v2
+  std::optional<std::vector<double>>
+      trained_betas;                        // T betas in place of a formula
+  bool rescale_betas_zero_snr = false;      // the last timestep is pure noise
+  std::string prediction_type = "epsilon";  // epsilon, sample, v_prediction
+
+  std::string timestep_spacing = "leading";  // leading, linspace, trailing
+  int64_t steps_offset = 0;                  // added to leading timesteps
+
+  // What becomes of the estimate of x_0 at each step. Latents have no bounds of
+  // their own, so neither is on unless a file or the user says so.
+  bool clip_sample = false;
+  double clip_sample_range = 1;               // clip to [-range, range]
+  bool thresholding = false;                  // dynamic thresholding instead
+  double dynamic_thresholding_ratio = 0.995;  // quantile of |x_0|
+  double sample_max_value = 1;                // upper limit of the threshold
+
+  std::string variance_type =
+      "fixed_small";             // of DDPM: fixed_{small,large}[_log]
+  bool set_alpha_to_one = true;  // DDIM ends at alpha_bar 1, not alpha_bar_0
+
+  /// Throws ConfigError naming the key.
+  void validate() const;
+};
+
+template <class Visitor>
+void visit_fields(ScheduleConfig& c, Visitor&& visit) {
+  visit("num_train_timesteps", c.num_train_timesteps);
+  visit("beta_start", c.beta_start);
+  visit("beta_end", c.beta_end);
+  visit("beta_schedule", c.beta_schedule);
+  visit("trained_betas", c.trained_betas);
+  visit("rescale_betas_zero_snr", c.rescale_betas_zero_snr);
+  visit("prediction_type", c.prediction_type);
+  visit("timestep_spacing", c.timestep_spacing);
+  visit("steps_offset", c.steps_offset);
+  visit("clip_sample", c.clip_sample);
+  visit("clip_sample_range", c.clip_sample_range);
+  visit("thresholding", c.thresholding);
+  visit("dynamic_thresholding_ratio", c.dynamic_thresholding_ratio);
+  visit("sample_max_value", c.sample_max_value);
+  visit("variance_type", c.variance_type);
+  visit("set_alpha_to_one", c.set_alpha_to_one);
+}
+
+/// The forward process q(x_t | x_0) = N(sqrt(alpha_bar_t) x_0, (1 -
+/// alpha_bar_t) I) (DDPM, arXiv:2006.11239, equation 4) for t in [0, T).
+class NoiseSchedule {
+ public:
+  /// Throws ConfigError as ScheduleConfig::validate does.
+  explicit NoiseSchedule(const ScheduleConfig& config);
+
+  int64_t num_timesteps() const { return alphas_cumprod_.size(0); }
+
+  /// alpha_bar_t. It is a float because checkpoints were trained with float
+  /// tables: samplers that computed it better would leave their trajectory.
+  float alpha_bar(int64_t t) const;
+
+  /// alpha_bar of all timesteps: float [T] on the CPU.
+  const at::Tensor& alphas_cumprod() const { return alphas_cumprod_; }
+
+  // In what follows `x0` and `noise` are [N, ...] and `t` is int64 [N].
+
+  /// x_t.
+  at::Tensor add_noise(const at::Tensor& x0, const at::Tensor& noise,
+                       const at::Tensor& t) const;
+
+  /// v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x_0
+  /// (Salimans and Ho, arXiv:2202.00512, section 4 and appendix D).
+  at::Tensor velocity(const at::Tensor& x0, const at::Tensor& noise,
+                      const at::Tensor& t) const;
+
+  /// alpha_bar / (1 - alpha_bar): float [N] on the CPU.
+  at::Tensor signal_to_noise(const at::Tensor& t) const;
+
+ private:
+  at::Tensor alphas_cumprod_;  // float [T]
+};
+
+}  // namespace calotype

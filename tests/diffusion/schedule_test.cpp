@@ -1,0 +1,179 @@
+#include "diffusion/schedule.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "core/error.h"
+#include "diffusion/prediction.h"
+#include "diffusion/timesteps.h"
+
+namespace calotype {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+template <class Call>
+std::string refusal(Call call) {
+  try {
+    call();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+// alpha_bar = 0.5, 0.25.
+ScheduleConfig halving() {
+  ScheduleConfig config;
+  config.num_train_timesteps = 2;
+  config.trained_betas = {0.5, 0.5};
+  return config;
+}
+
+TEST(NoiseSchedule, MultipliesOneMinusBeta) {
+  const NoiseSchedule schedule(halving());
+  EXPECT_EQ(schedule.alpha_bar(0), 0.5f);
+  EXPECT_EQ(schedule.alpha_bar(1), 0.25f);
+}
+
+TEST(NoiseSchedule, LinearBetasRunFromStartToEnd) {
+  ScheduleConfig config;
+  config.num_train_timesteps = 3;
+  config.beta_start = 0.1;
+  config.beta_end = 0.3;
+  const NoiseSchedule schedule(config);
+  EXPECT_FLOAT_EQ(schedule.alpha_bar(0), 0.9f);
+  EXPECT_FLOAT_EQ(schedule.alpha_bar(2), 0.9f * 0.8f * 0.7f);
+}
+
+TEST(NoiseSchedule, MixesSampleAndNoiseByVariance) {
+  const NoiseSchedule schedule(halving());
+  const auto x0 = torch::tensor({{2.f}, {2.f}}),
+             noise = torch::tensor({{4.f}, {4.f}});
+  const auto t = torch::tensor({0, 1}, torch::kLong);
+  const double root_half = std::sqrt(0.5),
+               root_three_quarters = std::sqrt(0.75);
+  EXPECT_TRUE(torch::allclose(
+      schedule.add_noise(x0, noise, t),
+      torch::tensor({{6 * root_half}, {1 + 4 * root_three_quarters}},
+                    torch::kFloat)));
+  EXPECT_TRUE(torch::allclose(
+      schedule.velocity(x0, noise, t),
+      torch::tensor({{2 * root_half}, {2 - 2 * root_three_quarters}},
+                    torch::kFloat)));
+}
+
+TEST(NoiseSchedule, ZeroSnrEndsAtExactlyZeroAndKeepsTheFirst) {
+  for (const auto* name : {"linear", "scaled_linear", "squaredcos_cap_v2"}) {
+    ScheduleConfig config;
+    config.beta_schedule = name;
+    const NoiseSchedule plain(config);
+    config.rescale_betas_zero_snr = true;
+    const NoiseSchedule rescaled(config);
+    EXPECT_EQ(rescaled.alpha_bar(999), 0) << name;
+    EXPECT_GT(rescaled.alpha_bar(998), 0) << name;
+    EXPECT_FLOAT_EQ(rescaled.alpha_bar(0), plain.alpha_bar(0)) << name;
+  }
+}
+
+TEST(Prediction, EveryTypeGivesBackSampleAndNoise) {
+  const NoiseSchedule schedule(halving());
+  torch::manual_seed(1);
+  const auto x0 = torch::randn({3, 2, 4, 4}),
+             noise = torch::randn({3, 2, 4, 4});
+  for (const auto* type : {"epsilon", "sample", "v_prediction"})
+    for (int64_t timestep = 0; timestep < 2; ++timestep) {
+      const auto t = torch::full({3}, timestep, torch::kLong);
+      const auto target = prediction_target(type, schedule, x0, noise, t);
+      const auto read =
+          read_prediction(type, target, schedule.add_noise(x0, noise, t),
+                          schedule.alpha_bar(timestep));
+      EXPECT_TRUE(torch::allclose(read.x0, x0, 1e-4, 1e-5)) << type;
+      EXPECT_TRUE(torch::allclose(read.epsilon, noise, 1e-4, 1e-5)) << type;
+    }
+}
+
+TEST(Prediction, ThresholdingScalesEachSampleByItsOwnQuantile) {
+  ScheduleConfig config;
+  config.thresholding = true;
+  config.dynamic_thresholding_ratio = 0.5;
+  config.sample_max_value = 3;
+  // Medians of the magnitudes are 2, below 1 (then 1), and above 3 (then 3).
+  const auto x0 =
+      torch::tensor({{1.f, -2.f, 4.f}, {0.1f, -0.2f, 4.f}, {6.f, 9.f, -9.f}});
+  EXPECT_TRUE(torch::allclose(
+      bound_x0(x0, config),
+      torch::tensor(
+          {{0.5f, -1.f, 1.f}, {0.1f, -0.2f, 1.f}, {1.f, 1.f, -1.f}})));
+}
+
+TEST(Prediction, ClippingKeepsToTheRange) {
+  ScheduleConfig config;
+  config.clip_sample = true;
+  config.clip_sample_range = 2;
+  EXPECT_TRUE(
+      torch::equal(bound_x0(torch::tensor({{-5.f, 1.5f, 2.5f}}), config),
+                   torch::tensor({{-2.f, 1.5f, 2.f}})));
+}
+
+// T = 10 in 4 steps, by numpy 1.24: arange(4) * 2, linspace(0, 9, 4).round(),
+// and round(arange(10, 0, -2.5)) - 1, where 7.5 and 2.5 round to 8 and 2.
+TEST(Timesteps, FollowTheirSpacing) {
+  ScheduleConfig config;
+  config.num_train_timesteps = 10;
+  EXPECT_THAT(spaced_timesteps(config, 4), ElementsAre(6, 4, 2, 0));
+  config.steps_offset = 1;
+  EXPECT_THAT(spaced_timesteps(config, 4), ElementsAre(7, 5, 3, 1));
+  config.timestep_spacing = "linspace";
+  EXPECT_THAT(spaced_timesteps(config, 4), ElementsAre(9, 6, 3, 0));
+  EXPECT_THAT(spaced_timesteps(config, 1), ElementsAre(0));
+  config.timestep_spacing = "trailing";
+  EXPECT_THAT(spaced_timesteps(config, 4), ElementsAre(9, 7, 4, 1));
+  EXPECT_THAT(spaced_timesteps(config, 1), ElementsAre(9));
+}
+
+TEST(Timesteps, RefuseMoreStepsThanThereAre) {
+  ScheduleConfig config;
+  config.num_train_timesteps = 10;
+  EXPECT_EQ(refusal([&] { spaced_timesteps(config, 11); }),
+            "sampler: num_steps must be in [1, 10], got 11");
+  config.steps_offset = 1;
+  EXPECT_EQ(
+      refusal([&] { spaced_timesteps(config, 10); }),
+      "sampler: 10 leading steps with steps_offset 1 begin at timestep 10, but "
+      "the highest is 9");
+}
+
+TEST(ScheduleConfig, RefusesWhatItCannotDo) {
+  const auto message = [](auto change) {
+    ScheduleConfig config;
+    change(config);
+    return refusal([&] { NoiseSchedule{config}; });
+  };
+  EXPECT_EQ(message([](auto& c) { c.beta_schedule = "cosine"; }),
+            "schedule: beta_schedule must be one of linear, scaled_linear, "
+            "squaredcos_cap_v2, got cosine");
+  EXPECT_THAT(
+      message([](auto& c) { c.variance_type = "learned_range"; }),
+      HasSubstr(
+          "variance_type learned_range needs a network that also predicts"));
+  EXPECT_EQ(message([](auto& c) { c.trained_betas = {0.1}; }),
+            "schedule: trained_betas must hold num_train_timesteps = 1000 "
+            "numbers, got 1");
+  EXPECT_THAT(
+      message([](auto& c) { c.prediction_type = "flow"; }),
+      HasSubstr("must be one of epsilon, sample, v_prediction, got flow"));
+  EXPECT_THAT(message([](auto& c) { c.beta_end = 1e-5; }),
+              HasSubstr("beta_end"));
+}
+
+TEST(Prediction, EpsilonCannotStartFromPureNoise) {
+  const auto one = torch::ones({1, 1});
+  EXPECT_THAT(refusal([&] { read_prediction("epsilon", one, one, 0); }),
+              HasSubstr("cannot start from pure noise"));
+}
+
+}  // namespace
+}  // namespace calotype
