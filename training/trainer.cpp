@@ -20,6 +20,11 @@ namespace {
 
 constexpr int64_t kSampleColumns = 8;  // what Trainable::preview lays out
 
+torch::nn::Module& moved_to(c10::Device device, torch::nn::Module& module) {
+  module.to(device);
+  return module;
+}
+
 at::Tensor on_device(const at::Tensor& tensor, c10::Device device) {
   return tensor.defined() ? tensor.to(device) : tensor;
 }
@@ -46,10 +51,10 @@ Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup, RunFolder& run
     : config_(config),
       setup_(std::move(setup)),
       run_(run),
-      parameters_((config.validate(), setup_.trainable->module().to(setup_.device),
-                   setup_.trainable->module())),
+      parameters_(moved_to(setup_.device, setup_.trainable->module())),
       optimizer_(config.optimizer, parameters_.values()),
       ema_(config.ema_decay, parameters_.values()) {
+  config.validate();
   resume();
 }
 
@@ -64,7 +69,8 @@ TrainingResult Trainer::run() {
     const bool stop = stop_requested() || (setup_.stop_after > 0 && step_ - first >= setup_.stop_after);
     progress.update(step_, fmt::format("loss {:.4g}", losses.total));
 
-    if (step_ % config_.log_every == 0 || last) {
+    const bool validates = setup_.validation && (step_ % config_.validate_every == 0 || last);
+    if (step_ % config_.log_every == 0 || validates || last) {
       line = {{"step", step_}, {"epoch", setup_.data->position().epoch}, {"loss", losses.total}};
       for (const auto& [name, value] : losses.parts) line[name] = value;
       line["learning_rate"] = learning_rate(config_.learning_rate, step_, config_.steps);
@@ -72,8 +78,7 @@ TrainingResult Trainer::run() {
       line["samples_per_s"] =
           std::round(progress.rate() * double(config_.batch_size * config_.accumulate));
       line["elapsed_s"] = elapsed_before_s_ + monotonic_s() - started_s_;
-      if (setup_.validation && (step_ % config_.validate_every == 0 || last))
-        line.update(validate());
+      if (validates) line.update(validate());
       run_.log(line);
     }
     if (step_ % config_.sample_every == 0 || last) draw_samples();

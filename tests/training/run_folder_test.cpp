@@ -1,0 +1,43 @@
+#include "training/run_folder.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "core/error.h"
+#include "tests/support/temp_folder.h"
+
+namespace calotype {
+namespace {
+
+TEST(RunFolder, ForgetsWhatAResumedRunWritesAgain) {
+  TempFolder folder;
+  RunFolder run(folder.path(), {{"seed", 1}});
+  for (int64_t step = 1; step <= 3; ++step) run.log({{"step", step}});
+  std::ofstream(run.metrics_file(), std::ios::app) << "{\"step\": 4, \"lo";  // torn by a kill
+  run.forget_metrics_after(2);
+  run.log({{"step", 3}, {"again", true}});
+  const auto lines = read_metrics(run.metrics_file());
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_TRUE(lines.back().contains("again"));
+}
+
+TEST(RunFolder, RefusesASecondWriterAndAnotherConfig) {
+  TempFolder folder;
+  {
+    RunFolder run(folder.path(), {{"a", {{"b", 1}}}});
+    EXPECT_THROW(RunFolder(folder.path(), {{"a", {{"b", 1}}}}), ConfigError);
+  }
+  EXPECT_NO_THROW(RunFolder(folder.path(), {{"a", {{"b", 1}}}}));
+  EXPECT_THROW(RunFolder(folder.path(), {{"a", {{"b", 2}}}}), ConfigError);
+  EXPECT_NO_THROW(RunFolder(folder.path(), {{"a", {{"b", 2}}}}, /*fresh=*/true));
+}
+
+TEST(RunFolder, NamesTheFirstDifference) {
+  EXPECT_EQ(first_difference({{"a", {{"b", 1}}}}, {{"a", {{"b", 2}}}}), "a.b: 1 before, 2 now");
+  EXPECT_EQ(first_difference({{"a", 1}}, {{"a", 1}}), "");
+  EXPECT_EQ(first_difference({{"a", 1}, {"c", 3}}, {{"a", 1}}), "c: 3 before, nothing now");
+}
+
+}  // namespace
+}  // namespace calotype

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <limits>
+
+#include "core/random.h"
+#include "nn/trainable.h"
+#include "training/batch_source.h"
+
+namespace calotype {
+
+/// A linear map to the mean of each image, noisy by (seed, sample, step).
+class ToyTrainable : public Trainable {
+ public:
+  ToyTrainable() {
+    torch::manual_seed(11);
+    net_ = torch::nn::Linear(4, 1);
+  }
+
+  Losses losses(const Batch& batch) override {
+    auto x = batch.data.flatten(1);
+    const auto want = x.mean(1, true);
+    x = x + 0.1 * normal_rows({4}, batch.samples, batch.seed, Stream::kTrainingNoise,
+                              uint32_t(batch.step));
+    if (batch.step == poison_step) x = x * std::numeric_limits<float>::quiet_NaN();
+    const auto error = (net_(x) - want).square().mean();
+    return {.total = error, .parts = {{"mse", error}}};
+  }
+
+  torch::nn::Module& module() override { return *net_; }
+  at::Tensor preview(const Batch& batch) override { return batch.data; }
+
+  int64_t poison_step = -1;
+
+ private:
+  torch::nn::Linear net_{nullptr};
+};
+
+/// Twenty images of 2x2 grey pixels, in a shuffled order per epoch.
+class ToyBatches : public BatchSource {
+ public:
+  Batch next() override {
+    constexpr int64_t kSize = 20, kBatch = 8;
+    auto samples = torch::empty({kBatch}, torch::kLong);
+    for (int64_t i = 0; i < kBatch; ++i) {
+      if (at_.position == kSize) at_ = {at_.epoch + 1, 0};
+      samples[i] = Permutation(kSize, 7, uint32_t(at_.epoch))(at_.position++);
+    }
+    return {.data = normal_rows({1, 2, 2}, samples, 5, Stream::kSynthetic), .samples = samples};
+  }
+  DataPosition position() const override { return at_; }
+  void seek(const DataPosition& position) override { at_ = position; }
+  int64_t size() const override { return 20; }
+
+ private:
+  DataPosition at_;
+};
+
+}  // namespace calotype
