@@ -1,5 +1,6 @@
-# cmake --install: the program, the libraries with their headers (calotype_module puts
-# them into calotypeTargets), and what find_package(calotype) reads.
+# cmake --install: the program (tools/), the libraries with their headers
+# (calotype_module puts them into calotypeTargets), and, from here, what
+# find_package(calotype) reads.
 include(CMakePackageConfigHelpers)
 
 get_property(modules GLOBAL PROPERTY CALOTYPE_MODULES)
@@ -8,7 +9,6 @@ list(TRANSFORM modules PREPEND calotype::)
 target_link_libraries(calotype_all INTERFACE ${modules})
 set_target_properties(calotype_all PROPERTIES EXPORT_NAME calotype)
 
-install(TARGETS calotype RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS calotype_all EXPORT calotypeTargets)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/calotype)

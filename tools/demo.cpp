@@ -104,8 +104,6 @@ class Demo {
 
   void encode_set(const std::string& name, const std::string& data) {
     const auto store = folder("latents") / name;
-    const auto info = store / "store.json";
-    if (fs::exists(info) && read_json_file(info).value("complete", false)) return;
     results_["encode_" + name] = encode({.codec = folder("vae"), .data = data, .out = store,
                                          .batch_size = 128, .device = job_.device});
   }

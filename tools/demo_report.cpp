@@ -10,6 +10,7 @@
 #include "datasets/image_io.h"
 #include "datasets/image_source.h"
 #include "tools/html_report.h"
+#include "tools/image_files.h"
 #include "training/loss_curves.h"
 
 namespace calotype {
@@ -99,7 +100,7 @@ void write_demo_report(const fs::path& folder, const Json& results) {
                       {number(fidelity["rate_bpp"], 1), "bits per pixel", "stored, of 8"},
                       {percent(drawn["class_agreement"]), "%", "of the drawn clothes show what was asked for"}});
   report.section("What the codec keeps");
-  report.figure({{read_file(folder / "reconstructed" / "grid.png"), ""}},
+  report.figure({{read_file(grid_file(folder / "reconstructed")), ""}},
                 "Test images the VAE has never seen: each original with its reconstruction at "
                 "its right.", 1);
   report.section("What the model draws");
@@ -122,7 +123,7 @@ void write_demo_report(const fs::path& folder, const Json& results) {
   make_folder(folder / "report");
   write_file_atomic(folder / "report" / "index.html", report.html());
   for (const char* name : {"drawn", "reconstructed"})
-    write_file_atomic(folder / "report" / (std::string(name) + ".png"), read_file(folder / name / "grid.png"));
+    write_file_atomic(folder / "report" / (std::string(name) + ".png"), read_file(grid_file(folder / name)));
   for (const char* name : {"vae", "diffusion"})
     write_file_atomic(folder / "report" / (std::string(name) + "_loss.svg"),
                       loss_curves_svg(folder / name / "metrics.jsonl"));

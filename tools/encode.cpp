@@ -3,12 +3,13 @@
 #include <torch/torch.h>
 
 #include "core/check.h"
-#include "core/error.h"
+#include "core/files.h"
 #include "core/progress.h"
 #include "core/runtime.h"
 #include "core/stop_signal.h"
 #include "datasets/latent_store.h"
 #include "datasets/loader.h"
+#include "datasets/store_info.h"
 #include "nn/padding.h"
 #include "tools/codec.h"
 #include "tools/skipped.h"
@@ -24,6 +25,14 @@ StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec, const Image
                  {"count", source.size()}};
   info.class_names = source.class_names();
   return info;
+}
+
+/// True if an earlier call has encoded exactly this.
+bool is_complete(const std::filesystem::path& store, const StoreInfo& wanted) {
+  const auto file = store / "store.json";
+  if (!std::filesystem::exists(file)) return false;
+  const auto found = parse_store_info(read_text_file(file), file.string());
+  return found.complete && first_difference(found, wanted).empty();
 }
 
 /// Rows of a shard: a multiple of the batch, so that a resumed run forms the same
@@ -57,6 +66,11 @@ Json encode(const EncodeJob& given) {
     return {{"would_encode", source->size()}, {"store", job.out.string()},
             {"info", write_config(info)}};
 
+  if (is_complete(job.out, info)) {
+    fmt::print(stderr, "{}: is complete already\n", job.out.string());
+    return {{"store", job.out.string()}, {"images", StoreReader(job.out).size()},
+            {"already_complete", true}};
+  }
   StoreWriter writer(job.out, info, aligned_rows(job));
   const auto stored = writer.stored(source->size());
   const auto num_before = writer.num_stored();

@@ -102,7 +102,7 @@ class ImageOutput : public Output {
     const auto grid = image_grid(all, kGridColumns, all.size(3) < 64 ? 2 : 1);
     auto recipe = recipe_;
     recipe["samples"] = {job_.first, job_.first + all.size(0) - 1};
-    write_file_atomic(job_.out / "grid.png",
+    write_file_atomic(grid_file(job_.out),
                       encode_png(grid, {{"Software", version_text()}, {"calotype", recipe.dump()}}));
   }
 

@@ -29,7 +29,8 @@ struct GenerateJob {
   c10::Device device{c10::kCPU};
 };
 
-/// Draws latents and decodes them to PNG files that carry their recipe, or stores them.
+/// Draws latents and decodes them to PNG files, a folder per class, that carry their
+/// recipe, with an overview of the first 100 beside the folder; or stores them.
 /// Sample k depends on (model, seed, k, class, settings) alone.
 Json generate(const GenerateJob& job);
 

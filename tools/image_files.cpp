@@ -9,6 +9,11 @@ namespace calotype {
 
 namespace fs = std::filesystem;
 
+fs::path grid_file(const fs::path& folder) {
+  auto path = (folder / "").parent_path();  // without a slash at the end
+  return path += ".png";
+}
+
 ImageFolderWriter::ImageFolderWriter(const fs::path& folder) : folder_(folder) {
   make_folder(folder);
 }

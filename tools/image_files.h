@@ -10,6 +10,10 @@
 
 namespace calotype {
 
+/// The overview of a folder of images, a picture beside it: a set's folder holds nothing
+/// but the set. "drawn" has "drawn.png".
+std::filesystem::path grid_file(const std::filesystem::path& folder);
+
 /// Writes images into a folder under names that come from elsewhere (a store, a set),
 /// never outside of it.
 class ImageFolderWriter {

@@ -48,6 +48,14 @@ int fail(const char* message, int code) {
   return code;
 }
 
+/// What to say where the first word is none of ours.
+std::string no_command(int argc, char** argv) {
+  std::string names;
+  for (const auto& command : kCommands) names += fmt::format(" {}", command.name);
+  return fmt::format("{}; one of{} is needed, calotype --help says more",
+                     argc > 1 ? fmt::format("unknown command {}", argv[1]) : "no command", names);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Images to latents and back: codecs, latent diffusion, fidelity.", "calotype");
   app.set_version_flag("--version", version_text());
@@ -71,6 +79,7 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (app.get_subcommands().empty()) return fail(no_command(argc, argv).c_str(), kCannot);
     return fail(error.what(), kCannot);
   }
 

@@ -52,7 +52,7 @@ Json reconstruct(const ReconstructJob& given) {
   progress.finish();
   if (!pairs.empty()) {
     const auto shown = torch::cat(pairs);
-    write_file_atomic(job.out / "grid.png",
+    write_file_atomic(grid_file(job.out),
                       encode_png(image_grid(shown, 2 * kGridPairs, shown.size(3) < 64 ? 2 : 1)));
   }
   Json result{{"folder", job.out.string()}, {"images", done}, {"images_per_s", progress.rate()}};

@@ -23,7 +23,7 @@ struct ReconstructJob {
 };
 
 /// Encodes and decodes (the mean, no noise) and writes each image beside its
-/// reconstruction, and grid.png with the first 64.
+/// reconstruction, and an overview of the first 64 beside the folder.
 Json reconstruct(const ReconstructJob& job);
 
 }  // namespace calotype
