@@ -11,7 +11,8 @@ namespace {
 std::string cpu_model() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+    if (line.rfind("model name", 0) == 0)
+      return line.substr(line.find(':') + 2);
   return "unknown";
 }
 
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
   calotype::set_up_runtime({.device = "cpu"});
   benchmark::AddCustomContext("version", calotype::version_text());
   benchmark::AddCustomContext("cpu", cpu_model());
-  benchmark::AddCustomContext("threads", std::to_string(calotype::num_usable_cpus()));
+  benchmark::AddCustomContext("threads",
+                              std::to_string(calotype::num_usable_cpus()));
   benchmark::RunSpecifiedBenchmarks();
 }

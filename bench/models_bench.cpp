@@ -1,4 +1,5 @@
-// Training, encoding and denoising at the shapes that are quoted in bench/README.md.
+// Training, encoding and denoising at the shapes that are quoted in
+// bench/README.md.
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
 
@@ -16,23 +17,30 @@ namespace {
 constexpr int64_t kBatch = 128;
 
 AutoencoderKL fashion_vae() {
-  return AutoencoderKL(AutoencoderKLConfig{
-      .in_channels = 1, .out_channels = 1, .down_block_types = {3, "DownEncoderBlock2D"},
-      .up_block_types = {3, "UpDecoderBlock2D"}, .block_out_channels = {32, 64, 64},
-      .layers_per_block = 2});
+  return AutoencoderKL(
+      AutoencoderKLConfig{.in_channels = 1,
+                          .out_channels = 1,
+                          .down_block_types = {3, "DownEncoderBlock2D"},
+                          .up_block_types = {3, "UpDecoderBlock2D"},
+                          .block_out_channels = {32, 64, 64},
+                          .layers_per_block = 2});
 }
 
 UNet2DModel latent_unet() {
-  return UNet2DModel(UNet2DModelConfig{
-      .in_channels = 4, .out_channels = 4, .down_block_types = {2, "DownBlock2D"},
-      .up_block_types = {2, "UpBlock2D"}, .block_out_channels = {64, 128}});
+  return UNet2DModel(UNet2DModelConfig{.in_channels = 4,
+                                       .out_channels = 4,
+                                       .down_block_types = {2, "DownBlock2D"},
+                                       .up_block_types = {2, "UpBlock2D"},
+                                       .block_out_channels = {64, 128}});
 }
 
 /// One step of the trainer without its bookkeeping: gradients, AdamW, average.
 class Stepper {
  public:
   explicit Stepper(torch::nn::Module& module)
-      : flat_(module), optimizer_({}, flat_.values()), ema_(0.999, flat_.values()) {}
+      : flat_(module),
+        optimizer_({}, flat_.values()),
+        ema_(0.999, flat_.values()) {}
 
   void step(const std::function<at::Tensor()>& loss) {
     flat_.gradients().zero_();
@@ -49,7 +57,9 @@ class Stepper {
   int64_t count_ = 0;
 };
 
-void report(benchmark::State& state) { state.SetItemsProcessed(state.iterations() * kBatch); }
+void report(benchmark::State& state) {
+  state.SetItemsProcessed(state.iterations() * kBatch);
+}
 
 void VaeTrains(benchmark::State& state) {
   auto model = fashion_vae();
@@ -57,7 +67,8 @@ void VaeTrains(benchmark::State& state) {
   Stepper stepper(*model);
   const Batch batch{.data = torch::rand({kBatch, 1, 28, 28}) * 2 - 1,
                     .samples = torch::arange(kBatch)};
-  for (auto _ : state) stepper.step([&] { return training.losses(batch).total; });
+  for (auto _ : state)
+    stepper.step([&] { return training.losses(batch).total; });
   report(state);
 }
 
@@ -65,7 +76,8 @@ void VaeEncodes(benchmark::State& state) {
   const torch::InferenceMode inference;
   auto model = fashion_vae();
   const auto images = torch::rand({kBatch, 1, 28, 28}) * 2 - 1;
-  for (auto _ : state) benchmark::DoNotOptimize(model->encode(images).mean.data_ptr());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(model->encode(images).mean.data_ptr());
   report(state);
 }
 
@@ -73,7 +85,8 @@ void VaeDecodes(benchmark::State& state) {
   const torch::InferenceMode inference;
   auto model = fashion_vae();
   const auto latents = torch::randn({kBatch, 4, 7, 7});
-  for (auto _ : state) benchmark::DoNotOptimize(model->decode(latents).data_ptr());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(model->decode(latents).data_ptr());
   report(state);
 }
 
@@ -83,7 +96,9 @@ void UNetTrains(benchmark::State& state) {
   const auto latents = torch::randn({kBatch, 4, 8, 8});
   const auto times = torch::arange(kBatch);
   for (auto _ : state)
-    stepper.step([&] { return (model->forward(latents, times, {}) - latents).square().mean(); });
+    stepper.step([&] {
+      return (model->forward(latents, times, {}) - latents).square().mean();
+    });
   report(state);
 }
 
@@ -92,7 +107,8 @@ void UNetAnswers(benchmark::State& state) {
   auto model = latent_unet();
   const auto latents = torch::randn({kBatch, 4, 8, 8});
   const auto times = torch::arange(kBatch);
-  for (auto _ : state) benchmark::DoNotOptimize(model->forward(latents, times, {}).data_ptr());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(model->forward(latents, times, {}).data_ptr());
   report(state);
 }
 
@@ -113,8 +129,12 @@ BENCHMARK(VaeEncodes)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(VaeDecodes)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(UNetTrains)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(UNetAnswers)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK_CAPTURE(NormSilu, ours, true)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK_CAPTURE(NormSilu, LibTorchs, false)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(NormSilu, ours, true)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(NormSilu, LibTorchs, false)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 }  // namespace
 }  // namespace calotype

@@ -8,8 +8,8 @@
 
 namespace calotype {
 
-/// Throws ShapeError unless `tensor` has the shape `expected`; -1 stands for any
-/// size. The message reads "Quantizer: latent must be [*, 64, *, *], got
+/// Throws ShapeError unless `tensor` has the shape `expected`; -1 stands for
+/// any size. The message reads "Quantizer: latent must be [*, 64, *, *], got
 /// [2, 32, 8, 8]".
 void check_shape(std::string_view where, std::string_view what,
                  const at::Tensor& tensor,

@@ -48,11 +48,12 @@ void refuse_unknown_key(const std::string& where, const std::string& key,
       known.begin(), known.end(), [&](const auto& a, const auto& b) {
         return edit_distance(a, key) < edit_distance(b, key);
       });
-  if (nearest != known.end() && edit_distance(*nearest, key) <= 1 + key.size() / 3)
-    throw ConfigError(fmt::format("{}: unknown key \"{}\"; did you mean \"{}\"?",
-                                  where, key, *nearest));
-  throw ConfigError(fmt::format("{}: unknown key \"{}\"; known are {}", where, key,
-                                fmt::join(known, ", ")));
+  if (nearest != known.end() &&
+      edit_distance(*nearest, key) <= 1 + key.size() / 3)
+    throw ConfigError(fmt::format(
+        "{}: unknown key \"{}\"; did you mean \"{}\"?", where, key, *nearest));
+  throw ConfigError(fmt::format("{}: unknown key \"{}\"; known are {}", where,
+                                key, fmt::join(known, ", ")));
 }
 
 }  // namespace calotype

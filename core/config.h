@@ -27,8 +27,8 @@ namespace calotype {
 
 using Json = nlohmann::ordered_json;  // keeps the order of the fields
 
-/// Reads JSON text; `where` is the file's name in messages. Throws DataError for
-/// text that is not JSON, with the line and column.
+/// Reads JSON text; `where` is the file's name in messages. Throws DataError
+/// for text that is not JSON, with the line and column.
 Json parse_json(std::string_view text, const std::string& where);
 
 /// Reads a JSON file. Throws ConfigError if it is not there.
@@ -47,7 +47,9 @@ struct AnyVisitor {
 };
 
 template <class T>
-concept Struct = requires(T& value) { visit_fields(value, AnyVisitor{}); };
+concept Struct = requires(T& value) {
+  visit_fields(value, AnyVisitor{});
+};
 
 template <class T>
 struct is_optional : std::false_type {};
@@ -60,28 +62,38 @@ struct is_vector<std::vector<T>> : std::true_type {};
 
 template <class T>
 constexpr const char* type_name() {
-  if constexpr (std::same_as<T, bool>) return "true or false";
-  else if constexpr (std::integral<T>) return "a whole number";
-  else if constexpr (std::floating_point<T>) return "a number";
-  else if constexpr (is_vector<T>::value) return "a list";
-  else return "a text";
+  if constexpr (std::same_as<T, bool>)
+    return "true or false";
+  else if constexpr (std::integral<T>)
+    return "a whole number";
+  else if constexpr (std::floating_point<T>)
+    return "a number";
+  else if constexpr (is_vector<T>::value)
+    return "a list";
+  else
+    return "a text";
 }
 
 template <class T>
 bool holds(const Json& json) {
-  if constexpr (std::same_as<T, bool>) return json.is_boolean();
+  if constexpr (std::same_as<T, bool>)
+    return json.is_boolean();
   else if constexpr (std::integral<T>)
-    return json.is_number_unsigned() ? std::in_range<T>(json.get<uint64_t>())
-                                     : json.is_number_integer() &&
-                                           std::in_range<T>(json.get<int64_t>());
-  else if constexpr (std::floating_point<T>) return json.is_number();
-  else return json.is_string();
+    return json.is_number_unsigned()
+               ? std::in_range<T>(json.get<uint64_t>())
+               : json.is_number_integer() &&
+                     std::in_range<T>(json.get<int64_t>());
+  else if constexpr (std::floating_point<T>)
+    return json.is_number();
+  else
+    return json.is_string();
 }
 
 }  // namespace config_detail
 
 /// Overwrites the fields of `config` that `json` names. `where` leads messages
-/// ("config.json: model"). Throws ConfigError for an unknown key or a wrong type.
+/// ("config.json: model"). Throws ConfigError for an unknown key or a wrong
+/// type.
 template <class T>
 void read_config(const Json& json, T& config, const std::string& where) {
   namespace d = config_detail;
@@ -93,7 +105,8 @@ void read_config(const Json& json, T& config, const std::string& where) {
     read_config(json, *config, where);
   } else if constexpr (d::is_vector<T>::value) {
     if (!json.is_array())
-      throw ConfigError(fmt::format("{}: expected a list, got {}", where, json.dump()));
+      throw ConfigError(
+          fmt::format("{}: expected a list, got {}", where, json.dump()));
     config.clear();
     for (const auto& item : json) {
       typename T::value_type value{};
@@ -102,7 +115,8 @@ void read_config(const Json& json, T& config, const std::string& where) {
     }
   } else if constexpr (d::Struct<T>) {
     if (!json.is_object())
-      throw ConfigError(fmt::format("{}: expected {{...}}, got {}", where, json.dump()));
+      throw ConfigError(
+          fmt::format("{}: expected {{...}}, got {}", where, json.dump()));
     std::vector<std::string> known;
     visit_fields(config, [&](const char* key, auto& field) {
       known.emplace_back(key);

@@ -20,12 +20,14 @@ struct ShapeError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A computation left the numbers: NaN or infinity in a loss or gradient (exit code 1).
+/// A computation left the numbers: NaN or infinity in a loss or gradient (exit
+/// code 1).
 struct NumericError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// SIGINT or SIGTERM was obeyed and the state is saved (exit code 128 + signal).
+/// SIGINT or SIGTERM was obeyed and the state is saved (exit code 128 +
+/// signal).
 struct Interrupted : std::runtime_error {
   explicit Interrupted(int signal_number)
       : std::runtime_error("stopped by a signal"), signal(signal_number) {}

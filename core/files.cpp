@@ -109,7 +109,8 @@ void write_file_atomic(const fs::path& path, std::span<const uint8_t> bytes) {
   {
     const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.is_open()) fail(path, "cannot write", errno);
-    if (!write_all(file.get(), bytes.data(), bytes.size())) give_up("cannot write");
+    if (!write_all(file.get(), bytes.data(), bytes.size()))
+      give_up("cannot write");
     if (::fsync(file.get()) != 0) give_up("cannot sync");
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("cannot rename");
@@ -130,7 +131,8 @@ void append_line_synced(const fs::path& path, std::string_view line) {
   if (end > 0 && ::pread(file.get(), &last, 1, end - 1) == 1 && last != '\n')
     text += '\n';
   text.append(line).append("\n");
-  if (!write_all(file.get(), text.data(), text.size())) fail(path, "cannot write", errno);
+  if (!write_all(file.get(), text.data(), text.size()))
+    fail(path, "cannot write", errno);
   if (::fsync(file.get()) != 0) fail(path, "cannot sync", errno);
 }
 
@@ -147,9 +149,12 @@ FolderLock::FolderLock(const fs::path& folder) {
   if (descriptor_ < 0) fail(path, "cannot write", errno);
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
   ::close(descriptor_);
-  throw ConfigError(fmt::format("{}: another process is writing here", folder.string()));
+  throw ConfigError(
+      fmt::format("{}: another process is writing here", folder.string()));
 }
 
-FolderLock::~FolderLock() { ::close(descriptor_); }
+FolderLock::~FolderLock() {
+  ::close(descriptor_);
+}
 
 }  // namespace calotype

@@ -29,7 +29,8 @@ class Sha256 {
     unsigned size = 0;
     EVP_DigestFinal_ex(context_.get(), digest, &size);
     std::string text;
-    for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
+    for (unsigned i = 0; i < size; ++i)
+      text += fmt::format("{:02x}", digest[i]);
     return text;
   }
 
@@ -58,11 +59,14 @@ std::string sha256_hex_of_file(const std::filesystem::path& path) {
   if (!file) throw ConfigError(path.string() + ": cannot open");
   Sha256 hash;
   std::vector<char> buffer(1 << 20);
-  while (file.read(buffer.data(), std::streamsize(buffer.size())), file.gcount() > 0)
+  while (file.read(buffer.data(), std::streamsize(buffer.size())),
+         file.gcount() > 0)
     hash.add(buffer.data(), size_t(file.gcount()));
   return hash.hex();
 }
 
-std::string hex64(uint64_t value) { return fmt::format("{:016x}", value); }
+std::string hex64(uint64_t value) {
+  return fmt::format("{:016x}", value);
+}
 
 }  // namespace calotype

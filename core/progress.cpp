@@ -26,12 +26,15 @@ std::string bar(double share) {
 }
 
 std::string rate_text(double rate) {
-  return rate >= 100 ? fmt::format("{:.0f}", rate) : fmt::format("{:.3g}", rate);
+  return rate >= 100 ? fmt::format("{:.0f}", rate)
+                     : fmt::format("{:.3g}", rate);
 }
 
 }  // namespace
 
-void set_quiet(bool quiet) { quiet_all = quiet; }
+void set_quiet(bool quiet) {
+  quiet_all = quiet;
+}
 
 std::string duration_text(double seconds) {
   const auto s = int64_t(std::llround(std::max(seconds, 0.0)));
@@ -48,18 +51,27 @@ std::string bytes_text(double size_bytes) {
   return fmt::format("{:.{}f} {}", size_bytes, digits, units[unit]);
 }
 
-Progress::Progress(std::string label, int64_t total, std::string unit, int64_t start)
-    : label_(std::move(label)), unit_(std::move(unit)), total_(total), start_(start),
-      done_(start), start_s_(monotonic_s()), drawn_s_(start_s_),
+Progress::Progress(std::string label, int64_t total, std::string unit,
+                   int64_t start)
+    : label_(std::move(label)),
+      unit_(std::move(unit)),
+      total_(total),
+      start_(start),
+      done_(start),
+      start_s_(monotonic_s()),
+      drawn_s_(start_s_),
       on_terminal_(isatty(STDERR_FILENO) != 0) {}
 
-Progress::~Progress() { finish(); }
+Progress::~Progress() {
+  finish();
+}
 
 void Progress::update(int64_t done, const std::string& detail) {
   done_ = done;
   detail_ = detail;
   const double now = monotonic_s();
-  if (now - drawn_s_ >= (on_terminal_ ? kTerminalPeriod_s : kPlainPeriod_s)) draw(now);
+  if (now - drawn_s_ >= (on_terminal_ ? kTerminalPeriod_s : kPlainPeriod_s))
+    draw(now);
 }
 
 void Progress::finish() {
@@ -83,7 +95,8 @@ void Progress::draw(double now) {
   if (on_terminal_) line += bar(share) + " ";
   line += fmt::format("{}/{} {}  {}/s", done_, total_, unit_, rate_text(speed));
   line += finished_ ? "  took " + duration_text(now - start_s_)
-                    : "  left " + duration_text(double(total_ - done_) / std::max(speed, 1e-9));
+                    : "  left " + duration_text(double(total_ - done_) /
+                                                std::max(speed, 1e-9));
   if (!detail_.empty()) line += "  " + detail_;
   std::fprintf(stderr, on_terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
   std::fflush(stderr);

@@ -9,8 +9,10 @@ namespace calotype {
 /// line every ten seconds elsewhere, with rate and time left.
 class Progress {
  public:
-  /// `start`: what an earlier run has already done; it does not count for the rate.
-  Progress(std::string label, int64_t total, std::string unit, int64_t start = 0);
+  /// `start`: what an earlier run has already done; it does not count for the
+  /// rate.
+  Progress(std::string label, int64_t total, std::string unit,
+           int64_t start = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

@@ -19,7 +19,9 @@ std::array<uint32_t, 4> counter_of(const Draw& draw, uint32_t block) {
           high | (uint32_t(draw.stream) << 24)};
 }
 
-double to_unit(uint32_t word) { return (double(word) + 0.5) * 0x1p-32; }
+double to_unit(uint32_t word) {
+  return (double(word) + 0.5) * 0x1p-32;
+}
 
 void fill_normal(float* out, int64_t count, const Draw& draw) {
   for (int64_t i = 0; i < count; i += 4) {
@@ -33,7 +35,8 @@ void fill_normal(float* out, int64_t count, const Draw& draw) {
       normals[2 * pair] = float(radius * std::cos(angle));
       normals[2 * pair + 1] = float(radius * std::sin(angle));
     }
-    for (int64_t j = i; j < std::min(i + 4, count); ++j) out[j] = normals[j - i];
+    for (int64_t j = i; j < std::min(i + 4, count); ++j)
+      out[j] = normals[j - i];
   }
 }
 
@@ -59,7 +62,8 @@ double uniform(const Draw& draw) {
 int64_t uniform_index(const Draw& draw, int64_t count) {
   const auto words = philox(counter_of(draw, 0), draw.seed);
   const uint64_t wide = (uint64_t(words[0]) << 32) | words[1];
-  return int64_t((static_cast<unsigned __int128>(wide) * uint64_t(count)) >> 64);
+  return int64_t((static_cast<unsigned __int128>(wide) * uint64_t(count)) >>
+                 64);
 }
 
 at::Tensor normal_rows(at::IntArrayRef sample_shape, const at::Tensor& samples,
@@ -76,7 +80,8 @@ at::Tensor normal_rows(at::IntArrayRef sample_shape, const at::Tensor& samples,
   auto* data = out.data_ptr<float>();
   at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      fill_normal(data + i * row_size, row_size, {seed, stream, uint64_t(sample[i]), step});
+      fill_normal(data + i * row_size, row_size,
+                  {seed, stream, uint64_t(sample[i]), step});
   });
   return out;
 }
@@ -104,8 +109,9 @@ uint64_t Permutation::encipher(uint64_t value) const {
   const uint64_t mask = (uint64_t{1} << half_bits_) - 1;
   uint64_t left = value >> half_bits_, right = value & mask;
   for (uint32_t round = 0; round < 6; ++round) {
-    const auto words = philox({uint32_t(right), epoch_, round,
-                               uint32_t(Stream::kOrder) << 24}, seed_);
+    const auto words =
+        philox({uint32_t(right), epoch_, round, uint32_t(Stream::kOrder) << 24},
+               seed_);
     const uint64_t next = left ^ (words[0] & mask);
     left = right;
     right = next;

@@ -13,16 +13,16 @@ namespace calotype {
 
 /// What a draw is for; two purposes never share numbers.
 enum class Stream : uint32_t {
-  kOrder = 1,        // the order of the data
-  kFlip,             // mirror an image or not
-  kPosterior,        // a draw from an encoder's Gaussian
-  kTimestep,         // the noise level of a training sample
-  kTrainingNoise,    // the noise added to a training sample
-  kLabelDropout,     // hide a label or not
-  kInitialNoise,     // where a sampler starts
-  kSamplerNoise,     // what a stochastic sampler adds on the way
-  kSynthetic,        // drawn test images
-  kWeights,          // initial weights
+  kOrder = 1,      // the order of the data
+  kFlip,           // mirror an image or not
+  kPosterior,      // a draw from an encoder's Gaussian
+  kTimestep,       // the noise level of a training sample
+  kTrainingNoise,  // the noise added to a training sample
+  kLabelDropout,   // hide a label or not
+  kInitialNoise,   // where a sampler starts
+  kSamplerNoise,   // what a stochastic sampler adds on the way
+  kSynthetic,      // drawn test images
+  kWeights,        // initial weights
 };
 
 /// Four 32-bit words from a 128-bit counter and a 64-bit key.
@@ -42,8 +42,8 @@ double uniform(const Draw& draw);
 /// A whole number in [0, count); count > 0.
 int64_t uniform_index(const Draw& draw, int64_t count);
 
-/// Standard normal float tensor [N, sample_shape...] on the CPU. Row k depends on
-/// (seed, stream, samples[k], step) alone. `samples`: int64 [N].
+/// Standard normal float tensor [N, sample_shape...] on the CPU. Row k depends
+/// on (seed, stream, samples[k], step) alone. `samples`: int64 [N].
 at::Tensor normal_rows(at::IntArrayRef sample_shape, const at::Tensor& samples,
                        uint64_t seed, Stream stream, uint32_t step = 0);
 

@@ -26,8 +26,9 @@ double cgroup_cpus() {
   return file >> quota >> period && period > 0 ? quota / period : 0;
 }
 
-/// glibc gives large blocks back to the system at each free, so that each step's
-/// tensors are paged in anew: 7 to 15 % of a training step (bench/README.md).
+/// glibc gives large blocks back to the system at each free, so that each
+/// step's tensors are paged in anew: 7 to 15 % of a training step
+/// (bench/README.md).
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 2047 << 20);
@@ -36,11 +37,14 @@ void keep_freed_memory() {
 
 c10::Device pick_device(const std::string& name) {
   const bool has_cuda = at::globalContext().hasCUDA();
-  if (name == "auto") return has_cuda ? c10::Device("cuda") : c10::Device("cpu");
+  if (name == "auto")
+    return has_cuda ? c10::Device("cuda") : c10::Device("cpu");
   if (name != "cpu" && name.rfind("cuda", 0) != 0)
-    throw ConfigError(fmt::format("--device: expected auto, cpu, cuda or cuda:N, got {}", name));
+    throw ConfigError(fmt::format(
+        "--device: expected auto, cpu, cuda or cuda:N, got {}", name));
   if (name != "cpu" && !has_cuda)
-    throw ConfigError(fmt::format("--device: {} is not available; this machine has cpu", name));
+    throw ConfigError(fmt::format(
+        "--device: {} is not available; this machine has cpu", name));
   return c10::Device(name);
 }
 
@@ -57,9 +61,11 @@ int num_usable_cpus() {
 
 c10::Device set_up_runtime(const RuntimeOptions& options) {
   if (options.num_threads < 0 || options.num_threads > 1024)
-    throw ConfigError(fmt::format("--threads: expected 0 to 1024, got {}", options.num_threads));
+    throw ConfigError(fmt::format("--threads: expected 0 to 1024, got {}",
+                                  options.num_threads));
   keep_freed_memory();
-  at::set_num_threads(options.num_threads > 0 ? options.num_threads : num_usable_cpus());
+  at::set_num_threads(options.num_threads > 0 ? options.num_threads
+                                              : num_usable_cpus());
   // Numbers below 1e-38 cost a hundred times a normal one and change nothing.
   at::globalContext().setFlushDenormal(true);
   return pick_device(options.device);
@@ -69,15 +75,20 @@ c10::ScalarType parse_dtype(const std::string& name) {
   if (name == "fp32") return c10::kFloat;
   if (name == "fp16") return c10::kHalf;
   if (name == "bf16") return c10::kBFloat16;
-  throw ConfigError(fmt::format("dtype: expected fp32, fp16 or bf16, got {}", name));
+  throw ConfigError(
+      fmt::format("dtype: expected fp32, fp16 or bf16, got {}", name));
 }
 
 std::string dtype_name(c10::ScalarType type) {
   switch (type) {
-    case c10::kFloat: return "fp32";
-    case c10::kHalf: return "fp16";
-    case c10::kBFloat16: return "bf16";
-    default: return c10::toString(type);
+    case c10::kFloat:
+      return "fp32";
+    case c10::kHalf:
+      return "fp16";
+    case c10::kBFloat16:
+      return "bf16";
+    default:
+      return c10::toString(type);
   }
 }
 
@@ -89,7 +100,8 @@ int64_t peak_memory_bytes() {
 
 double monotonic_s() {
   return std::chrono::duration<double>(
-             std::chrono::steady_clock::now().time_since_epoch()).count();
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 std::string version_text() {

@@ -9,7 +9,7 @@
 namespace calotype {
 
 struct RuntimeOptions {
-  int num_threads = 0;         // 0: as many as the process may use
+  int num_threads = 0;          // 0: as many as the process may use
   std::string device = "auto";  // auto, cpu, cuda, cuda:N
 };
 
@@ -17,9 +17,9 @@ struct RuntimeOptions {
 /// quota (containers), at least 1.
 int num_usable_cpus();
 
-/// Sets threads, memory allocation and rounding for the whole process, and picks
-/// the device. LibTorch's own default is one thread on Debian. Throws ConfigError
-/// for a device that is not there.
+/// Sets threads, memory allocation and rounding for the whole process, and
+/// picks the device. LibTorch's own default is one thread on Debian. Throws
+/// ConfigError for a device that is not there.
 c10::Device set_up_runtime(const RuntimeOptions& options);
 
 /// fp32, fp16 or bf16, as stored in files and named on the command line.

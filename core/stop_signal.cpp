@@ -17,10 +17,13 @@ void on_signal(int signal_number) {
 }  // namespace
 
 void install_stop_signals() {
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, on_signal);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP})
+    std::signal(number, on_signal);
 }
 
-int stop_requested() { return requested; }
+int stop_requested() {
+  return requested;
+}
 
 void throw_if_stopped() {
   if (requested) throw Interrupted(requested);

@@ -2,8 +2,8 @@
 
 namespace calotype {
 
-/// From now on the first SIGINT, SIGTERM or SIGHUP only asks the program to stop
-/// at its next safe point; a second one ends it at once.
+/// From now on the first SIGINT, SIGTERM or SIGHUP only asks the program to
+/// stop at its next safe point; a second one ends it at once.
 void install_stop_signals();
 
 /// The signal that asked to stop, or 0.

@@ -115,8 +115,7 @@ struct Loader::Impl {
                       int32_t(loaded.image.width)};
       decoded.hash = loaded.hash;
       decoded.label = source->label(decoded.index);
-      decoded.image =
-          preprocess(std::move(loaded.image), how, draws_of(decoded.index));
+      decoded.image = prepare(std::move(loaded.image), decoded);
     } catch (const DataError& error) {
       if (config.strict) throw;
       decoded.problem = error.what();
@@ -128,6 +127,12 @@ struct Loader::Impl {
     // Each position is visited once, so that one thread at most takes it.
     const bool is_first = index == first_index && !first.image.pixels.empty();
     return is_first ? std::exchange(first, {}) : source->load(index);
+  }
+
+  Image prepare(Image image, const DecodedImage& decoded) const try {
+    return preprocess(std::move(image), how, draws_of(decoded.index));
+  } catch (const DataError& error) {
+    throw DataError(decoded.name + ": " + error.what());
   }
 
   Augmentation draws_of(int64_t index) const {

@@ -24,12 +24,13 @@ struct UNet2DModelConfig {
   int64_t in_channels = 3;
   int64_t out_channels = 3;
   bool center_input_sample = false;
-  std::string time_embedding_type = "positional";  // positional, fourier, learned
-  std::optional<int64_t> time_embedding_dim;       // 4 * block_out_channels[0]
+  std::string time_embedding_type =
+      "positional";                           // positional, fourier, learned
+  std::optional<int64_t> time_embedding_dim;  // 4 * block_out_channels[0]
   double freq_shift = 0;
   bool flip_sin_to_cos = true;
-  std::vector<std::string> down_block_types{"DownBlock2D", "AttnDownBlock2D",
-                                            "AttnDownBlock2D", "AttnDownBlock2D"};
+  std::vector<std::string> down_block_types{
+      "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"};
   std::optional<std::string> mid_block_type{"UNetMidBlock2D"};
   std::vector<std::string> up_block_types{"AttnUpBlock2D", "AttnUpBlock2D",
                                           "AttnUpBlock2D", "UpBlock2D"};
@@ -43,13 +44,14 @@ struct UNet2DModelConfig {
   std::string act_fn = "silu";
   std::optional<int64_t> attention_head_dim = 8;  // null: one head
   int64_t norm_num_groups = 32;
-  std::optional<int64_t> attn_norm_num_groups;    // of the mid block's attention
+  std::optional<int64_t> attn_norm_num_groups;  // of the mid block's attention
   double norm_eps = 1e-5;
   std::string resnet_time_scale_shift = "default";  // default, scale_shift
   bool add_attention = true;                        // in the mid block
   std::optional<std::string> class_embed_type;      // null, timestep, identity
   std::optional<int64_t> num_class_embeds;
-  std::optional<int64_t> num_train_timesteps;       // rows of a learned time embedding
+  std::optional<int64_t>
+      num_train_timesteps;  // rows of a learned time embedding
 
   void validate() const;  // throws ConfigError
 };
@@ -86,16 +88,17 @@ void visit_fields(UNet2DModelConfig& c, Visitor&& visit) {
   visit("num_train_timesteps", c.num_train_timesteps);
 }
 
-/// The U-Net of DDPM (arXiv:2006.11239, appendix B) as diffusers defines it: the same
-/// parameter names, shapes and numbers. Grids of odd size, which diffusers refuses, come
-/// back as they were (unet_blocks.h).
+/// The U-Net of DDPM (arXiv:2006.11239, appendix B) as diffusers defines it:
+/// the same parameter names, shapes and numbers. Grids of odd size, which
+/// diffusers refuses, come back as they were (unet_blocks.h).
 class UNet2DModelImpl : public torch::nn::Module, public Denoiser {
  public:
   static constexpr const char* kClassName = "UNet2DModel";
 
   explicit UNet2DModelImpl(const UNet2DModelConfig& config);
 
-  torch::Tensor forward(const torch::Tensor& sample, const torch::Tensor& timestep,
+  torch::Tensor forward(const torch::Tensor& sample,
+                        const torch::Tensor& timestep,
                         const torch::Tensor& class_labels) override;
   int64_t num_classes() const override;
   torch::nn::Module& module() override { return *this; }
@@ -106,7 +109,8 @@ class UNet2DModelImpl : public torch::nn::Module, public Denoiser {
   void add_class_embedding();
   void add_levels();
   torch::Tensor time_features(const torch::Tensor& timestep);
-  torch::Tensor embed(const torch::Tensor& timestep, const torch::Tensor& class_labels);
+  torch::Tensor embed(const torch::Tensor& timestep,
+                      const torch::Tensor& class_labels);
 
   UNet2DModelConfig config_;
   int64_t embedding_dim_;
@@ -120,8 +124,8 @@ class UNet2DModelImpl : public torch::nn::Module, public Denoiser {
 };
 TORCH_MODULE(UNet2DModel);
 
-/// Reads a model folder. Throws ConfigError for another class, DataError for weights
-/// that do not fit.
+/// Reads a model folder. Throws ConfigError for another class, DataError for
+/// weights that do not fit.
 UNet2DModel load_unet2d_model(const ModelFolder& folder);
 
 }  // namespace calotype

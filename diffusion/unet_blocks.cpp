@@ -14,16 +14,21 @@ ResnetBlock resnet(const UNetLevelConfig& config, int64_t in,
   return ResnetBlock(block);
 }
 
-torch::Tensor attend(torch::nn::ModuleList& attentions, size_t layer, const torch::Tensor& x) {
-  return attentions->is_empty() ? x : attentions[layer]->as<Attention>()->forward(x);
+torch::Tensor attend(torch::nn::ModuleList& attentions, size_t layer,
+                     const torch::Tensor& x) {
+  return attentions->is_empty()
+             ? x
+             : attentions[layer]->as<Attention>()->forward(x);
 }
 
 }  // namespace
 
 DownLevelImpl::DownLevelImpl(const UNetLevelConfig& config) {
   for (int64_t i = 0; i < config.num_layers; ++i) {
-    resnets_->push_back(resnet(config, i == 0 ? config.in_channels : config.out_channels));
-    if (config.attention.channels > 0) attentions_->push_back(Attention(config.attention));
+    resnets_->push_back(
+        resnet(config, i == 0 ? config.in_channels : config.out_channels));
+    if (config.attention.channels > 0)
+      attentions_->push_back(Attention(config.attention));
   }
   register_module("resnets", resnets_);
   if (!attentions_->is_empty()) register_module("attentions", attentions_);
@@ -37,7 +42,8 @@ DownLevelImpl::DownLevelImpl(const UNetLevelConfig& config) {
   }
 }
 
-torch::Tensor DownLevelImpl::forward(torch::Tensor x, const torch::Tensor& embedding,
+torch::Tensor DownLevelImpl::forward(torch::Tensor x,
+                                     const torch::Tensor& embedding,
                                      std::vector<torch::Tensor>& skips) {
   for (size_t i = 0; i < resnets_->size(); ++i) {
     x = resnets_[i]->as<ResnetBlock>()->forward(x, embedding);
@@ -55,7 +61,8 @@ UpLevelImpl::UpLevelImpl(const UNetLevelConfig& config,
   for (size_t i = 0; i < skip_channels.size(); ++i) {
     const auto below = i == 0 ? config.in_channels : config.out_channels;
     resnets_->push_back(resnet(config, below + skip_channels[i]));
-    if (config.attention.channels > 0) attentions_->push_back(Attention(config.attention));
+    if (config.attention.channels > 0)
+      attentions_->push_back(Attention(config.attention));
   }
   register_module("resnets", resnets_);
   if (!attentions_->is_empty()) register_module("attentions", attentions_);
@@ -69,7 +76,8 @@ UpLevelImpl::UpLevelImpl(const UNetLevelConfig& config,
   }
 }
 
-torch::Tensor UpLevelImpl::forward(torch::Tensor x, const torch::Tensor& embedding,
+torch::Tensor UpLevelImpl::forward(torch::Tensor x,
+                                   const torch::Tensor& embedding,
                                    std::vector<torch::Tensor>& skips) {
   for (size_t i = 0; i < resnets_->size(); ++i) {
     x = torch::cat({x, skips.back()}, 1);
@@ -78,7 +86,8 @@ torch::Tensor UpLevelImpl::forward(torch::Tensor x, const torch::Tensor& embeddi
     x = attend(attentions_, i, x);
   }
   if (by_resnet_) return by_resnet_(x, embedding);
-  if (by_conv_) return by_conv_->forward(x, skips.back().size(2), skips.back().size(3));
+  if (by_conv_)
+    return by_conv_->forward(x, skips.back().size(2), skips.back().size(3));
   return x;
 }
 

@@ -8,7 +8,8 @@
 namespace calotype {
 
 Activation parse_activation(const std::string& name) {
-  check_one_of("config", "act_fn", name, {"silu", "swish", "mish", "gelu", "relu"});
+  check_one_of("config", "act_fn", name,
+               {"silu", "swish", "mish", "gelu", "relu"});
   if (name == "mish") return Activation::kMish;
   if (name == "gelu") return Activation::kGelu;
   if (name == "relu") return Activation::kRelu;
@@ -17,10 +18,14 @@ Activation parse_activation(const std::string& name) {
 
 at::Tensor activate(Activation activation, const at::Tensor& x) {
   switch (activation) {
-    case Activation::kMish: return torch::mish(x);
-    case Activation::kGelu: return torch::gelu(x);
-    case Activation::kRelu: return torch::relu(x);
-    case Activation::kSilu: break;
+    case Activation::kMish:
+      return torch::mish(x);
+    case Activation::kGelu:
+      return torch::gelu(x);
+    case Activation::kRelu:
+      return torch::relu(x);
+    case Activation::kSilu:
+      break;
   }
   return torch::silu(x);
 }

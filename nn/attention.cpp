@@ -12,7 +12,8 @@
 namespace calotype {
 namespace {
 
-constexpr int64_t kMaxScores = int64_t{64} << 20;  // floats of one block: 256 MiB
+constexpr int64_t kMaxScores = int64_t{64}
+                               << 20;  // floats of one block: 256 MiB
 
 }  // namespace
 
@@ -24,7 +25,8 @@ torch::Tensor scaled_dot_product(const torch::Tensor& q, const torch::Tensor& k,
   };
   const int64_t length = q.size(2);
   const int64_t scores_per_row = q.size(0) * q.size(1) * k.size(2);
-  const int64_t block = std::max<int64_t>(1, kMaxScores / std::max<int64_t>(scores_per_row, 1));
+  const int64_t block =
+      std::max<int64_t>(1, kMaxScores / std::max<int64_t>(scores_per_row, 1));
   if (block >= length) return attend(q);
   std::vector<torch::Tensor> parts;
   for (int64_t at = 0; at < length; at += block)
@@ -36,13 +38,14 @@ AttentionImpl::AttentionImpl(const AttentionConfig& config) : config_(config) {
   const auto channels = config.channels;
   const auto head_dim = config.head_dim > 0 ? config.head_dim : channels;
   if (channels % head_dim != 0)
-    throw ConfigError(fmt::format(
-        "config: attention_head_dim must divide the channels, got {} of {} channels",
-        head_dim, channels));
+    throw ConfigError(
+        fmt::format("config: attention_head_dim must divide the channels, got "
+                    "{} of {} channels",
+                    head_dim, channels));
   num_heads_ = channels / head_dim;
   if (config.num_groups > 0)
-    group_norm_ = register_module("group_norm",
-                                  group_norm(config.num_groups, channels, config.eps));
+    group_norm_ = register_module(
+        "group_norm", group_norm(config.num_groups, channels, config.eps));
   to_q_ = register_module("to_q", torch::nn::Linear(channels, channels));
   to_k_ = register_module("to_k", torch::nn::Linear(channels, channels));
   to_v_ = register_module("to_v", torch::nn::Linear(channels, channels));
@@ -59,9 +62,10 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x) {
         .view({x.size(0), -1, num_heads_, config_.channels / num_heads_})
         .transpose(1, 2);  // [N,heads,H*W,d]
   };
-  const auto mixed = scaled_dot_product(heads(to_q_), heads(to_k_), heads(to_v_))
-                         .transpose(1, 2)
-                         .reshape({x.size(0), -1, config_.channels});
+  const auto mixed =
+      scaled_dot_product(heads(to_q_), heads(to_k_), heads(to_v_))
+          .transpose(1, 2)
+          .reshape({x.size(0), -1, config_.channels});
   const auto out = to_out_[0]->as<torch::nn::Linear>()->forward(mixed);
   const auto sum = out.transpose(1, 2).reshape(x.sizes()) + x;
   return config_.output_scale == 1 ? sum : sum / config_.output_scale;

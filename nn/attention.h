@@ -8,22 +8,23 @@
 
 namespace calotype {
 
-/// softmax(q k^T / sqrt(d)) v for [N,heads,L,d] tensors (arXiv:1706.03762, section
-/// 3.2.1). Rows of q are taken in blocks, so that the matrix of scores never exceeds
-/// 256 MiB.
+/// softmax(q k^T / sqrt(d)) v for [N,heads,L,d] tensors (arXiv:1706.03762,
+/// section 3.2.1). Rows of q are taken in blocks, so that the matrix of scores
+/// never exceeds 256 MiB.
 torch::Tensor scaled_dot_product(const torch::Tensor& q, const torch::Tensor& k,
                                  const torch::Tensor& v);
 
 struct AttentionConfig {
   int64_t channels = 0;
-  int64_t head_dim = 0;      // 0: one head over all channels
-  int64_t num_groups = 32;   // 0: no normalisation
+  int64_t head_dim = 0;     // 0: one head over all channels
+  int64_t num_groups = 32;  // 0: no normalisation
   double eps = 1e-6;
-  double output_scale = 1;   // the sum is divided by it
+  double output_scale = 1;  // the sum is divided by it
 };
 
-/// Self-attention over the positions of a grid, with a residual: diffusers' Attention
-/// as its U-Nets and VAEs use it, named group_norm, to_q, to_k, to_v, to_out.0.
+/// Self-attention over the positions of a grid, with a residual: diffusers'
+/// Attention as its U-Nets and VAEs use it, named group_norm, to_q, to_k, to_v,
+/// to_out.0.
 class AttentionImpl : public torch::nn::Module {
  public:
   explicit AttentionImpl(const AttentionConfig& config);

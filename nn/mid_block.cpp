@@ -14,7 +14,8 @@ MidBlockImpl::MidBlockImpl(const ResnetBlockConfig& resnet,
   register_module("resnets", torch::nn::ModuleList(first_, second_));
 }
 
-torch::Tensor MidBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& embedding) {
+torch::Tensor MidBlockImpl::forward(const torch::Tensor& x,
+                                    const torch::Tensor& embedding) {
   auto h = first_(x, embedding);
   if (attention_) h = attention_(h);
   return second_(h, embedding);

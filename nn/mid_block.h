@@ -13,11 +13,13 @@ namespace calotype {
 /// diffusers' UNetMidBlock2D, named resnets.{0,1}, attentions.0.
 class MidBlockImpl : public torch::nn::Module {
  public:
-  /// `resnet`: both blocks (in and out channels equal). `attention`: channels 0 for
-  /// none.
-  MidBlockImpl(const ResnetBlockConfig& resnet, const AttentionConfig& attention);
+  /// `resnet`: both blocks (in and out channels equal). `attention`: channels 0
+  /// for none.
+  MidBlockImpl(const ResnetBlockConfig& resnet,
+               const AttentionConfig& attention);
 
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& embedding = {});
+  torch::Tensor forward(const torch::Tensor& x,
+                        const torch::Tensor& embedding = {});
 
  private:
   ResnetBlock first_{nullptr}, second_{nullptr};

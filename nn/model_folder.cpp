@@ -16,18 +16,21 @@ constexpr const char* kConfigName = "config.json";
 constexpr const char* kWeightsName = "diffusion_pytorch_model.safetensors";
 
 fs::path find_weights(const fs::path& folder) {
-  for (const char* name : {kWeightsName, "diffusion_pytorch_model.fp16.safetensors",
-                           "diffusion_pytorch_model.bf16.safetensors"})
+  for (const char* name :
+       {kWeightsName, "diffusion_pytorch_model.fp16.safetensors",
+        "diffusion_pytorch_model.bf16.safetensors"})
     if (fs::exists(folder / name)) return folder / name;
-  throw ConfigError(fmt::format("{}: no weights here, expected {}", folder.string(),
-                                kWeightsName));
+  throw ConfigError(fmt::format("{}: no weights here, expected {}",
+                                folder.string(), kWeightsName));
 }
 
 /// Calls visit(name, tensor) for every parameter and buffer.
 template <class Visit>
 void for_each_tensor(const torch::nn::Module& module, Visit&& visit) {
-  for (const auto& item : module.named_parameters()) visit(item.key(), item.value());
-  for (const auto& item : module.named_buffers()) visit(item.key(), item.value());
+  for (const auto& item : module.named_parameters())
+    visit(item.key(), item.value());
+  for (const auto& item : module.named_buffers())
+    visit(item.key(), item.value());
 }
 
 }  // namespace
@@ -36,12 +39,13 @@ ModelFolder open_model_folder(const fs::path& path) {
   if (!fs::is_directory(path))
     throw ConfigError(fmt::format("{}: no such model folder", path.string()));
   if (!fs::exists(path / kConfigName))
-    throw ConfigError(fmt::format("{}: not a model folder, it has no {}", path.string(),
-                                  kConfigName));
+    throw ConfigError(fmt::format("{}: not a model folder, it has no {}",
+                                  path.string(), kConfigName));
   const auto whole = read_json_file(path / kConfigName);
   if (!whole.is_object() || !whole.contains("_class_name") ||
       !whole["_class_name"].is_string())
-    throw DataError(fmt::format("{}: no _class_name", (path / kConfigName).string()));
+    throw DataError(
+        fmt::format("{}: no _class_name", (path / kConfigName).string()));
   ModelFolder folder{.path = path,
                      .class_name = whole["_class_name"].get<std::string>(),
                      .config = Json::object(),
@@ -53,8 +57,9 @@ ModelFolder open_model_folder(const fs::path& path) {
 
 void expect_class(const ModelFolder& folder, const std::string& class_name) {
   if (folder.class_name != class_name)
-    throw ConfigError(fmt::format("{}: expected a {}, got a {}", folder.path.string(),
-                                  class_name, folder.class_name));
+    throw ConfigError(fmt::format("{}: expected a {}, got a {}",
+                                  folder.path.string(), class_name,
+                                  folder.class_name));
 }
 
 std::string weights_sha256(const ModelFolder& folder) {
@@ -62,7 +67,8 @@ std::string weights_sha256(const ModelFolder& folder) {
 }
 
 void load_weights(torch::nn::Module& module, const ModelFolder& folder) {
-  load_weights(module, read_safetensors(folder.weights_path), folder.weights_path.string());
+  load_weights(module, read_safetensors(folder.weights_path),
+               folder.weights_path.string());
 }
 
 void load_weights(torch::nn::Module& module, const TensorFile& file,
@@ -82,17 +88,21 @@ void load_weights(torch::nn::Module& module, const TensorFile& file,
   });
   if (num_used == file.tensors.size()) return;
   std::map<std::string, bool> known;
-  for_each_tensor(module, [&](const std::string& name, const auto&) { known[name] = true; });
+  for_each_tensor(module, [&](const std::string& name, const auto&) {
+    known[name] = true;
+  });
   for (const auto& item : file.tensors)
     if (!known.count(item.first))
-      throw DataError(fmt::format("{}: unknown parameter {}", where, item.first));
+      throw DataError(
+          fmt::format("{}: unknown parameter {}", where, item.first));
 }
 
 TensorFile weights_of(const torch::nn::Module& module) {
   TensorFile file{.tensors = {}, .metadata = {{"format", "pt"}}};
-  for_each_tensor(module, [&](const std::string& name, const torch::Tensor& tensor) {
-    file.tensors[name] = tensor.detach().to(torch::kCPU).contiguous();
-  });
+  for_each_tensor(
+      module, [&](const std::string& name, const torch::Tensor& tensor) {
+        file.tensors[name] = tensor.detach().to(torch::kCPU).contiguous();
+      });
   return file;
 }
 

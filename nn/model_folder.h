@@ -20,7 +20,8 @@ struct ModelFolder {
 };
 
 /// Reads config.json and finds the weights (also the .fp16 and .bf16 variants).
-/// Throws ConfigError if either is missing, DataError if config.json is damaged.
+/// Throws ConfigError if either is missing, DataError if config.json is
+/// damaged.
 ModelFolder open_model_folder(const std::filesystem::path& path);
 
 /// Throws ConfigError unless the folder holds a `class_name`.
@@ -29,8 +30,8 @@ void expect_class(const ModelFolder& folder, const std::string& class_name);
 /// SHA-256 of the weights, by which stores and images name their model.
 std::string weights_sha256(const ModelFolder& folder);
 
-/// Copies the weights into `module`, converted to its types. Throws DataError naming
-/// the first parameter that is missing, unknown or of another shape.
+/// Copies the weights into `module`, converted to its types. Throws DataError
+/// naming the first parameter that is missing, unknown or of another shape.
 void load_weights(torch::nn::Module& module, const ModelFolder& folder);
 void load_weights(torch::nn::Module& module, const TensorFile& file,
                   const std::string& where);
@@ -39,7 +40,8 @@ void load_weights(torch::nn::Module& module, const TensorFile& file,
 TensorFile weights_of(const torch::nn::Module& module);
 
 /// Writes both files atomically, weights first.
-void save_model_folder(const std::filesystem::path& path, const std::string& class_name,
-                       const Json& config, const TensorFile& weights);
+void save_model_folder(const std::filesystem::path& path,
+                       const std::string& class_name, const Json& config,
+                       const TensorFile& weights);
 
 }  // namespace calotype

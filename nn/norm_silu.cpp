@@ -15,7 +15,9 @@ struct Layout {
   int64_t samples, groups, channels_per_group, plane;
 
   Layout(const Tensor& x, int64_t num_groups)
-      : samples(x.size(0)), groups(num_groups), channels_per_group(x.size(1) / num_groups),
+      : samples(x.size(0)),
+        groups(num_groups),
+        channels_per_group(x.size(1) / num_groups),
         plane(x.size(0) ? x.numel() / (x.size(0) * x.size(1)) : 0) {}
 
   int64_t group_size() const { return channels_per_group * plane; }
@@ -28,8 +30,8 @@ struct Layout {
 
 struct NormSilu : torch::autograd::Function<NormSilu> {
   static Tensor forward(AutogradContext* context, const Tensor& input,
-                        const Tensor& weight, const Tensor& bias, int64_t num_groups,
-                        double eps) {
+                        const Tensor& weight, const Tensor& bias,
+                        int64_t num_groups, double eps) {
     const auto x = input.contiguous();
     const Layout layout(x, num_groups);
     auto out = torch::empty_like(x);
@@ -38,14 +40,16 @@ struct NormSilu : torch::autograd::Function<NormSilu> {
     const auto* in = x.data_ptr<float>();
     const auto* w = weight.data_ptr<float>();
     const auto* b = bias.data_ptr<float>();
-    at::parallel_for(0, layout.samples * layout.groups, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const auto at = i * layout.group_size();
-        norm_silu_forward(layout.group(i % layout.groups, w, b), in + at,
-                          out.data_ptr<float>() + at, float(eps),
-                          mean.data_ptr<float>() + i, inverse_std.data_ptr<float>() + i);
-      }
-    });
+    at::parallel_for(
+        0, layout.samples * layout.groups, 1, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            const auto at = i * layout.group_size();
+            norm_silu_forward(layout.group(i % layout.groups, w, b), in + at,
+                              out.data_ptr<float>() + at, float(eps),
+                              mean.data_ptr<float>() + i,
+                              inverse_std.data_ptr<float>() + i);
+          }
+        });
     context->save_for_backward({x, weight, bias, mean, inverse_std});
     context->saved_data["num_groups"] = num_groups;
     return out;
@@ -57,22 +61,25 @@ struct NormSilu : torch::autograd::Function<NormSilu> {
     const Layout layout(x, context->saved_data["num_groups"].toInt());
     const auto grad_out = grads[0].contiguous();
     auto grad_in = torch::empty_like(x);
-    // A row per sample, so that the sum over samples has one order for any number of
-    // threads.
+    // A row per sample, so that the sum over samples has one order for any
+    // number of threads.
     auto grad_weight = torch::zeros({layout.samples, x.size(1)}, x.options());
     auto grad_bias = torch::zeros_like(grad_weight);
-    at::parallel_for(0, layout.samples * layout.groups, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const auto at = i * layout.group_size();
-        const auto channel = i * layout.channels_per_group;
-        norm_silu_backward(
-            layout.group(i % layout.groups, weight.data_ptr<float>(), bias.data_ptr<float>()),
-            x.data_ptr<float>() + at, grad_out.data_ptr<float>() + at,
-            saved[3].data_ptr<float>()[i], saved[4].data_ptr<float>()[i],
-            grad_in.data_ptr<float>() + at, grad_weight.data_ptr<float>() + channel,
-            grad_bias.data_ptr<float>() + channel);
-      }
-    });
+    at::parallel_for(
+        0, layout.samples * layout.groups, 1, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            const auto at = i * layout.group_size();
+            const auto channel = i * layout.channels_per_group;
+            norm_silu_backward(
+                layout.group(i % layout.groups, weight.data_ptr<float>(),
+                             bias.data_ptr<float>()),
+                x.data_ptr<float>() + at, grad_out.data_ptr<float>() + at,
+                saved[3].data_ptr<float>()[i], saved[4].data_ptr<float>()[i],
+                grad_in.data_ptr<float>() + at,
+                grad_weight.data_ptr<float>() + channel,
+                grad_bias.data_ptr<float>() + channel);
+          }
+        });
     return {grad_in, grad_weight.sum(0), grad_bias.sum(0), Tensor(), Tensor()};
   }
 };
@@ -82,9 +89,11 @@ struct NormSilu : torch::autograd::Function<NormSilu> {
 at::Tensor norm_silu(torch::nn::GroupNorm& norm, const at::Tensor& x) {
   const auto& options = norm->options;
   const bool ours = x.is_cpu() && x.scalar_type() == torch::kFloat &&
-                    norm->weight.defined() && norm->weight.scalar_type() == torch::kFloat;
+                    norm->weight.defined() &&
+                    norm->weight.scalar_type() == torch::kFloat;
   if (!ours) return torch::silu(norm->forward(x));
-  return NormSilu::apply(x, norm->weight, norm->bias, options.num_groups(), options.eps());
+  return NormSilu::apply(x, norm->weight, norm->bias, options.num_groups(),
+                         options.eps());
 }
 
 }  // namespace calotype

@@ -15,13 +15,15 @@
 namespace calotype {
 namespace {
 
-/// exp(x) to 2 units in the last place: 2^n by the exponent's bits times a polynomial
-/// in the rest (Cephes' coefficients). Branch-free, so that loops vectorise.
+/// exp(x) to 2 units in the last place: 2^n by the exponent's bits times a
+/// polynomial in the rest (Cephes' coefficients). Branch-free, so that loops
+/// vectorise.
 inline __attribute__((always_inline)) float exp_of(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
   const float n = std::floor(x * 1.44269504f + 0.5f);
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
+  const float r =
+      (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
   float p = 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
@@ -39,8 +41,8 @@ inline __attribute__((always_inline)) float sigmoid(float x) {
 }  // namespace
 
 CALOTYPE_FOR_EACH_CPU
-void norm_silu_forward(const NormGroup& group, const float* in, float* out, float eps,
-                       float* mean, float* inverse_std) {
+void norm_silu_forward(const NormGroup& group, const float* in, float* out,
+                       float eps, float* mean, float* inverse_std) {
   const int64_t plane = group.plane;
   const int64_t count = group.num_channels * plane;
   float sum = 0;
@@ -68,14 +70,15 @@ void norm_silu_forward(const NormGroup& group, const float* in, float* out, floa
 }
 
 CALOTYPE_FOR_EACH_CPU
-void norm_silu_backward(const NormGroup& group, const float* in, const float* grad_out,
-                        float mean, float inverse_std, float* grad_in,
-                        float* grad_weight, float* grad_bias) {
+void norm_silu_backward(const NormGroup& group, const float* in,
+                        const float* grad_out, float mean, float inverse_std,
+                        float* grad_in, float* grad_weight, float* grad_bias) {
   const int64_t plane = group.plane;
   const float count = float(group.num_channels * plane);
   // With n = (x - mean) / std, u = w n + b, y = silu(u): du = dy silu'(u), and
-  // dx = (w du - mean(w du) - n mean(w du n)) / std over the group. The first pass
-  // leaves du in grad_in; the group fits the nearest cache, so the second is cheap.
+  // dx = (w du - mean(w du) - n mean(w du n)) / std over the group. The first
+  // pass leaves du in grad_in; the group fits the nearest cache, so the second
+  // is cheap.
   float sum_du = 0, sum_du_n = 0;  // each times w
   for (int64_t c = 0; c < group.num_channels; ++c) {
     const float* x = in + c * plane;

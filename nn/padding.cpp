@@ -5,8 +5,11 @@
 namespace calotype {
 
 at::Tensor pad_to_multiple(const at::Tensor& images, int64_t multiple) {
-  const auto missing = [&](int64_t size) { return (multiple - size % multiple) % multiple; };
-  const int64_t below = missing(images.size(2)), right = missing(images.size(3));
+  const auto missing = [&](int64_t size) {
+    return (multiple - size % multiple) % multiple;
+  };
+  const int64_t below = missing(images.size(2)),
+                right = missing(images.size(3));
   if (below == 0 && right == 0) return images;
   const bool can_mirror = below < images.size(2) && right < images.size(3);
   return can_mirror ? torch::reflection_pad2d(images, {0, right, 0, below})

@@ -4,9 +4,9 @@
 
 namespace calotype {
 
-/// Images [N,C,H,W] with rows added below and columns at the right until H and W are
-/// multiples of `multiple`: mirrored without repeating the edge, or the edge repeated
-/// where the image is too small to mirror.
+/// Images [N,C,H,W] with rows added below and columns at the right until H and
+/// W are multiples of `multiple`: mirrored without repeating the edge, or the
+/// edge repeated where the image is too small to mirror.
 at::Tensor pad_to_multiple(const at::Tensor& images, int64_t multiple);
 
 }  // namespace calotype

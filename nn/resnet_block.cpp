@@ -14,28 +14,36 @@ torch::nn::Conv2d conv3x3(int64_t in_channels, int64_t out_channels) {
 }
 
 torch::nn::Conv2d conv1x1(int64_t in_channels, int64_t out_channels) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in_channels, out_channels, 1));
+  return torch::nn::Conv2d(
+      torch::nn::Conv2dOptions(in_channels, out_channels, 1));
 }
 
-torch::nn::GroupNorm group_norm(int64_t num_groups, int64_t channels, double eps) {
+torch::nn::GroupNorm group_norm(int64_t num_groups, int64_t channels,
+                                double eps) {
   if (num_groups < 1 || channels % num_groups != 0)
-    throw ConfigError(fmt::format(
-        "config: norm_num_groups must divide the channels, got {} groups of {} channels",
-        num_groups, channels));
-  return torch::nn::GroupNorm(torch::nn::GroupNormOptions(num_groups, channels).eps(eps));
+    throw ConfigError(
+        fmt::format("config: norm_num_groups must divide the channels, got {} "
+                    "groups of {} channels",
+                    num_groups, channels));
+  return torch::nn::GroupNorm(
+      torch::nn::GroupNormOptions(num_groups, channels).eps(eps));
 }
 
-ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& config) : config_(config) {
+ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& config)
+    : config_(config) {
   const auto in = config.in_channels, out = config.out_channels;
-  norm1_ = register_module("norm1", group_norm(config.num_groups, in, config.eps));
+  norm1_ =
+      register_module("norm1", group_norm(config.num_groups, in, config.eps));
   conv1_ = register_module("conv1", conv3x3(in, out));
   if (config.embedding_dim > 0)
     time_emb_proj_ = register_module(
-        "time_emb_proj",
-        torch::nn::Linear(config.embedding_dim, config.scale_shift ? 2 * out : out));
-  norm2_ = register_module("norm2", group_norm(config.num_groups, out, config.eps));
+        "time_emb_proj", torch::nn::Linear(config.embedding_dim,
+                                           config.scale_shift ? 2 * out : out));
+  norm2_ =
+      register_module("norm2", group_norm(config.num_groups, out, config.eps));
   conv2_ = register_module("conv2", conv3x3(out, out));
-  if (in != out) conv_shortcut_ = register_module("conv_shortcut", conv1x1(in, out));
+  if (in != out)
+    conv_shortcut_ = register_module("conv_shortcut", conv1x1(in, out));
 }
 
 torch::Tensor ResnetBlockImpl::forward(const torch::Tensor& x,
@@ -54,8 +62,11 @@ torch::Tensor ResnetBlockImpl::forward(const torch::Tensor& x,
 
   torch::Tensor shift;
   if (time_emb_proj_) {
-    check_shape("ResnetBlock", "embedding", embedding, {x.size(0), config_.embedding_dim});
-    shift = time_emb_proj_(activate(config_.activation, embedding)).unsqueeze(2).unsqueeze(3);
+    check_shape("ResnetBlock", "embedding", embedding,
+                {x.size(0), config_.embedding_dim});
+    shift = time_emb_proj_(activate(config_.activation, embedding))
+                .unsqueeze(2)
+                .unsqueeze(3);
   }
   if (shift.defined() && config_.scale_shift) {
     const auto halves = shift.chunk(2, 1);
@@ -64,7 +75,8 @@ torch::Tensor ResnetBlockImpl::forward(const torch::Tensor& x,
     if (shift.defined()) h = h + shift;
     h = norm_activate(norm2_, config_.activation, h);
   }
-  if (config_.dropout > 0) h = torch::dropout(h, config_.dropout, is_training());
+  if (config_.dropout > 0)
+    h = torch::dropout(h, config_.dropout, is_training());
   h = conv2_(h);
 
   if (conv_shortcut_) shortcut = conv_shortcut_(shortcut);

@@ -18,24 +18,26 @@ struct ResnetBlockConfig {
   int64_t out_channels = 0;
   int64_t num_groups = 32;
   double eps = 1e-6;
-  int64_t embedding_dim = 0;   // of the time embedding; 0: none
-  bool scale_shift = false;    // the embedding scales and shifts instead of adding
+  int64_t embedding_dim = 0;  // of the time embedding; 0: none
+  bool scale_shift =
+      false;  // the embedding scales and shifts instead of adding
   double dropout = 0;
-  double output_scale = 1;     // the sum is divided by it
+  double output_scale = 1;  // the sum is divided by it
   Activation activation = Activation::kSilu;
   Resample resample = Resample::kNone;
 };
 
 /// norm, activation, 3x3 convolution, twice, beside a shortcut: diffusers'
-/// ResnetBlock2D, with its parameter names norm1, conv1, time_emb_proj, norm2, conv2,
-/// conv_shortcut.
+/// ResnetBlock2D, with its parameter names norm1, conv1, time_emb_proj, norm2,
+/// conv2, conv_shortcut.
 class ResnetBlockImpl : public torch::nn::Module {
  public:
   explicit ResnetBlockImpl(const ResnetBlockConfig& config);
 
   /// `x`: [N,in_channels,H,W]; `embedding`: [N,embedding_dim] or undefined.
   /// Returns [N,out_channels,H,W], H and W halved or doubled if resampled.
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& embedding = {});
+  torch::Tensor forward(const torch::Tensor& x,
+                        const torch::Tensor& embedding = {});
 
  private:
   ResnetBlockConfig config_;
@@ -51,7 +53,9 @@ torch::nn::Conv2d conv3x3(int64_t in_channels, int64_t out_channels);
 /// A 1x1 convolution.
 torch::nn::Conv2d conv1x1(int64_t in_channels, int64_t out_channels);
 
-/// Group normalisation; throws ConfigError if the groups do not divide the channels.
-torch::nn::GroupNorm group_norm(int64_t num_groups, int64_t channels, double eps);
+/// Group normalisation; throws ConfigError if the groups do not divide the
+/// channels.
+torch::nn::GroupNorm group_norm(int64_t num_groups, int64_t channels,
+                                double eps);
 
 }  // namespace calotype

@@ -18,7 +18,7 @@ namespace calotype {
 namespace {
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
-constexpr size_t kAlignment = 8;                   // of the first tensor's bytes
+constexpr size_t kAlignment = 8;  // of the first tensor's bytes
 
 struct TypeName {
   const char* name;
@@ -48,7 +48,8 @@ struct Entry {
 std::optional<uint64_t> checked_bytes(const Entry& entry) {
   uint64_t bytes = at::elementSize(entry.type);
   for (const auto size : entry.shape)
-    if (size < 0 || __builtin_mul_overflow(bytes, uint64_t(size), &bytes)) return {};
+    if (size < 0 || __builtin_mul_overflow(bytes, uint64_t(size), &bytes))
+      return {};
   return bytes;
 }
 
@@ -59,14 +60,18 @@ class HeaderReader {
       : where_(std::move(where)) {
     const auto json = parse(text);
     for (const auto& item : json.items()) {
-      if (item.key() == "__metadata__") read_metadata(item.value());
-      else entries_.push_back(read_entry(item.key(), item.value()));
+      if (item.key() == "__metadata__")
+        read_metadata(item.value());
+      else
+        entries_.push_back(read_entry(item.key(), item.value()));
     }
     check_tiling(buffer_bytes);
   }
 
   const std::vector<Entry>& entries() const { return entries_; }
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::map<std::string, std::string>& metadata() const {
+    return metadata_;
+  }
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
@@ -81,8 +86,10 @@ class HeaderReader {
       using Event = nlohmann::json::parse_event_t;
       if (event == Event::object_start) open.emplace_back();
       if (event == Event::object_end) open.pop_back();
-      if (event == Event::key && !open.back().insert(value.get<std::string>()).second)
-        fail(fmt::format("key \"{}\" stands twice in the header", value.get<std::string>()));
+      if (event == Event::key &&
+          !open.back().insert(value.get<std::string>()).second)
+        fail(fmt::format("key \"{}\" stands twice in the header",
+                         value.get<std::string>()));
       return true;
     };
     try {
@@ -106,12 +113,15 @@ class HeaderReader {
     Entry entry{.name = name};
     try {
       const auto type = json.at("dtype").get<std::string>();
-      const auto known = std::find_if(kTypes.begin(), kTypes.end(),
-                                      [&](const auto& t) { return type == t.name; });
-      if (known == kTypes.end()) fail(fmt::format("{}: unknown dtype {}", name, type));
+      const auto known =
+          std::find_if(kTypes.begin(), kTypes.end(),
+                       [&](const auto& t) { return type == t.name; });
+      if (known == kTypes.end())
+        fail(fmt::format("{}: unknown dtype {}", name, type));
       entry.type = known->type;
       for (const auto& size : json.at("shape")) {
-        if (!size.is_number_unsigned()) fail(name + ": shape must hold whole numbers");
+        if (!size.is_number_unsigned())
+          fail(name + ": shape must hold whole numbers");
         entry.shape.push_back(size.get<int64_t>());
       }
       const auto& offsets = json.at("data_offsets");
@@ -131,18 +141,21 @@ class HeaderReader {
   }
 
   void check_tiling(uint64_t buffer_bytes) {
-    std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
-      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-    });
+    std::sort(entries_.begin(), entries_.end(),
+              [](const Entry& a, const Entry& b) {
+                return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+              });
     uint64_t at = 0;
     for (const auto& entry : entries_) {
       if (entry.begin != at)
-        fail(fmt::format("{}: starts at byte {}, expected {}", entry.name, entry.begin, at));
+        fail(fmt::format("{}: starts at byte {}, expected {}", entry.name,
+                         entry.begin, at));
       at = entry.end;
     }
     if (at != buffer_bytes)
-      fail(fmt::format("the header describes {} bytes of tensors, the file has {}", at,
-                       buffer_bytes));
+      fail(fmt::format(
+          "the header describes {} bytes of tensors, the file has {}", at,
+          buffer_bytes));
   }
 
   std::string where_;
@@ -153,7 +166,8 @@ class HeaderReader {
 const char* type_name(at::ScalarType type) {
   for (const auto& known : kTypes)
     if (known.type == type) return known.name;
-  throw ShapeError(fmt::format("safetensors: cannot hold {}", c10::toString(type)));
+  throw ShapeError(
+      fmt::format("safetensors: cannot hold {}", c10::toString(type)));
 }
 
 }  // namespace
@@ -164,28 +178,35 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
   uint64_t header_bytes = 0;
   if (bytes.size() < sizeof header_bytes)
     throw DataError(where + ": too short to be a safetensors file");
-  std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);  // little-endian
-  if (header_bytes > kMaxHeaderBytes || header_bytes > bytes.size() - sizeof header_bytes)
-    throw DataError(fmt::format(
-        "{}: not a safetensors file, or truncated: its header claims {} bytes of {}",
-        where, header_bytes, bytes.size()));
+  std::memcpy(&header_bytes, bytes.data(),
+              sizeof header_bytes);  // little-endian
+  if (header_bytes > kMaxHeaderBytes ||
+      header_bytes > bytes.size() - sizeof header_bytes)
+    throw DataError(
+        fmt::format("{}: not a safetensors file, or truncated: its header "
+                    "claims {} bytes of {}",
+                    where, header_bytes, bytes.size()));
 
-  const auto* header = reinterpret_cast<const char*>(bytes.data()) + sizeof header_bytes;
+  const auto* header =
+      reinterpret_cast<const char*>(bytes.data()) + sizeof header_bytes;
   const auto* buffer = bytes.data() + sizeof header_bytes + header_bytes;
-  const uint64_t buffer_bytes = bytes.size() - sizeof header_bytes - header_bytes;
+  const uint64_t buffer_bytes =
+      bytes.size() - sizeof header_bytes - header_bytes;
   const HeaderReader reader({header, header_bytes}, buffer_bytes, where);
 
   TensorFile file{.tensors = {}, .metadata = reader.metadata()};
   for (const auto& entry : reader.entries()) {
     auto tensor = at::empty(entry.shape, entry.type);
     if (entry.end > entry.begin)
-      std::memcpy(tensor.data_ptr(), buffer + entry.begin, entry.end - entry.begin);
+      std::memcpy(tensor.data_ptr(), buffer + entry.begin,
+                  entry.end - entry.begin);
     file.tensors.emplace(entry.name, std::move(tensor));
   }
   return file;
 }
 
-void write_safetensors(const std::filesystem::path& path, const TensorFile& file) {
+void write_safetensors(const std::filesystem::path& path,
+                       const TensorFile& file) {
   Json header = Json::object();
   if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
   std::vector<at::Tensor> tensors;

@@ -17,12 +17,13 @@ struct TensorFile {
 };
 
 /// Reads a whole file into memory of its own. Strict: header of at most 100 MB,
-/// no duplicate keys, offsets that tile the buffer without gap or overlap, sizes
-/// that match shape and type. F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL. Throws
-/// DataError otherwise.
+/// no duplicate keys, offsets that tile the buffer without gap or overlap,
+/// sizes that match shape and type. F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
+/// Throws DataError otherwise.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
 /// Writes atomically; tensors are made contiguous and moved to the CPU.
-void write_safetensors(const std::filesystem::path& path, const TensorFile& file);
+void write_safetensors(const std::filesystem::path& path,
+                       const TensorFile& file);
 
 }  // namespace calotype

@@ -6,11 +6,13 @@
 
 namespace calotype {
 
-torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height, int64_t width) {
+torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height,
+                             int64_t width) {
   return torch::upsample_nearest2d(x, {height, width});
 }
 
-DownsampleImpl::DownsampleImpl(int64_t channels, int64_t padding) : padding_(padding) {
+DownsampleImpl::DownsampleImpl(int64_t channels, int64_t padding)
+    : padding_(padding) {
   conv_ = register_module(
       "conv", torch::nn::Conv2d(torch::nn::Conv2dOptions(channels, channels, 3)
                                     .stride(2)
@@ -28,7 +30,8 @@ torch::Tensor UpsampleImpl::forward(const torch::Tensor& x) {
   return forward(x, 2 * x.size(2), 2 * x.size(3));
 }
 
-torch::Tensor UpsampleImpl::forward(const torch::Tensor& x, int64_t height, int64_t width) {
+torch::Tensor UpsampleImpl::forward(const torch::Tensor& x, int64_t height,
+                                    int64_t width) {
   return conv_(nearest_resize(x, height, width));
 }
 

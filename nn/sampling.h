@@ -7,11 +7,12 @@
 namespace calotype {
 
 /// Nearest-neighbour resize of [N,C,H,W] to [N,C,height,width].
-torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height, int64_t width);
+torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height,
+                             int64_t width);
 
-/// Halves the grid by a 3x3 convolution of stride 2: diffusers' Downsample2D, named
-/// conv. With `padding` 0 a row and a column of zeros are added below and right, as
-/// the VAE does; with 1, on all sides, as the U-Net does.
+/// Halves the grid by a 3x3 convolution of stride 2: diffusers' Downsample2D,
+/// named conv. With `padding` 0 a row and a column of zeros are added below and
+/// right, as the VAE does; with 1, on all sides, as the U-Net does.
 class DownsampleImpl : public torch::nn::Module {
  public:
   DownsampleImpl(int64_t channels, int64_t padding);

@@ -16,10 +16,12 @@ constexpr double kFourierScale = 16;  // diffusers' UNet2DModel
 torch::Tensor sinusoidal_embedding(const torch::Tensor& times, int64_t dim,
                                    bool cosine_first, double freq_shift) {
   const int64_t half = dim / 2;
-  const auto options = torch::TensorOptions().dtype(torch::kFloat).device(times.device());
-  const auto exponents =
-      torch::arange(half, options) * (-std::log(kMaxPeriod) / (double(half) - freq_shift));
-  const auto angles = times.to(torch::kFloat).unsqueeze(1) * exponents.exp().unsqueeze(0);
+  const auto options =
+      torch::TensorOptions().dtype(torch::kFloat).device(times.device());
+  const auto exponents = torch::arange(half, options) *
+                         (-std::log(kMaxPeriod) / (double(half) - freq_shift));
+  const auto angles =
+      times.to(torch::kFloat).unsqueeze(1) * exponents.exp().unsqueeze(0);
   auto embedding = cosine_first ? torch::cat({angles.cos(), angles.sin()}, 1)
                                 : torch::cat({angles.sin(), angles.cos()}, 1);
   if (dim % 2 == 1) embedding = torch::constant_pad_nd(embedding, {0, 1});
@@ -27,13 +29,14 @@ torch::Tensor sinusoidal_embedding(const torch::Tensor& times, int64_t dim,
 }
 
 FourierEmbeddingImpl::FourierEmbeddingImpl(int64_t half_dim) {
-  weight_ = register_parameter("weight", torch::randn({half_dim}) * kFourierScale,
-                               /*requires_grad=*/false);
+  weight_ =
+      register_parameter("weight", torch::randn({half_dim}) * kFourierScale,
+                         /*requires_grad=*/false);
 }
 
 torch::Tensor FourierEmbeddingImpl::forward(const torch::Tensor& times) {
-  const auto angles = times.to(torch::kFloat).log().unsqueeze(1) * weight_.unsqueeze(0) *
-                      (2 * std::numbers::pi);
+  const auto angles = times.to(torch::kFloat).log().unsqueeze(1) *
+                      weight_.unsqueeze(0) * (2 * std::numbers::pi);
   return torch::cat({angles.sin(), angles.cos()}, 1);
 }
 

@@ -8,14 +8,15 @@
 
 namespace calotype {
 
-/// Sines and cosines of a time, [N] -> [N,dim] (arXiv:1706.03762, section 3.5, with
-/// diffusers' two freedoms). `freq_shift` is subtracted from dim/2 in the frequencies'
-/// denominator; `cosine_first` puts the cosines in the first half.
+/// Sines and cosines of a time, [N] -> [N,dim] (arXiv:1706.03762, section 3.5,
+/// with diffusers' two freedoms). `freq_shift` is subtracted from dim/2 in the
+/// frequencies' denominator; `cosine_first` puts the cosines in the first half.
 torch::Tensor sinusoidal_embedding(const torch::Tensor& times, int64_t dim,
                                    bool cosine_first, double freq_shift);
 
-/// Random Fourier features of log(time), [N] -> [N,2*half_dim] (arXiv:2011.13456,
-/// section C.1); the frequencies are drawn once and kept as `weight`.
+/// Random Fourier features of log(time), [N] -> [N,2*half_dim]
+/// (arXiv:2011.13456, section C.1); the frequencies are drawn once and kept as
+/// `weight`.
 class FourierEmbeddingImpl : public torch::nn::Module {
  public:
   explicit FourierEmbeddingImpl(int64_t half_dim);
@@ -27,7 +28,8 @@ class FourierEmbeddingImpl : public torch::nn::Module {
 };
 TORCH_MODULE(FourierEmbedding);
 
-/// Linear, activation, linear: diffusers' TimestepEmbedding, named linear_1, linear_2.
+/// Linear, activation, linear: diffusers' TimestepEmbedding, named linear_1,
+/// linear_2.
 class TimeMlpImpl : public torch::nn::Module {
  public:
   TimeMlpImpl(int64_t in_dim, int64_t out_dim, Activation activation);

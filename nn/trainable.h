@@ -23,7 +23,7 @@ struct Batch {
 /// Named losses of one batch. `total` is what is minimised; `parts` are what
 /// metrics.jsonl and the progress line show, in order.
 struct Losses {
-  at::Tensor total;                                    // scalar
+  at::Tensor total;                                       // scalar
   std::vector<std::pair<std::string, at::Tensor>> parts;  // scalars
 };
 
@@ -38,8 +38,8 @@ class Trainable {
   /// The network whose parameters are trained and saved.
   virtual torch::nn::Module& module() = 0;
 
-  /// Images or latents that show how far training is (fixed inputs, fixed noise),
-  /// or an undefined tensor. Called with the averaged weights in place.
+  /// Images or latents that show how far training is (fixed inputs, fixed
+  /// noise), or an undefined tensor. Called with the averaged weights in place.
   virtual at::Tensor preview(const Batch& batch) = 0;
 };
 

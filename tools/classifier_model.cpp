@@ -17,7 +17,8 @@ constexpr const char* kNamesFile = "class_names.json";
 
 }  // namespace
 
-CalotypeClassifier load_classifier(const std::filesystem::path& path, c10::Device device) {
+CalotypeClassifier load_classifier(const std::filesystem::path& path,
+                                   c10::Device device) {
   const auto folder = open_model_folder(path);
   expect_class(folder, kClassifierClass);
   CalotypeClassifierConfig config;
@@ -29,20 +30,25 @@ CalotypeClassifier load_classifier(const std::filesystem::path& path, c10::Devic
   return classifier;
 }
 
-void write_class_names(const std::filesystem::path& path, const std::vector<std::string>& names) {
+void write_class_names(const std::filesystem::path& path,
+                       const std::vector<std::string>& names) {
   write_file_atomic(path / kNamesFile, Json(names).dump(2) + "\n");
 }
 
-at::Tensor class_order(const std::filesystem::path& path, const std::vector<std::string>& names) {
+at::Tensor class_order(const std::filesystem::path& path,
+                       const std::vector<std::string>& names) {
   auto order = torch::empty({int64_t(names.size())}, torch::kLong);
-  const auto known = read_json_file(path / kNamesFile).get<std::vector<std::string>>();
+  const auto known =
+      read_json_file(path / kNamesFile).get<std::vector<std::string>>();
   for (size_t i = 0; i < names.size(); ++i) {
-    const auto found = std::find_if(known.begin(), known.end(), [&](const auto& name) {
-      return file_word(name) == file_word(names[i]);
-    });
+    const auto found =
+        std::find_if(known.begin(), known.end(), [&](const auto& name) {
+          return file_word(name) == file_word(names[i]);
+        });
     if (found == known.end())
-      throw ConfigError(fmt::format("{}: does not know the class \"{}\"; it knows {}",
-                                    path.string(), names[i], fmt::join(known, ", ")));
+      throw ConfigError(
+          fmt::format("{}: does not know the class \"{}\"; it knows {}",
+                      path.string(), names[i], fmt::join(known, ", ")));
     order[int64_t(i)] = int64_t(found - known.begin());
   }
   return order;

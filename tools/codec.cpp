@@ -11,33 +11,42 @@ namespace {
 
 constexpr size_t kShownDigits = 12;  // of a SHA-256 in messages
 
-std::string shown(const std::string& sha256) { return sha256.substr(0, kShownDigits); }
+std::string shown(const std::string& sha256) {
+  return sha256.substr(0, kShownDigits);
+}
 
 }  // namespace
 
 LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
   const auto folder = open_model_folder(path);
   if (folder.class_name != AutoencoderKLImpl::kClassName)
-    throw ConfigError(fmt::format("{}: expected a codec ({}), got a {}", path.string(),
-                                  AutoencoderKLImpl::kClassName, folder.class_name));
+    throw ConfigError(fmt::format("{}: expected a codec ({}), got a {}",
+                                  path.string(), AutoencoderKLImpl::kClassName,
+                                  folder.class_name));
   auto codec = load_autoencoder_kl(folder);
   codec->to(device);
-  return {.codec = codec.ptr(), .path = path, .class_name = folder.class_name,
-          .sha256 = weights_sha256(folder), .config = write_config(codec->config())};
+  return {.codec = codec.ptr(),
+          .path = path,
+          .class_name = folder.class_name,
+          .sha256 = weights_sha256(folder),
+          .config = write_config(codec->config())};
 }
 
 Json codec_record(const LoadedCodec& codec) {
   return {{"class", codec.class_name},
           {"sha256", codec.sha256},
-          {"path", std::filesystem::absolute(codec.path).lexically_normal().string()},
+          {"path",
+           std::filesystem::absolute(codec.path).lexically_normal().string()},
           {"config", codec.config}};
 }
 
-void expect_same_codec(const LoadedCodec& codec, const Json& record, const std::string& where) {
+void expect_same_codec(const LoadedCodec& codec, const Json& record,
+                       const std::string& where) {
   const auto wanted = record.value("sha256", "");
   if (wanted != codec.sha256)
     throw ConfigError(fmt::format(
-        "{}: its latents are of codec {}, {} is {}; decode with the codec that made them, or "
+        "{}: its latents are of codec {}, {} is {}; decode with the codec that "
+        "made them, or "
         "say --any-codec",
         where, shown(wanted), codec.path.string(), shown(codec.sha256)));
 }

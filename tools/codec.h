@@ -25,8 +25,9 @@ LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device);
 /// What stores and recipes say of it: class, sha256, path, config.
 Json codec_record(const LoadedCodec& codec);
 
-/// Throws ConfigError unless `record` names the weights that are loaded; `where` is the
-/// store or the model that wants them.
-void expect_same_codec(const LoadedCodec& codec, const Json& record, const std::string& where);
+/// Throws ConfigError unless `record` names the weights that are loaded;
+/// `where` is the store or the model that wants them.
+void expect_same_codec(const LoadedCodec& codec, const Json& record,
+                       const std::string& where);
 
 }  // namespace calotype

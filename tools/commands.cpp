@@ -9,13 +9,15 @@
 #include "tools/train.h"
 #include "tools/verify.h"
 
-// The options of each command: name, unit, range and default, in the words of --help.
+// The options of each command: name, unit, range and default, in the words of
+// --help.
 namespace calotype {
 namespace {
 
 constexpr const char* kDataHelp =
     "Folder of images (sub-folders are classes), one image, an IDX file, "
-    "fashion-mnist:train, fashion-mnist:test or synthetic:COUNT:SIZE; [A:B] behind it keeps "
+    "fashion-mnist:train, fashion-mnist:test or synthetic:COUNT:SIZE; [A:B] "
+    "behind it keeps "
     "images A to B-1";
 
 /// A job on the heap, which the options write to and the run reads.
@@ -24,23 +26,31 @@ std::shared_ptr<Job> new_job() {
   return std::make_shared<Job>();
 }
 
-void add_data_options(CLI::App& app, std::string& data, Preprocessing& preprocessing,
-                      int& num_workers, bool& strict) {
+void add_data_options(CLI::App& app, std::string& data,
+                      Preprocessing& preprocessing, int& num_workers,
+                      bool& strict) {
   app.add_option("--data", data, kDataHelp)->required();
-  app.add_option("--size", preprocessing.size, "Edge of the square in pixels; 0 keeps each size")
-      ->check(CLI::Range(0, 32768))->capture_default_str();
+  app.add_option("--size", preprocessing.size,
+                 "Edge of the square in pixels; 0 keeps each size")
+      ->check(CLI::Range(0, 32768))
+      ->capture_default_str();
   app.add_option("--resize", preprocessing.resize, "How, always antialiased")
-      ->check(CLI::IsMember({"area", "bilinear", "bicubic", "none"}))->capture_default_str();
+      ->check(CLI::IsMember({"area", "bilinear", "bicubic", "none"}))
+      ->capture_default_str();
   app.add_option("--crop", preprocessing.crop, "To the square")
-      ->check(CLI::IsMember({"center", "squash"}))->capture_default_str();
+      ->check(CLI::IsMember({"center", "squash"}))
+      ->capture_default_str();
   app.add_option("--workers", num_workers, "Decoding threads")
-      ->check(CLI::Range(1, 256))->capture_default_str();
-  app.add_flag("--strict", strict, "Stop at the first bad image instead of skipping it");
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_flag("--strict", strict,
+               "Stop at the first bad image instead of skipping it");
 }
 
 void add_batch_size(CLI::App& app, int64_t& batch_size) {
   app.add_option("--batch-size", batch_size, "Images per pass of the network")
-      ->check(CLI::Range(1, 65536))->capture_default_str();
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -52,14 +62,23 @@ CommandRun add_train(CLI::App& app) {
     TrainJob job;
   };
   auto options = new_job<Options>();
-  app.add_option("config", options->config, "Training configuration, see configs/")->required();
-  app.add_option("--out", options->job.out, "Run folder; a run that is there goes on")->required();
-  app.add_option("--set", options->overrides, "Change the configuration: key.key=value");
-  app.add_flag("--fresh", options->job.fresh, "Forget an earlier run in the folder");
-  app.add_flag("--dry-run", options->job.dry_run, "Print the resolved configuration and stop");
-  app.add_option("--stop-after", options->job.stop_after,
-                 "End this call after so many steps, state saved; 0: train to the end")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("config", options->config,
+                 "Training configuration, see configs/")
+      ->required();
+  app.add_option("--out", options->job.out,
+                 "Run folder; a run that is there goes on")
+      ->required();
+  app.add_option("--set", options->overrides,
+                 "Change the configuration: key.key=value");
+  app.add_flag("--fresh", options->job.fresh,
+               "Forget an earlier run in the folder");
+  app.add_flag("--dry-run", options->job.dry_run,
+               "Print the resolved configuration and stop");
+  app.add_option(
+         "--stop-after", options->job.stop_after,
+         "End this call after so many steps, state saved; 0: train to the end")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   return [options](const CommandContext& context) {
     auto job = options->job;
     job.config = read_train_config(options->config, options->overrides);
@@ -70,14 +89,20 @@ CommandRun add_train(CLI::App& app) {
 
 CommandRun add_encode(CLI::App& app) {
   auto job = new_job<EncodeJob>();
-  app.add_option("codec", job->codec, "Model folder or run folder of a codec")->required();
-  add_data_options(app, job->data, job->preprocessing, job->num_workers, job->strict);
-  app.add_option("--out", job->out, "Latent store; one that was broken off goes on")->required();
+  app.add_option("codec", job->codec, "Model folder or run folder of a codec")
+      ->required();
+  add_data_options(app, job->data, job->preprocessing, job->num_workers,
+                   job->strict);
+  app.add_option("--out", job->out,
+                 "Latent store; one that was broken off goes on")
+      ->required();
   app.add_option("--dtype", job->dtype, "Of the stored moments")
-      ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))->capture_default_str();
+      ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
+      ->capture_default_str();
   add_batch_size(app, job->batch_size);
   app.add_option("--rows-per-shard", job->rows_per_shard, "Images per shard")
-      ->check(CLI::Range(1, 1'000'000'000))->capture_default_str();
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
   app.add_flag("--dry-run", job->dry_run, "Say what would be done and stop");
   return [job](const CommandContext& context) {
     job->device = context.device;
@@ -87,13 +112,17 @@ CommandRun add_encode(CLI::App& app) {
 
 CommandRun add_decode(CLI::App& app) {
   auto job = new_job<DecodeJob>();
-  app.add_option("codec", job->codec, "Model folder of the codec that made the store")->required();
+  app.add_option("codec", job->codec,
+                 "Model folder of the codec that made the store")
+      ->required();
   app.add_option("store", job->store, "Latent store")->required();
   app.add_option("--out", job->out, "Folder of PNG files")->required();
   app.add_option("--limit", job->limit, "Only the first so many images; 0: all")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   add_batch_size(app, job->batch_size);
-  app.add_flag("--any-codec", job->any_codec, "Decode although the codec is another");
+  app.add_flag("--any-codec", job->any_codec,
+               "Decode although the codec is another");
   return [job](const CommandContext& context) {
     job->device = context.device;
     return decode(*job);
@@ -102,24 +131,40 @@ CommandRun add_decode(CLI::App& app) {
 
 CommandRun add_generate(CLI::App& app) {
   auto job = new_job<GenerateJob>();
-  app.add_option("model", job->model, "Run folder of a latent diffusion model")->required();
-  app.add_option("--out", job->out, "Folder of PNG files, or the store with --latents")->required();
-  app.add_flag("--latents", job->latents, "Write a latent store instead of images");
-  app.add_option("--codec", job->codec, "Decoder; default: the one that the model remembers");
-  app.add_flag("--any-codec", job->any_codec, "Decode although the codec is another");
-  app.add_option("--count", job->count, "Images")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--first", job->first, "Number of the first sample; sample k is the same in any call")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--class", job->classes, "all (in turn), none, or names or numbers with commas")
+  app.add_option("model", job->model, "Run folder of a latent diffusion model")
+      ->required();
+  app.add_option("--out", job->out,
+                 "Folder of PNG files, or the store with --latents")
+      ->required();
+  app.add_flag("--latents", job->latents,
+               "Write a latent store instead of images");
+  app.add_option("--codec", job->codec,
+                 "Decoder; default: the one that the model remembers");
+  app.add_flag("--any-codec", job->any_codec,
+               "Decode although the codec is another");
+  app.add_option("--count", job->count, "Images")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--first", job->first,
+                 "Number of the first sample; sample k is the same in any call")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--class", job->classes,
+                 "all (in turn), none, or names or numbers with commas")
       ->capture_default_str();
   app.add_option("--steps", job->steps, "Calls of the network per image")
-      ->check(CLI::Range(1, 1000))->capture_default_str();
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   app.add_option("--sampler", job->sampler, "How to walk from noise to latents")
-      ->check(CLI::IsMember({"ddim", "ddpm"}))->capture_default_str();
+      ->check(CLI::IsMember({"ddim", "ddpm"}))
+      ->capture_default_str();
   app.add_option("--eta", job->eta, "Noise that ddim adds, 0 none to 1 as ddpm")
-      ->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  app.add_option("--guidance", job->guidance, "Weight of the class; 1 is no guidance")
-      ->check(CLI::Range(0.0, 100.0))->capture_default_str();
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--guidance", job->guidance,
+                 "Weight of the class; 1 is no guidance")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
   app.add_option("--seed", job->seed, "Of the noise")->capture_default_str();
   add_batch_size(app, job->batch_size);
   return [job](const CommandContext& context) {
@@ -131,10 +176,14 @@ CommandRun add_generate(CLI::App& app) {
 CommandRun add_reconstruct(CLI::App& app) {
   auto job = new_job<ReconstructJob>();
   app.add_option("codec", job->codec, "Model folder of a codec")->required();
-  add_data_options(app, job->data, job->preprocessing, job->num_workers, job->strict);
-  app.add_option("--out", job->out, "Folder of PNG files, original beside reconstruction")->required();
+  add_data_options(app, job->data, job->preprocessing, job->num_workers,
+                   job->strict);
+  app.add_option("--out", job->out,
+                 "Folder of PNG files, original beside reconstruction")
+      ->required();
   app.add_option("--limit", job->limit, "Only the first so many images; 0: all")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   add_batch_size(app, job->batch_size);
   return [job](const CommandContext& context) {
     job->device = context.device;
@@ -145,11 +194,16 @@ CommandRun add_reconstruct(CLI::App& app) {
 CommandRun add_evaluate(CLI::App& app) {
   auto job = new_job<EvaluateJob>();
   app.add_option("model", job->model,
-                 "Codec: how faithful its reconstructions are. Classifier: how often images "
-                 "show the class that their folder names")->required();
-  add_data_options(app, job->data, job->preprocessing, job->num_workers, job->strict);
-  app.add_option("--dtype", job->dtype, "Latents are rounded to it, as in a store")
-      ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))->capture_default_str();
+                 "Codec: how faithful its reconstructions are. Classifier: how "
+                 "often images "
+                 "show the class that their folder names")
+      ->required();
+  add_data_options(app, job->data, job->preprocessing, job->num_workers,
+                   job->strict);
+  app.add_option("--dtype", job->dtype,
+                 "Latents are rounded to it, as in a store")
+      ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
+      ->capture_default_str();
   add_batch_size(app, job->batch_size);
   return [job](const CommandContext& context) {
     job->device = context.device;
@@ -159,7 +213,9 @@ CommandRun add_evaluate(CLI::App& app) {
 
 CommandRun add_inspect(CLI::App& app) {
   auto path = new_job<std::filesystem::path>();
-  app.add_option("path", *path, "Model folder, training run, latent store, shard or PNG")->required();
+  app.add_option("path", *path,
+                 "Model folder, training run, latent store, shard or PNG")
+      ->required();
   return [path](const CommandContext&) { return inspect(*path); };
 }
 
@@ -171,10 +227,13 @@ CommandRun add_verify(CLI::App& app) {
 
 CommandRun add_demo(CLI::App& app) {
   auto job = new_job<DemoJob>();
-  app.add_option("--out", job->out, "Folder for the runs, the store and the report")
+  app.add_option("--out", job->out,
+                 "Folder for the runs, the store and the report")
       ->capture_default_str();
-  app.add_option("--preset", job->preset, "short: about 10 minutes on 2 cores; long: at most 60")
-      ->check(CLI::IsMember({"short", "long", "tiny"}))->capture_default_str();
+  app.add_option("--preset", job->preset,
+                 "short: about 10 minutes on 2 cores; long: at most 60")
+      ->check(CLI::IsMember({"short", "long", "tiny"}))
+      ->capture_default_str();
   return [job](const CommandContext& context) {
     job->device = context.device;
     return demo(*job);

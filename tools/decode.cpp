@@ -13,12 +13,14 @@
 namespace calotype {
 namespace {
 
-/// Cuts what was padded for the codec: to the set's common size, or to the source's.
+/// Cuts what was padded for the codec: to the set's common size, or to the
+/// source's.
 at::Tensor restore_size(const at::Tensor& image, const Preprocessing& how,
                         const std::array<int32_t, 2>& source_size) {
   const auto height = how.size > 0 ? how.size : int64_t(source_size[0]);
   const auto width = how.size > 0 ? how.size : int64_t(source_size[1]);
-  if (height <= 0 || width <= 0) return image;  // generated latents have no source
+  if (height <= 0 || width <= 0)
+    return image;  // generated latents have no source
   return image.narrow(1, 0, std::min(height, image.size(1)))
       .narrow(2, 0, std::min(width, image.size(2)));
 }
@@ -28,28 +30,34 @@ at::Tensor restore_size(const at::Tensor& image, const Preprocessing& how,
 Json decode(const DecodeJob& job) {
   const auto codec = load_codec(job.codec, job.device);
   const StoreReader store(job.store, /*allow_incomplete=*/true);
-  if (!job.any_codec) expect_same_codec(codec, store.info().codec, job.store.string());
+  if (!job.any_codec)
+    expect_same_codec(codec, store.info().codec, job.store.string());
   Preprocessing preprocessing;
   if (!store.info().preprocessing.empty())
     read_config(store.info().preprocessing, preprocessing, job.store.string());
 
   const torch::InferenceMode inference;
   ImageFolderWriter writer(job.out);
-  const auto total = job.limit > 0 ? std::min(job.limit, store.size()) : store.size();
+  const auto total =
+      job.limit > 0 ? std::min(job.limit, store.size()) : store.size();
   Progress progress("decode", total, "images");
   int64_t done = 0;
   for (const auto& bucket : store.buckets()) {
     for (size_t at = 0; at < bucket.size() && done < total;) {
-      const auto count = std::min({size_t(job.batch_size), bucket.size() - at, size_t(total - done)});
-      const auto rows = store.read(torch::tensor(
-          std::vector<int64_t>(bucket.begin() + long(at), bucket.begin() + long(at + count))));
-      const auto images = codec.codec->decode(rows.grid.mean.to(job.device)).to(torch::kCPU);
+      const auto count = std::min(
+          {size_t(job.batch_size), bucket.size() - at, size_t(total - done)});
+      const auto rows = store.read(torch::tensor(std::vector<int64_t>(
+          bucket.begin() + long(at), bucket.begin() + long(at + count))));
+      const auto images =
+          codec.codec->decode(rows.grid.mean.to(job.device)).to(torch::kCPU);
       for (size_t i = 0; i < count; ++i) {
         const Json recipe{{"store", job.store.filename().string()},
                           {"index", rows.indices[int64_t(i)].item<int64_t>()},
                           {"codec", codec.sha256}};
-        writer.write(rows.names[i], restore_size(images[int64_t(i)], preprocessing, rows.sizes[i]),
-                     {{"Software", version_text()}, {"calotype", recipe.dump()}});
+        writer.write(
+            rows.names[i],
+            restore_size(images[int64_t(i)], preprocessing, rows.sizes[i]),
+            {{"Software", version_text()}, {"calotype", recipe.dump()}});
       }
       at += count;
       done += int64_t(count);
@@ -58,7 +66,9 @@ Json decode(const DecodeJob& job) {
     }
   }
   progress.finish();
-  return {{"folder", job.out.string()}, {"images", done}, {"images_per_s", progress.rate()}};
+  return {{"folder", job.out.string()},
+          {"images", done},
+          {"images_per_s", progress.rate()}};
 }
 
 }  // namespace calotype

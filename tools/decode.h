@@ -9,16 +9,17 @@
 namespace calotype {
 
 struct DecodeJob {
-  std::filesystem::path codec;   // model folder of the codec that made the store
+  std::filesystem::path codec;  // model folder of the codec that made the store
   std::filesystem::path store;
-  std::filesystem::path out;     // folder of PNG files
-  int64_t limit = 0;             // only the first so many; 0: all
+  std::filesystem::path out;  // folder of PNG files
+  int64_t limit = 0;          // only the first so many; 0: all
   int64_t batch_size = 64;
-  bool any_codec = false;        // decode although the weights' hashes differ
+  bool any_codec = false;  // decode although the weights' hashes differ
   c10::Device device{c10::kCPU};
 };
 
-/// Decodes a latent store to PNG files named as their sources, of their sources' sizes.
+/// Decodes a latent store to PNG files named as their sources, of their
+/// sources' sizes.
 Json decode(const DecodeJob& job);
 
 }  // namespace calotype

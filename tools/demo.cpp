@@ -25,8 +25,8 @@ struct Preset {
   std::string vae = "fashion_vae";
   std::string diffusion = "fashion_diffusion";
   std::string classifier = "fashion_classifier";
-  Json shortened;             // merged into "training" of each, for tests
-  int64_t num_drawn = 500;    // images, the first 100 are shown
+  Json shortened;           // merged into "training" of each, for tests
+  int64_t num_drawn = 500;  // images, the first 100 are shown
   int64_t sampling_steps = 25;
   double guidance = 2;
 };
@@ -42,8 +42,11 @@ Preset preset_of(const std::string& name) {
   if (name == "tiny") {
     preset.train = "synthetic:128:28:1:1";
     preset.test = "synthetic:32:28:1:2";
-    preset.shortened = {{"steps", 4}, {"batch_size", 16}, {"log_every", 1},
-                        {"validate_every", 2}, {"validation_batches", 1}};
+    preset.shortened = {{"steps", 4},
+                        {"batch_size", 16},
+                        {"log_every", 1},
+                        {"validate_every", 2},
+                        {"validation_batches", 1}};
     preset.num_drawn = 20;
     preset.sampling_steps = 2;
   }
@@ -53,19 +56,23 @@ Preset preset_of(const std::string& name) {
 /// One stage after the other, each timed.
 class Demo {
  public:
-  explicit Demo(const DemoJob& job) : job_(job), preset_(preset_of(job.preset)) {}
+  explicit Demo(const DemoJob& job)
+      : job_(job), preset_(preset_of(job.preset)) {}
 
   Json run() {
     make_folder(job_.out);
-    timed("train the VAE", [&] { results_["vae"] = train_model("vae", preset_.vae); });
+    timed("train the VAE",
+          [&] { results_["vae"] = train_model("vae", preset_.vae); });
     timed("encode both sets", [&] {
       encode_set("train", preset_.train);
       encode_set("test", preset_.test);
     });
-    timed("train the diffusion model",
-          [&] { results_["diffusion"] = train_model("diffusion", preset_.diffusion); });
-    timed("train the judge",
-          [&] { results_["classifier"] = train_model("classifier", preset_.classifier); });
+    timed("train the diffusion model", [&] {
+      results_["diffusion"] = train_model("diffusion", preset_.diffusion);
+    });
+    timed("train the judge", [&] {
+      results_["classifier"] = train_model("classifier", preset_.classifier);
+    });
     timed("draw and decode", [&] { results_["generate"] = draw(); });
     timed("measure", [&] { measure(); });
     results_["seconds"] = seconds_;
@@ -81,7 +88,8 @@ class Demo {
     const double begin = monotonic_s();
     stage();
     seconds_[name] = monotonic_s() - begin;
-    fmt::print(stderr, "{}: {}\n", name, duration_text(seconds_[name].template get<double>()));
+    fmt::print(stderr, "{}: {}\n", name,
+               duration_text(seconds_[name].template get<double>()));
   }
 
   fs::path folder(const char* name) const { return job_.out / name; }
@@ -89,7 +97,8 @@ class Demo {
   Json train_model(const std::string& name, const std::string& config_name) {
     auto json = demo_config(config_name);
     const bool on_latents = name == "diffusion";
-    json["data"]["train"] = on_latents ? (folder("latents") / "train").string() : preset_.train;
+    json["data"]["train"] =
+        on_latents ? (folder("latents") / "train").string() : preset_.train;
     json["data"]["validation"] =
         on_latents ? (folder("latents") / "test").string()
                    : preset_.test + (job_.preset == "tiny" ? "" : "[0:1024]");
@@ -104,34 +113,46 @@ class Demo {
 
   void encode_set(const std::string& name, const std::string& data) {
     const auto store = folder("latents") / name;
-    results_["encode_" + name] = encode({.codec = folder("vae"), .data = data, .out = store,
-                                         .batch_size = 128, .device = job_.device});
+    results_["encode_" + name] = encode({.codec = folder("vae"),
+                                         .data = data,
+                                         .out = store,
+                                         .batch_size = 128,
+                                         .device = job_.device});
   }
 
   Json draw() {
-    const GenerateJob job{.model = folder("diffusion"), .out = folder("drawn"),
-                          .codec = folder("vae"), .count = preset_.num_drawn,
-                          .steps = preset_.sampling_steps, .guidance = preset_.guidance,
-                          .batch_size = 100, .device = job_.device};
+    const GenerateJob job{.model = folder("diffusion"),
+                          .out = folder("drawn"),
+                          .codec = folder("vae"),
+                          .count = preset_.num_drawn,
+                          .steps = preset_.sampling_steps,
+                          .guidance = preset_.guidance,
+                          .batch_size = 100,
+                          .device = job_.device};
     fs::remove_all(job.out);
     return generate(job);
   }
 
   void measure() {
-    reconstruct({.codec = folder("vae"), .data = preset_.test, .out = folder("reconstructed"),
+    reconstruct({.codec = folder("vae"),
+                 .data = preset_.test,
+                 .out = folder("reconstructed"),
                  .device = job_.device});
-    results_["fidelity"] =
-        evaluate({.model = folder("vae"), .data = preset_.test, .device = job_.device});
-    results_["judge"] =
-        evaluate({.model = folder("classifier"), .data = preset_.test, .device = job_.device});
+    results_["fidelity"] = evaluate(
+        {.model = folder("vae"), .data = preset_.test, .device = job_.device});
+    results_["judge"] = evaluate({.model = folder("classifier"),
+                                  .data = preset_.test,
+                                  .device = job_.device});
     results_["drawn"] = evaluate({.model = folder("classifier"),
-                                  .data = folder("drawn").string(), .device = job_.device});
+                                  .data = folder("drawn").string(),
+                                  .device = job_.device});
   }
 
   Json summary() const {
     const auto& fidelity = results_["fidelity"];
     double total = 0;
-    for (const auto& item : seconds_.items()) total += item.value().get<double>();
+    for (const auto& item : seconds_.items())
+      total += item.value().get<double>();
     return {{"report", (job_.out / "report" / "index.html").string()},
             {"mse", fidelity["mse"]},
             {"psnr_db_of_mean_mse", fidelity["psnr_db_of_mean_mse"]},
@@ -150,6 +171,8 @@ class Demo {
 
 }  // namespace
 
-Json demo(const DemoJob& job) { return Demo(job).run(); }
+Json demo(const DemoJob& job) {
+  return Demo(job).run();
+}
 
 }  // namespace calotype

@@ -16,9 +16,9 @@ struct DemoJob {
 };
 
 /// The whole path on Fashion-MNIST: trains a VAE, encodes all images, trains a
-/// class-conditional latent diffusion model and a classifier that judges it, draws and
-/// decodes clothes, measures, and leaves report/index.html. What was done by an earlier
-/// call in the same folder is not done again.
+/// class-conditional latent diffusion model and a classifier that judges it,
+/// draws and decodes clothes, measures, and leaves report/index.html. What was
+/// done by an earlier call in the same folder is not done again.
 Json demo(const DemoJob& job);
 
 }  // namespace calotype

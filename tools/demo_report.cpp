@@ -11,6 +11,7 @@
 #include "datasets/image_source.h"
 #include "tools/html_report.h"
 #include "tools/image_files.h"
+#include "tools/overview.h"
 #include "training/loss_curves.h"
 
 namespace calotype {
@@ -19,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kShownPerClass = 10;
+constexpr int64_t kOverviewPairs = 50;
 
 std::string number(const Json& value, int digits) {
   return fmt::format("{:.{}f}", value.get<double>(), digits);
@@ -28,16 +30,38 @@ std::string percent(const Json& share) {
   return fmt::format("{:.1f}", 100 * share.get<double>());
 }
 
-/// The first drawn images of one class, side by side.
-std::vector<uint8_t> class_strip(const fs::path& folder) {
+/// The first images of a folder: [N,C,H,W].
+at::Tensor first_images(const fs::path& folder, int64_t count) {
   const auto source = open_source(folder.string());
   std::vector<at::Tensor> images;
-  for (int64_t i = 0; i < std::min(kShownPerClass, source->size()); ++i)
+  for (int64_t i = 0; i < std::min(count, source->size()); ++i)
     images.push_back(to_tensor(source->load(i).image));
-  return encode_png(image_grid(torch::stack(images), kShownPerClass));
+  return torch::stack(images);
 }
 
-std::vector<ReportImage> drawn_rows(const fs::path& drawn, const Json& per_class) {
+/// The first drawn images of one class, side by side.
+std::vector<uint8_t> class_strip(const fs::path& folder) {
+  return encode_png(
+      image_grid(first_images(folder, kShownPerClass), kShownPerClass));
+}
+
+/// A picture for a front page: reconstructions at the left, drawn images at the
+/// right.
+std::string overview(const fs::path& folder, const Json& per_class) {
+  std::vector<at::Tensor> drawn;
+  for (const auto& item : per_class.items())
+    drawn.push_back(
+        first_images(folder / "drawn" / item.key(), kShownPerClass));
+  return overview_svg(
+      {{encode_png(image_grid(
+            first_images(folder / "reconstructed", kOverviewPairs), 5)),
+        "Test images, each beside its reconstruction"},
+       {encode_png(image_grid(torch::cat(drawn), kShownPerClass)),
+        "Drawn by class, not chosen"}});
+}
+
+std::vector<ReportImage> drawn_rows(const fs::path& drawn,
+                                    const Json& per_class) {
   std::vector<ReportImage> rows;
   for (const auto& item : per_class.items())
     rows.push_back({class_strip(drawn / item.key()), item.key()});
@@ -48,13 +72,20 @@ ReportTable numbers_table(const Json& results) {
   const auto& f = results["fidelity"];
   ReportTable table{.headings = {"Measure", "Value", "Note"}};
   table.rows = {
-      {"Mean squared error", number(f["mse"], 5), "pixels in [0,1], rounded to bytes as a viewer sees them"},
-      {"PSNR of that error, dB", number(f["psnr_db_of_mean_mse"], 2), "10 log10(1 / error)"},
-      {"PSNR, mean over images, dB", number(f["psnr_db_mean_over_images"], 2), "always the larger of the two"},
+      {"Mean squared error", number(f["mse"], 5),
+       "pixels in [0,1], rounded to bytes as a viewer sees them"},
+      {"PSNR of that error, dB", number(f["psnr_db_of_mean_mse"], 2),
+       "10 log10(1 / error)"},
+      {"PSNR, mean over images, dB", number(f["psnr_db_mean_over_images"], 2),
+       "always the larger of the two"},
       {"SSIM", number(f["ssim"], 4), "Gaussian window of 11, σ 1.5"},
-      {"Bits per pixel", number(f["rate_bpp"], 3), "of the stored means, fp16; raw pixels have 8"},
-      {"Judge's accuracy on real images, %", percent(results["judge"]["class_agreement"]), "10,000 test images"},
-      {"Drawn images of the class asked for, %", percent(results["drawn"]["class_agreement"]), "as that judge sees them"}};
+      {"Bits per pixel", number(f["rate_bpp"], 3),
+       "of the stored means, fp16; raw pixels have 8"},
+      {"Judge's accuracy on real images, %",
+       percent(results["judge"]["class_agreement"]), "10,000 test images"},
+      {"Drawn images of the class asked for, %",
+       percent(results["drawn"]["class_agreement"]),
+       "as that judge sees them"}};
   return table;
 }
 
@@ -62,7 +93,8 @@ ReportTable time_table(const Json& seconds) {
   ReportTable table{.headings = {"Stage", "Time"}};
   double total = 0;
   for (const auto& item : seconds.items()) {
-    table.rows.push_back({item.key(), duration_text(item.value().get<double>())});
+    table.rows.push_back(
+        {item.key(), duration_text(item.value().get<double>())});
     total += item.value().get<double>();
   }
   table.rows.push_back({"together", duration_text(total)});
@@ -75,9 +107,11 @@ ReportTable class_table(const Json& judge, const Json& drawn) {
   auto made = drawn["per_class"].items().begin();
   for (; made != drawn["per_class"].items().end(); ++made)
     table.rows.push_back({made.key(), "", percent(made.value())});
-  // The drawn classes are folders, in the order of their names; find each by its word.
+  // The drawn classes are folders, in the order of their names; find each by
+  // its word.
   for (auto& row : table.rows)
-    for (real = judge["per_class"].items().begin(); real != judge["per_class"].items().end(); ++real) {
+    for (real = judge["per_class"].items().begin();
+         real != judge["per_class"].items().end(); ++real) {
       auto word = real.key();
       for (auto& letter : word)
         if (!std::isalnum(static_cast<unsigned char>(letter))) letter = '-';
@@ -91,18 +125,24 @@ ReportTable class_table(const Json& judge, const Json& drawn) {
 void write_demo_report(const fs::path& folder, const Json& results) {
   const auto& fidelity = results["fidelity"];
   const auto& drawn = results["drawn"];
-  HtmlReport report("Calotype: Fashion-MNIST through a latent space",
-                    "A convolutional VAE packs each image of 28×28 pixels into 4×7×7 numbers; a "
-                    "diffusion model learns those numbers and draws new ones; the decoder "
-                    "develops them.");
-  report.key_numbers({{number(fidelity["mse"], 4), "", "mean squared error on the test set"},
-                      {number(fidelity["psnr_db_of_mean_mse"], 1), "dB", "PSNR"},
-                      {number(fidelity["rate_bpp"], 1), "bits per pixel", "stored, of 8"},
-                      {percent(drawn["class_agreement"]), "%", "of the drawn clothes show what was asked for"}});
+  HtmlReport report(
+      "Calotype: Fashion-MNIST through a latent space",
+      "A convolutional VAE packs each image of 28×28 pixels into 4×7×7 "
+      "numbers; a "
+      "diffusion model learns those numbers and draws new ones; the decoder "
+      "develops them.");
+  report.key_numbers(
+      {{number(fidelity["mse"], 4), "", "mean squared error on the test set"},
+       {number(fidelity["psnr_db_of_mean_mse"], 1), "dB", "PSNR"},
+       {number(fidelity["rate_bpp"], 1), "bits per pixel", "stored, of 8"},
+       {percent(drawn["class_agreement"]), "%",
+        "of the drawn clothes show what was asked for"}});
   report.section("What the codec keeps");
   report.figure({{read_file(grid_file(folder / "reconstructed")), ""}},
-                "Test images the VAE has never seen: each original with its reconstruction at "
-                "its right.", 1);
+                "Test images the VAE has never seen: each original with its "
+                "reconstruction at "
+                "its right.",
+                1);
   report.section("What the model draws");
   report.labelled_rows(drawn_rows(folder / "drawn", drawn["per_class"]),
                        "The first samples of each class, not chosen.", 2);
@@ -110,20 +150,28 @@ void write_demo_report(const fs::path& folder, const Json& results) {
   report.table(numbers_table(results));
   report.table(class_table(results["judge"], drawn));
   report.section("How training went");
-  report.figure_svg(loss_curves_svg(folder / "vae" / "metrics.jsonl"), "The VAE.");
-  report.figure_svg(loss_curves_svg(folder / "diffusion" / "metrics.jsonl"), "The diffusion model.");
+  report.figure_svg(loss_curves_svg(folder / "vae" / "metrics.jsonl"),
+                    "The VAE.");
+  report.figure_svg(loss_curves_svg(folder / "diffusion" / "metrics.jsonl"),
+                    "The diffusion model.");
   report.table(time_table(results["seconds"]));
   report.section("How to make it again");
-  report.paragraph(fmt::format("calotype demo --preset {} writes this page; {}, {} threads.",
-                               results["preset"].get<std::string>(), version_text(),
-                               at::get_num_threads()));
-  report.details("VAE configuration", read_text_file(folder / "vae" / "run.json"));
-  report.details("Diffusion configuration", read_text_file(folder / "diffusion" / "run.json"));
+  report.paragraph(
+      fmt::format("calotype demo --preset {} writes this page; {}, {} threads.",
+                  results["preset"].get<std::string>(), version_text(),
+                  at::get_num_threads()));
+  report.details("VAE configuration",
+                 read_text_file(folder / "vae" / "run.json"));
+  report.details("Diffusion configuration",
+                 read_text_file(folder / "diffusion" / "run.json"));
   report.details("All results", results.dump(2));
   make_folder(folder / "report");
   write_file_atomic(folder / "report" / "index.html", report.html());
+  write_file_atomic(folder / "report" / "overview.svg",
+                    overview(folder, drawn["per_class"]));
   for (const char* name : {"drawn", "reconstructed"})
-    write_file_atomic(folder / "report" / (std::string(name) + ".png"), read_file(grid_file(folder / name)));
+    write_file_atomic(folder / "report" / (std::string(name) + ".png"),
+                      read_file(grid_file(folder / name)));
   for (const char* name : {"vae", "diffusion"})
     write_file_atomic(folder / "report" / (std::string(name) + "_loss.svg"),
                       loss_curves_svg(folder / name / "metrics.jsonl"));

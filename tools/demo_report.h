@@ -6,8 +6,9 @@
 
 namespace calotype {
 
-/// Writes report/index.html and its pictures from what the demo left in `folder` and
-/// measured in `results`.
-void write_demo_report(const std::filesystem::path& folder, const Json& results);
+/// Writes report/index.html and its pictures from what the demo left in
+/// `folder` and measured in `results`.
+void write_demo_report(const std::filesystem::path& folder,
+                       const Json& results);
 
 }  // namespace calotype

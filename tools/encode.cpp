@@ -17,8 +17,10 @@
 namespace calotype {
 namespace {
 
-StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec, const ImageSource& source) {
-  StoreInfo info{.kind = "moments", .dtype = job.dtype, .codec = codec_record(codec)};
+StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
+                     const ImageSource& source) {
+  StoreInfo info{
+      .kind = "moments", .dtype = job.dtype, .codec = codec_record(codec)};
   info.preprocessing = write_config(job.preprocessing);
   info.source = {{"spec", source.spec()},
                  {"fingerprint", source.fingerprint()},
@@ -35,19 +37,26 @@ bool is_complete(const std::filesystem::path& store, const StoreInfo& wanted) {
   return found.complete && first_difference(found, wanted).empty();
 }
 
-/// Rows of a shard: a multiple of the batch, so that a resumed run forms the same
-/// batches and therefore the same bits.
+/// Rows of a shard: a multiple of the batch, so that a resumed run forms the
+/// same batches and therefore the same bits.
 int64_t aligned_rows(const EncodeJob& job) {
-  return (job.rows_per_shard + job.batch_size - 1) / job.batch_size * job.batch_size;
+  return (job.rows_per_shard + job.batch_size - 1) / job.batch_size *
+         job.batch_size;
 }
 
-StoreRows encode_batch(LatentCodec& codec, const ImageBatch& batch, c10::Device device) {
-  const auto padded = pad_to_multiple(batch.images.to(device), codec.downsample());
+StoreRows encode_batch(LatentCodec& codec, const ImageBatch& batch,
+                       c10::Device device) {
+  const auto padded =
+      pad_to_multiple(batch.images.to(device), codec.downsample());
   auto grid = codec.encode(padded);
   grid.mean = grid.mean.to(torch::kCPU).contiguous();
   grid.logvar = grid.logvar.to(torch::kCPU).contiguous();
-  return {.grid = grid, .labels = batch.labels, .indices = batch.indices,
-          .names = batch.names, .sizes = batch.sizes, .hashes = batch.hashes};
+  return {.grid = grid,
+          .labels = batch.labels,
+          .indices = batch.indices,
+          .names = batch.names,
+          .sizes = batch.sizes,
+          .hashes = batch.hashes};
 }
 
 }  // namespace
@@ -63,22 +72,26 @@ Json encode(const EncodeJob& given) {
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
   const auto info = store_info(job, codec, *source);
   if (job.dry_run)
-    return {{"would_encode", source->size()}, {"store", job.out.string()},
+    return {{"would_encode", source->size()},
+            {"store", job.out.string()},
             {"info", write_config(info)}};
 
   if (is_complete(job.out, info)) {
     fmt::print(stderr, "{}: is complete already\n", job.out.string());
-    return {{"store", job.out.string()}, {"images", StoreReader(job.out).size()},
+    return {{"store", job.out.string()},
+            {"images", StoreReader(job.out).size()},
             {"already_complete", true}};
   }
   StoreWriter writer(job.out, info, aligned_rows(job));
   const auto stored = writer.stored(source->size());
   const auto num_before = writer.num_stored();
   if (num_before > 0)
-    fmt::print(stderr, "{}: going on after {} of {} images\n", job.out.string(), num_before,
-               source->size());
+    fmt::print(stderr, "{}: going on after {} of {} images\n", job.out.string(),
+               num_before, source->size());
   Loader loader(source, job.preprocessing,
-                {.batch_size = job.batch_size, .shuffle = false, .strict = job.strict,
+                {.batch_size = job.batch_size,
+                 .shuffle = false,
+                 .strict = job.strict,
                  .num_workers = job.num_workers},
                 0, 0, &stored);
   const torch::InferenceMode inference;

@@ -11,21 +11,21 @@
 namespace calotype {
 
 struct EncodeJob {
-  std::filesystem::path codec;    // model folder or run folder of a codec
-  std::string data;               // --data, see open_source
-  std::filesystem::path out;      // latent store
-  Preprocessing preprocessing;    // channels are the codec's
-  std::string dtype = "fp16";     // of the stored moments: fp32, fp16, bf16
-  int64_t batch_size = 64;        // images per forward pass
+  std::filesystem::path codec;  // model folder or run folder of a codec
+  std::string data;             // --data, see open_source
+  std::filesystem::path out;    // latent store
+  Preprocessing preprocessing;  // channels are the codec's
+  std::string dtype = "fp16";   // of the stored moments: fp32, fp16, bf16
+  int64_t batch_size = 64;      // images per forward pass
   int64_t rows_per_shard = 8192;
-  int num_workers = 2;            // decoding threads
-  bool strict = false;            // stop at the first bad image
-  bool dry_run = false;           // say what would be done
+  int num_workers = 2;   // decoding threads
+  bool strict = false;   // stop at the first bad image
+  bool dry_run = false;  // say what would be done
   c10::Device device{c10::kCPU};
 };
 
-/// Encodes a set of images into a latent store, or goes on with one that was broken
-/// off. Returns counts, rates and the list of skipped images.
+/// Encodes a set of images into a latent store, or goes on with one that was
+/// broken off. Returns counts, rates and the list of skipped images.
 Json encode(const EncodeJob& job);
 
 }  // namespace calotype

@@ -22,11 +22,13 @@ namespace {
 
 /// Runs `measure(batch)` over the whole set; returns the skipped images.
 template <class Measure>
-std::vector<SkippedImage> for_each_batch(const EvaluateJob& job, const char* label,
-                                         std::shared_ptr<const ImageSource> source,
-                                         Measure&& measure) {
+std::vector<SkippedImage> for_each_batch(
+    const EvaluateJob& job, const char* label,
+    std::shared_ptr<const ImageSource> source, Measure&& measure) {
   Loader loader(source, job.preprocessing,
-                {.batch_size = job.batch_size, .shuffle = false, .strict = job.strict,
+                {.batch_size = job.batch_size,
+                 .shuffle = false,
+                 .strict = job.strict,
                  .num_workers = job.num_workers});
   Progress progress(label, source->size(), "images");
   int64_t done = 0;
@@ -38,27 +40,33 @@ std::vector<SkippedImage> for_each_batch(const EvaluateJob& job, const char* lab
   return loader.skipped();
 }
 
-Json evaluate_codec(EvaluateJob job, std::shared_ptr<const ImageSource> source) {
+Json evaluate_codec(EvaluateJob job,
+                    std::shared_ptr<const ImageSource> source) {
   const auto codec = load_codec(job.model, job.device);
   job.preprocessing.channels = codec.codec->image_channels();
   const auto dtype = parse_dtype(job.dtype);
   Distortion distortion;
   double model_s = 0;
   int64_t num_pixels = 0, stored_bytes = 0;
-  const auto skipped = for_each_batch(job, "evaluate", source, [&](const ImageBatch& batch) {
-    const double begin = monotonic_s();
-    const auto decoded = round_trip(*codec.codec, batch.images, job.device, dtype);
-    model_s += monotonic_s() - begin;
-    distortion.add(batch.images, decoded, batch.labels, batch.indices);
-    const auto f = codec.codec->downsample();
-    const auto cells = [&](int64_t size) { return (size + f - 1) / f; };
-    num_pixels += batch.images.size(0) * batch.images.size(2) * batch.images.size(3);
-    stored_bytes += batch.images.size(0) * codec.codec->latent_channels() *
-                    cells(batch.images.size(2)) * cells(batch.images.size(3)) *
-                    int64_t(c10::elementSize(dtype));
-  });
+  const auto skipped =
+      for_each_batch(job, "evaluate", source, [&](const ImageBatch& batch) {
+        const double begin = monotonic_s();
+        const auto decoded =
+            round_trip(*codec.codec, batch.images, job.device, dtype);
+        model_s += monotonic_s() - begin;
+        distortion.add(batch.images, decoded, batch.labels, batch.indices);
+        const auto f = codec.codec->downsample();
+        const auto cells = [&](int64_t size) { return (size + f - 1) / f; };
+        num_pixels +=
+            batch.images.size(0) * batch.images.size(2) * batch.images.size(3);
+        stored_bytes += batch.images.size(0) * codec.codec->latent_channels() *
+                        cells(batch.images.size(2)) *
+                        cells(batch.images.size(3)) *
+                        int64_t(c10::elementSize(dtype));
+      });
   const auto summary = distortion.summary();
-  const auto rate = measure_rate(stored_bytes, num_pixels, codec.codec->image_channels());
+  const auto rate =
+      measure_rate(stored_bytes, num_pixels, codec.codec->image_channels());
   Json result{{"codec", job.model.string()},
               {"codec_sha256", codec.sha256},
               {"data", source->spec()},
@@ -78,25 +86,32 @@ Json evaluate_codec(EvaluateJob job, std::shared_ptr<const ImageSource> source) 
   return result;
 }
 
-Json evaluate_classes(EvaluateJob job, std::shared_ptr<const ImageSource> source) {
+Json evaluate_classes(EvaluateJob job,
+                      std::shared_ptr<const ImageSource> source) {
   auto classifier = load_classifier(job.model, job.device);
   job.preprocessing.channels = classifier->config().in_channels;
   const auto names = source->class_names();
   if (int64_t(names.size()) > classifier->config().num_classes || names.empty())
-    throw ConfigError(fmt::format(
-        "{}: has {} classes, the classifier {} knows {}; put the images of each class in a "
-        "sub-folder", source->spec(), names.size(), job.model.string(),
-        classifier->config().num_classes));
+    throw ConfigError(
+        fmt::format("{}: has {} classes, the classifier {} knows {}; put the "
+                    "images of each class in a "
+                    "sub-folder",
+                    source->spec(), names.size(), job.model.string(),
+                    classifier->config().num_classes));
   const auto order = class_order(job.model, names);
   ClassAgreement agreement(classifier->config().num_classes);
-  const auto skipped = for_each_batch(job, "classify", source, [&](const ImageBatch& batch) {
-    const auto asked = order.index_select(0, batch.labels);
-    agreement.add(asked, classifier->classify(batch.images.to(job.device)).to(torch::kCPU));
-  });
+  const auto skipped =
+      for_each_batch(job, "classify", source, [&](const ImageBatch& batch) {
+        const auto asked = order.index_select(0, batch.labels);
+        agreement.add(
+            asked,
+            classifier->classify(batch.images.to(job.device)).to(torch::kCPU));
+      });
   Json per_class = Json::object();
   const auto shares = agreement.per_class();
   for (size_t i = 0; i < names.size(); ++i)
-    per_class[names[i]] = shares[size_t(order[int64_t(i)].item<int64_t>())].share;
+    per_class[names[i]] =
+        shares[size_t(order[int64_t(i)].item<int64_t>())].share;
   Json result{{"classifier", job.model.string()},
               {"data", source->spec()},
               {"class_agreement", agreement.overall()},
@@ -110,7 +125,8 @@ Json evaluate_classes(EvaluateJob job, std::shared_ptr<const ImageSource> source
 Json evaluate(const EvaluateJob& job) {
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
   const auto folder = open_model_folder(job.model);
-  if (folder.class_name == kClassifierClass) return evaluate_classes(job, source);
+  if (folder.class_name == kClassifierClass)
+    return evaluate_classes(job, source);
   return evaluate_codec(job, source);
 }
 

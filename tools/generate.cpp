@@ -24,7 +24,8 @@ namespace {
 constexpr int64_t kGridColumns = 10;
 
 /// Class numbers that the samples take in turn; -1 for none.
-std::vector<int64_t> parse_classes(const std::string& text, const LatentSpace& space,
+std::vector<int64_t> parse_classes(const std::string& text,
+                                   const LatentSpace& space,
                                    int64_t num_classes) {
   std::vector<int64_t> classes;
   if (text == "none" || num_classes == 0) return {-1};
@@ -40,12 +41,15 @@ std::vector<int64_t> parse_classes(const std::string& text, const LatentSpace& s
       classes.push_back(named - names.begin());
       continue;
     }
-    const bool digits = !part.empty() && part.size() < 10 &&
-                        std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::isdigit(c); });
+    const bool digits =
+        !part.empty() && part.size() < 10 &&
+        std::all_of(part.begin(), part.end(),
+                    [](unsigned char c) { return std::isdigit(c); });
     if (!digits || std::stoll(part) >= num_classes)
-      throw ConfigError(fmt::format(
-          "generate: --class must be all, none, a number below {} or one of {}; got {}",
-          num_classes, fmt::join(names, ", "), part));
+      throw ConfigError(
+          fmt::format("generate: --class must be all, none, a number below {} "
+                      "or one of {}; got {}",
+                      num_classes, fmt::join(names, ", "), part));
     classes.push_back(std::stoll(part));
   }
   if (classes.empty()) throw ConfigError("generate: --class is empty");
@@ -54,13 +58,15 @@ std::vector<int64_t> parse_classes(const std::string& text, const LatentSpace& s
 
 std::string class_name(const LatentSpace& space, int64_t label) {
   if (label < 0) return "any";
-  return label < int64_t(space.class_names.size()) ? space.class_names[size_t(label)]
-                                                   : std::to_string(label);
+  return label < int64_t(space.class_names.size())
+             ? space.class_names[size_t(label)]
+             : std::to_string(label);
 }
 
 Json recipe_of(const GenerateJob& job, const std::string& model_sha256) {
-  return {{"model", model_sha256}, {"seed", job.seed},         {"steps", job.steps},
-          {"sampler", job.sampler}, {"eta", job.eta}, {"guidance", job.guidance}};
+  return {{"model", model_sha256}, {"seed", job.seed},
+          {"steps", job.steps},    {"sampler", job.sampler},
+          {"eta", job.eta},        {"guidance", job.guidance}};
 }
 
 /// Where the drawn latents go: PNG files by class and a grid, or a store.
@@ -75,44 +81,56 @@ class Output {
 class ImageOutput : public Output {
  public:
   ImageOutput(const GenerateJob& job, const LatentSpace& space, Json recipe)
-      : job_(job), space_(space), recipe_(std::move(recipe)), writer_(job.out),
-        codec_(load_codec(job.codec.empty() ? remembered_codec(job, space) : job.codec,
-                          job.device)) {
-    if (!job.any_codec) expect_same_codec(codec_, space.codec, job.model.string());
+      : job_(job),
+        space_(space),
+        recipe_(std::move(recipe)),
+        writer_(job.out),
+        codec_(load_codec(
+            job.codec.empty() ? remembered_codec(job, space) : job.codec,
+            job.device)) {
+    if (!job.any_codec)
+      expect_same_codec(codec_, space.codec, job.model.string());
     recipe_["codec"] = codec_.sha256;
   }
 
   void add(const at::Tensor& latents, const at::Tensor& samples,
            const at::Tensor& labels) override {
-    const auto images = codec_.codec->decode(latents.to(job_.device)).to(torch::kCPU);
+    const auto images =
+        codec_.codec->decode(latents.to(job_.device)).to(torch::kCPU);
     for (int64_t i = 0; i < images.size(0); ++i) {
       const auto sample = samples[i].item<int64_t>();
       const auto name = class_name(space_, labels[i].item<int64_t>());
       auto recipe = recipe_;
       recipe["sample"] = sample;
       recipe["class"] = name;
-      writer_.write(fmt::format("{}/{:05}.png", file_word(name), sample), images[i],
-                    {{"Software", version_text()}, {"calotype", recipe.dump()}});
+      writer_.write(
+          fmt::format("{}/{:05}.png", file_word(name), sample), images[i],
+          {{"Software", version_text()}, {"calotype", recipe.dump()}});
     }
     images_.push_back(images);
   }
 
   void finish() override {
-    const auto all = torch::cat(images_).narrow(0, 0, std::min<int64_t>(job_.count, 100));
+    const auto all =
+        torch::cat(images_).narrow(0, 0, std::min<int64_t>(job_.count, 100));
     const auto grid = image_grid(all, kGridColumns, all.size(3) < 64 ? 2 : 1);
     auto recipe = recipe_;
     recipe["samples"] = {job_.first, job_.first + all.size(0) - 1};
     write_file_atomic(grid_file(job_.out),
-                      encode_png(grid, {{"Software", version_text()}, {"calotype", recipe.dump()}}));
+                      encode_png(grid, {{"Software", version_text()},
+                                        {"calotype", recipe.dump()}}));
   }
 
  private:
-  static std::filesystem::path remembered_codec(const GenerateJob& job, const LatentSpace& space) {
+  static std::filesystem::path remembered_codec(const GenerateJob& job,
+                                                const LatentSpace& space) {
     const auto path = space.codec.value("path", "");
     if (path.empty() || !std::filesystem::is_directory(path))
-      throw ConfigError(fmt::format(
-          "{}: its codec was at \"{}\", which is not there; name it with --codec, or write "
-          "latents with --latents", job.model.string(), path));
+      throw ConfigError(
+          fmt::format("{}: its codec was at \"{}\", which is not there; name "
+                      "it with --codec, or write "
+                      "latents with --latents",
+                      job.model.string(), path));
     return path;
   }
 
@@ -126,18 +144,22 @@ class ImageOutput : public Output {
 
 class StoreOutput : public Output {
  public:
-  StoreOutput(const GenerateJob& job, const LatentSpace& space, const Json& recipe)
+  StoreOutput(const GenerateJob& job, const LatentSpace& space,
+              const Json& recipe)
       : space_(space), writer_(job.out, info(job, space, recipe)) {
     if (writer_.num_stored() > 0)
-      throw ConfigError(job.out.string() + ": holds latents already; choose another --out");
+      throw ConfigError(job.out.string() +
+                        ": holds latents already; choose another --out");
   }
 
   void add(const at::Tensor& latents, const at::Tensor& samples,
            const at::Tensor& labels) override {
-    StoreRows rows{.grid = {.mean = latents}, .labels = labels, .indices = samples};
+    StoreRows rows{
+        .grid = {.mean = latents}, .labels = labels, .indices = samples};
     for (int64_t i = 0; i < latents.size(0); ++i) {
-      rows.names.push_back(fmt::format("{}/{:05}", file_word(class_name(space_, labels[i].item<int64_t>())),
-                                       samples[i].item<int64_t>()));
+      rows.names.push_back(fmt::format(
+          "{}/{:05}", file_word(class_name(space_, labels[i].item<int64_t>())),
+          samples[i].item<int64_t>()));
       rows.sizes.push_back({0, 0});
       rows.hashes.push_back(0);
     }
@@ -147,10 +169,12 @@ class StoreOutput : public Output {
   void finish() override { writer_.finish(); }
 
  private:
-  static StoreInfo info(const GenerateJob& job, const LatentSpace& space, const Json& recipe) {
+  static StoreInfo info(const GenerateJob& job, const LatentSpace& space,
+                        const Json& recipe) {
     StoreInfo info{.kind = "latents", .dtype = "fp32", .codec = space.codec};
     info.recipe = recipe;
-    info.source = {{"spec", "generated"}, {"fingerprint", recipe.dump()},
+    info.source = {{"spec", "generated"},
+                   {"fingerprint", recipe.dump()},
                    {"count", job.first + job.count}};
     info.class_names = space.class_names;
     return info;
@@ -162,15 +186,15 @@ class StoreOutput : public Output {
 
 }  // namespace
 
-std::shared_ptr<LatentDiffusion> load_latent_diffusion(const std::filesystem::path& path,
-                                                       c10::Device device) {
+std::shared_ptr<LatentDiffusion> load_latent_diffusion(
+    const std::filesystem::path& path, c10::Device device) {
   const auto folder = open_model_folder(path);
   auto unet = load_unet2d_model(folder);
   unet->to(device);
   LatentDiffusionConfig config;
   config.scheduler = read_scheduler_config(path / "scheduler_config.json");
-  return std::make_shared<LatentDiffusion>(unet.ptr(), config,
-                                           read_latent_space(path / "latent_space.json"));
+  return std::make_shared<LatentDiffusion>(
+      unet.ptr(), config, read_latent_space(path / "latent_space.json"));
 }
 
 Json generate(const GenerateJob& job) {
@@ -179,24 +203,34 @@ Json generate(const GenerateJob& job) {
   check_range("generate", "--first", double(job.first), 0, 1e15);
   const auto model = load_latent_diffusion(job.model, job.device);
   const auto& space = model->space();
-  const auto classes = parse_classes(job.classes, space, int64_t(space.class_names.size()));
-  const auto recipe = recipe_of(job, weights_sha256(open_model_folder(job.model)));
+  const auto classes =
+      parse_classes(job.classes, space, int64_t(space.class_names.size()));
+  const auto recipe =
+      recipe_of(job, weights_sha256(open_model_folder(job.model)));
   std::unique_ptr<Output> output;
-  if (job.latents) output = std::make_unique<StoreOutput>(job, space, recipe);
-  else output = std::make_unique<ImageOutput>(job, space, recipe);
+  if (job.latents)
+    output = std::make_unique<StoreOutput>(job, space, recipe);
+  else
+    output = std::make_unique<ImageOutput>(job, space, recipe);
 
   const torch::InferenceMode inference;
   Progress progress("generate", job.count, "images");
   for (int64_t done = 0; done < job.count;) {
     const auto count = std::min(job.batch_size, job.count - done);
-    const auto samples = torch::arange(count, torch::kLong) + (job.first + done);
+    const auto samples =
+        torch::arange(count, torch::kLong) + (job.first + done);
     auto labels = torch::empty({count}, torch::kLong);
     for (int64_t i = 0; i < count; ++i)
       labels[i] = classes[size_t(samples[i].item<int64_t>()) % classes.size()];
-    const auto latents = model->generate({.samples = samples, .classes = labels, .seed = job.seed,
-                                          .num_steps = job.steps, .guidance = job.guidance,
-                                          .sampler = job.sampler, .eta = job.eta,
-                                          .on_step = [](int64_t) { throw_if_stopped(); }});
+    const auto latents =
+        model->generate({.samples = samples,
+                         .classes = labels,
+                         .seed = job.seed,
+                         .num_steps = job.steps,
+                         .guidance = job.guidance,
+                         .sampler = job.sampler,
+                         .eta = job.eta,
+                         .on_step = [](int64_t) { throw_if_stopped(); }});
     output->add(latents, samples, labels);
     progress.update(done += count);
   }

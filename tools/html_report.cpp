@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/base64.h"
 #include "core/error.h"
 #include "core/markup.h"
 
@@ -105,22 +106,6 @@ footer { margin-top: clamp(3rem, 7vw, 5rem); color: var(--quiet); font-size: 0.8
   .numbers dd { font-size: 1.7rem; }
 }
 )css";
-
-std::string base64(const std::vector<uint8_t>& bytes) {
-  constexpr char kLetters[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t left = std::min<size_t>(3, bytes.size() - i);
-    uint32_t word = bytes[i] << 16;
-    if (left > 1) word |= bytes[i + 1] << 8;
-    if (left > 2) word |= bytes[i + 2];
-    for (size_t k = 0; k < 4; ++k)
-      text += k <= left ? kLetters[word >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
-}
 
 struct PixelSize {
   uint32_t width, height;

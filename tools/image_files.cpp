@@ -21,12 +21,15 @@ ImageFolderWriter::ImageFolderWriter(const fs::path& folder) : folder_(folder) {
 void ImageFolderWriter::write(const std::string& name, const at::Tensor& pixels,
                               const PngText& text) {
   const auto path = fs::path(name).lexically_normal();
-  if (path.empty() || path.is_absolute() || *path.begin() == ".." || !path.has_filename())
-    throw DataError(fmt::format("image name \"{}\" leads out of the folder", name));
+  if (path.empty() || path.is_absolute() || *path.begin() == ".." ||
+      !path.has_filename())
+    throw DataError(
+        fmt::format("image name \"{}\" leads out of the folder", name));
   auto target = fs::path(path).replace_extension(".png");
   if (taken_.count(target)) target = path.string() + ".png";
   if (!taken_.insert(target).second)
-    throw DataError(fmt::format("image name \"{}\" stands twice in the set", name));
+    throw DataError(
+        fmt::format("image name \"{}\" stands twice in the set", name));
   make_folder((folder_ / target).parent_path());
   write_file_atomic(folder_ / target, encode_png(to_image(pixels), text));
 }

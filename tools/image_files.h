@@ -10,20 +10,21 @@
 
 namespace calotype {
 
-/// The overview of a folder of images, a picture beside it: a set's folder holds nothing
-/// but the set. "drawn" has "drawn.png".
+/// The overview of a folder of images, a picture beside it: a set's folder
+/// holds nothing but the set. "drawn" has "drawn.png".
 std::filesystem::path grid_file(const std::filesystem::path& folder);
 
-/// Writes images into a folder under names that come from elsewhere (a store, a set),
-/// never outside of it.
+/// Writes images into a folder under names that come from elsewhere (a store, a
+/// set), never outside of it.
 class ImageFolderWriter {
  public:
   explicit ImageFolderWriter(const std::filesystem::path& folder);
 
-  /// `pixels`: [C,H,W] in [-1,1]. The name's ending becomes .png; a name that is taken
-  /// keeps its old ending in front of it. Throws DataError for a name that leads out of
-  /// the folder.
-  void write(const std::string& name, const at::Tensor& pixels, const PngText& text);
+  /// `pixels`: [C,H,W] in [-1,1]. The name's ending becomes .png; a name that
+  /// is taken keeps its old ending in front of it. Throws DataError for a name
+  /// that leads out of the folder.
+  void write(const std::string& name, const at::Tensor& pixels,
+             const PngText& text);
 
  private:
   std::filesystem::path folder_;

@@ -23,7 +23,8 @@ Json inspect_model(const fs::path& path) {
               {"tensors", file.tensors.size()},
               {"dtype", file.tensors.empty()
                             ? "none"
-                            : std::string(c10::toString(file.tensors.begin()->second.scalar_type()))},
+                            : std::string(c10::toString(
+                                  file.tensors.begin()->second.scalar_type()))},
               {"sha256", weights_sha256(folder)},
               {"config", folder.config}};
   if (fs::exists(path / "latent_space.json"))
@@ -33,20 +34,23 @@ Json inspect_model(const fs::path& path) {
 
 Json inspect_run(const fs::path& path) {
   const auto run = read_json_file(path / "run.json");
-  Json result = fs::exists(path / "config.json") ? inspect_model(path)
-                                                 : Json{{"kind", "no weights yet"}};
+  Json result = fs::exists(path / "config.json")
+                    ? inspect_model(path)
+                    : Json{{"kind", "no weights yet"}};
   result["kind"] = "training run";
   result["version"] = run.value("version", "");
   if (fs::exists(path / "metrics.jsonl"))
     if (const auto lines = read_metrics(path / "metrics.jsonl"); !lines.empty())
       result["last"] = lines.back();
-  if (run.contains("config")) result["training"] = run["config"].value("training", Json());
+  if (run.contains("config"))
+    result["training"] = run["config"].value("training", Json());
   return result;
 }
 
 Json inspect_store(const fs::path& path) {
   const StoreReader store(path, /*allow_incomplete=*/true);
-  Json result{{"kind", fs::is_directory(path) ? "latent store" : "shard of a latent store"},
+  Json result{{"kind", fs::is_directory(path) ? "latent store"
+                                              : "shard of a latent store"},
               {"rows", store.size()},
               {"stored_bytes", store.stored_bytes()}};
   int64_t numbers = 0;
@@ -57,7 +61,8 @@ Json inspect_store(const fs::path& path) {
     numbers += size * int64_t(store.buckets()[i].size());
   }
   if (store.size() > 0) {
-    result["bytes_per_image"] = double(store.stored_bytes()) / double(store.size());
+    result["bytes_per_image"] =
+        double(store.stored_bytes()) / double(store.size());
     result["numbers_per_image"] = double(numbers) / double(store.size());
   }
   result["info"] = write_config(info);
@@ -72,8 +77,11 @@ Json inspect_png(const fs::path& path) {
     auto parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
     text[key] = parsed.is_discarded() ? Json(value) : parsed;
   }
-  return {{"kind", "image"}, {"height", image.height}, {"width", image.width},
-          {"channels", image.channels}, {"text", text}};
+  return {{"kind", "image"},
+          {"height", image.height},
+          {"width", image.width},
+          {"channels", image.channels},
+          {"text", text}};
 }
 
 }  // namespace
@@ -84,14 +92,17 @@ Json inspect(const fs::path& path) {
     if (fs::exists(path / "store.json")) return inspect_store(path);
     if (fs::exists(path / "config.json")) return inspect_model(path);
     throw ConfigError(fmt::format(
-        "{}: neither a model folder, nor a training run, nor a latent store", path.string()));
+        "{}: neither a model folder, nor a training run, nor a latent store",
+        path.string()));
   }
-  if (!fs::exists(path)) throw ConfigError(fmt::format("{}: no such file", path.string()));
+  if (!fs::exists(path))
+    throw ConfigError(fmt::format("{}: no such file", path.string()));
   const auto head = read_file_head(path, 8);
   const std::string magic(head.begin(), head.end());
   if (magic == "\x89PNG\r\n\x1a\n") return inspect_png(path);
   if (magic.rfind("\x89HDF", 0) == 0) return inspect_store(path);
-  throw ConfigError(fmt::format("{}: neither a PNG nor a shard of a latent store", path.string()));
+  throw ConfigError(fmt::format(
+      "{}: neither a PNG nor a shard of a latent store", path.string()));
 }
 
 }  // namespace calotype

@@ -13,34 +13,48 @@ namespace calotype {
 namespace {
 
 constexpr std::array<Command, 9> kCommands{{
-    {"train", "Train a codec, a diffusion model or a classifier; resumes by default", add_train},
+    {"train",
+     "Train a codec, a diffusion model or a classifier; resumes by default",
+     add_train},
     {"encode", "Images to a latent store", add_encode},
     {"decode", "A latent store to images", add_decode},
     {"generate", "Draw new latents and decode them", add_generate},
     {"reconstruct", "Encode and decode, side by side", add_reconstruct},
     {"evaluate", "Fidelity of a codec, or classes of images", add_evaluate},
-    {"inspect", "Say what a model, run, store, shard or PNG holds", add_inspect},
+    {"inspect", "Say what a model, run, store, shard or PNG holds",
+     add_inspect},
     {"verify", "Check a latent store: hashes, counts, shapes", add_verify},
     {"demo", "All of it on Fashion-MNIST, with a report", add_demo},
 }};
 
-enum ExitCode { kDone = 0, kOther = 1, kCannot = 2, kBadFile = 3, kSignal = 128 };
+enum ExitCode {
+  kDone = 0,
+  kOther = 1,
+  kCannot = 2,
+  kBadFile = 3,
+  kSignal = 128
+};
 
 /// One line per number or text, keys of nested objects joined by dots.
 void print_lines(const Json& json, const std::string& prefix) {
   for (const auto& item : json.items()) {
     const auto key = prefix.empty() ? item.key() : prefix + "." + item.key();
     const auto& value = item.value();
-    if (value.is_object() && !value.empty()) print_lines(value, key);
-    else if (value.is_string()) fmt::print("{:<34} {}\n", key, value.get<std::string>());
-    else if (value.is_number_float()) fmt::print("{:<34} {:.6g}\n", key, value.get<double>());
-    else fmt::print("{:<34} {}\n", key, value.dump());
+    if (value.is_object() && !value.empty())
+      print_lines(value, key);
+    else if (value.is_string())
+      fmt::print("{:<34} {}\n", key, value.get<std::string>());
+    else if (value.is_number_float())
+      fmt::print("{:<34} {:.6g}\n", key, value.get<double>());
+    else
+      fmt::print("{:<34} {}\n", key, value.dump());
   }
 }
 
 /// A result can carry bad news: skipped images, an unsound store.
 ExitCode exit_code_of(const Json& result) {
-  return result.contains("skipped") || !result.value("sound", true) ? kBadFile : kDone;
+  return result.contains("skipped") || !result.value("sound", true) ? kBadFile
+                                                                    : kDone;
 }
 
 int fail(const char* message, int code) {
@@ -51,13 +65,18 @@ int fail(const char* message, int code) {
 /// What to say where the first word is none of ours.
 std::string no_command(int argc, char** argv) {
   std::string names;
-  for (const auto& command : kCommands) names += fmt::format(" {}", command.name);
-  return fmt::format("{}; one of{} is needed, calotype --help says more",
-                     argc > 1 ? fmt::format("unknown command {}", argv[1]) : "no command", names);
+  for (const auto& command : kCommands)
+    names += fmt::format(" {}", command.name);
+  return fmt::format(
+      "{}; one of{} is needed, calotype --help says more",
+      argc > 1 ? fmt::format("unknown command {}", argv[1]) : "no command",
+      names);
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Images to latents and back: codecs, latent diffusion, fidelity.", "calotype");
+  CLI::App app(
+      "Images to latents and back: codecs, latent diffusion, fidelity.",
+      "calotype");
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
   app.option_defaults()->always_capture_default(false);
@@ -68,9 +87,12 @@ int run(int argc, char** argv) {
   for (const auto& command : kCommands) {
     auto* sub = app.add_subcommand(command.name, command.summary);
     const auto work = command.add(*sub);
-    sub->add_option("--threads", runtime.num_threads, "CPU threads; 0: as many as may be used")
-        ->check(CLI::Range(0, 1024))->capture_default_str();
-    sub->add_option("--device", runtime.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    sub->add_option("--threads", runtime.num_threads,
+                    "CPU threads; 0: as many as may be used")
+        ->check(CLI::Range(0, 1024))
+        ->capture_default_str();
+    sub->add_option("--device", runtime.device, "auto, cpu, cuda or cuda:N")
+        ->capture_default_str();
     sub->add_flag("--json", as_json, "Print the result as JSON");
     sub->add_flag("--quiet", quiet, "No progress");
     sub->callback([&chosen, work] { chosen = work; });
@@ -78,8 +100,10 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    if (app.get_subcommands().empty()) return fail(no_command(argc, argv).c_str(), kCannot);
+    if (error.get_exit_code() == 0)
+      return app.exit(error);  // --help, --version
+    if (app.get_subcommands().empty())
+      return fail(no_command(argc, argv).c_str(), kCannot);
     return fail(error.what(), kCannot);
   }
 
@@ -87,8 +111,10 @@ int run(int argc, char** argv) {
   install_stop_signals();
   const CommandContext context{.device = set_up_runtime(runtime)};
   const auto result = chosen(context);
-  if (as_json) fmt::print("{}\n", result.dump(2));
-  else print_lines(result, "");
+  if (as_json)
+    fmt::print("{}\n", result.dump(2));
+  else
+    print_lines(result, "");
   return exit_code_of(result);
 }
 
@@ -100,8 +126,9 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const Interrupted& signal) {
-    return fail("stopped; what was done is saved, the same command goes on from there",
-                kSignal + signal.signal);
+    return fail(
+        "stopped; what was done is saved, the same command goes on from there",
+        kSignal + signal.signal);
   } catch (const ConfigError& error) {
     return fail(error.what(), kCannot);
   } catch (const DataError& error) {

@@ -13,9 +13,10 @@ namespace calotype {
 struct ReconstructJob {
   std::filesystem::path codec;
   std::string data;
-  std::filesystem::path out;   // folder of PNG files, original beside reconstruction
+  std::filesystem::path
+      out;  // folder of PNG files, original beside reconstruction
   Preprocessing preprocessing;
-  int64_t limit = 64;          // only the first so many; 0: all
+  int64_t limit = 64;  // only the first so many; 0: all
   int64_t batch_size = 64;
   int num_workers = 2;
   bool strict = false;

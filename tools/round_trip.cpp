@@ -6,8 +6,8 @@
 
 namespace calotype {
 
-at::Tensor round_trip(LatentCodec& codec, const at::Tensor& images, c10::Device device,
-                      at::ScalarType dtype) {
+at::Tensor round_trip(LatentCodec& codec, const at::Tensor& images,
+                      c10::Device device, at::ScalarType dtype) {
   const auto padded = pad_to_multiple(images.to(device), codec.downsample());
   const auto latent = codec.encode(padded).mean.to(dtype).to(torch::kFloat);
   return codec.decode(latent)

@@ -31,17 +31,21 @@ Config read_model_config(const Json& model) {
   return config;
 }
 
-void add_images(TrainerSetup& setup, const TrainConfig& config, int64_t channels) {
+void add_images(TrainerSetup& setup, const TrainConfig& config,
+                int64_t channels) {
   auto preprocessing = config.data.preprocessing;
   preprocessing.channels = channels;
   preprocessing.validate();
   const auto report = [](const SkippedImage& image) {
     fmt::print(stderr, "skipped {}: {}\n", image.name, image.reason);
   };
-  const LoaderConfig loader{.batch_size = config.training.batch_size, .shuffle = true,
-                            .drop_last = true, .num_workers = int(config.data.num_workers),
+  const LoaderConfig loader{.batch_size = config.training.batch_size,
+                            .shuffle = true,
+                            .drop_last = true,
+                            .num_workers = int(config.data.num_workers),
                             .seed = config.seed};
-  const std::shared_ptr<const ImageSource> images = open_source(config.data.train);
+  const std::shared_ptr<const ImageSource> images =
+      open_source(config.data.train);
   setup.data = image_batches(images, preprocessing, loader, report);
   if (config.data.validation.empty()) return;
   auto plain = preprocessing;  // validation sees images as they are
@@ -49,8 +53,8 @@ void add_images(TrainerSetup& setup, const TrainConfig& config, int64_t channels
   if (plain.crop == "random") plain.crop = "center";
   auto in_order = loader;
   in_order.shuffle = in_order.drop_last = false;
-  setup.validation =
-      image_batches(open_source(config.data.validation), plain, in_order, report);
+  setup.validation = image_batches(open_source(config.data.validation), plain,
+                                   in_order, report);
 }
 
 void expect_only(const TrainConfig& config, bool loss, bool diffusion) {
@@ -63,25 +67,30 @@ void expect_only(const TrainConfig& config, bool loss, bool diffusion) {
 Prepared prepare_autoencoder(TrainConfig& config) {
   expect_only(config, true, false);
   if (!config.loss) config.loss.emplace();
-  const auto model_config = read_model_config<AutoencoderKLConfig>(config.model);
+  const auto model_config =
+      read_model_config<AutoencoderKLConfig>(config.model);
   AutoencoderKL model(model_config);
   Prepared prepared{.class_name = AutoencoderKLImpl::kClassName,
                     .model_config = write_config(model_config)};
   add_images(prepared.setup, config, model_config.in_channels);
-  prepared.setup.trainable = std::make_shared<VaeTraining>(model.ptr(), *config.loss);
+  prepared.setup.trainable =
+      std::make_shared<VaeTraining>(model.ptr(), *config.loss);
   return prepared;
 }
 
 Prepared prepare_classifier(TrainConfig& config, const fs::path& out) {
   expect_only(config, false, false);
-  const auto model_config = read_model_config<CalotypeClassifierConfig>(config.model);
+  const auto model_config =
+      read_model_config<CalotypeClassifierConfig>(config.model);
   Prepared prepared{.class_name = kClassifierClass,
                     .model_config = write_config(model_config)};
   add_images(prepared.setup, config, model_config.in_channels);
   prepared.setup.trainable =
       std::make_shared<ClassifierTraining>(CalotypeClassifier(model_config));
   const auto names = open_source(config.data.train)->class_names();
-  prepared.setup.save_model = [=](const TensorFile&) { write_class_names(out, names); };
+  prepared.setup.save_model = [=](const TensorFile&) {
+    write_class_names(out, names);
+  };
   return prepared;
 }
 
@@ -95,7 +104,8 @@ void fill_from_store(Json& model, const StoreInfo& store) {
   set_default("in_channels", shape[0]);
   set_default("out_channels", shape[0]);
   if (!store.class_names.empty())
-    set_default("num_class_embeds", store.class_names.size() + 1);  // the last: no class
+    set_default("num_class_embeds",
+                store.class_names.size() + 1);  // the last: no class
 }
 
 Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
@@ -119,17 +129,21 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
   setup.trainable = diffusion;
   setup.data = latent_batches(store, config.training.batch_size, config.seed);
   if (!config.data.validation.empty())
-    setup.validation =
-        latent_batches(std::make_shared<StoreReader>(config.data.validation),
-                       config.training.batch_size, config.seed, /*shuffle=*/false);
-  if (const fs::path path = space.codec.value("path", ""); fs::is_directory(path)) {
+    setup.validation = latent_batches(
+        std::make_shared<StoreReader>(config.data.validation),
+        config.training.batch_size, config.seed, /*shuffle=*/false);
+  if (const fs::path path = space.codec.value("path", "");
+      fs::is_directory(path)) {
     const auto codec = load_codec(path, job.device);
     setup.to_images = [codec](const at::Tensor& latents) {
-      return codec.codec->decode(latents.to(codec.codec->module().parameters()[0].device()))
+      return codec.codec
+          ->decode(latents.to(codec.codec->module().parameters()[0].device()))
           .to(torch::kCPU);
     };
   } else {
-    setup.to_images = [](const at::Tensor& latents) { return latents.narrow(1, 0, 1); };
+    setup.to_images = [](const at::Tensor& latents) {
+      return latents.narrow(1, 0, 1);
+    };
   }
   const auto scheduler = config.diffusion->scheduler;
   setup.save_model = [=, out = job.out](const TensorFile&) {
@@ -141,14 +155,17 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
 
 Prepared prepare(TrainConfig& config, const TrainJob& job) {
   const auto name = config.model.value("_class_name", "");
-  if (config.data.train.empty()) throw ConfigError("config: data.train is missing");
+  if (config.data.train.empty())
+    throw ConfigError("config: data.train is missing");
   torch::manual_seed(config.seed);  // initial weights
   if (name == AutoencoderKLImpl::kClassName) return prepare_autoencoder(config);
-  if (name == UNet2DModelImpl::kClassName) return prepare_diffusion(config, job);
+  if (name == UNet2DModelImpl::kClassName)
+    return prepare_diffusion(config, job);
   if (name == kClassifierClass) return prepare_classifier(config, job.out);
-  throw ConfigError(fmt::format(
-      "config: model._class_name must be one of AutoencoderKL, UNet2DModel, {}, got \"{}\"",
-      kClassifierClass, name));
+  throw ConfigError(
+      fmt::format("config: model._class_name must be one of AutoencoderKL, "
+                  "UNet2DModel, {}, got \"{}\"",
+                  kClassifierClass, name));
 }
 
 int64_t num_parameters(const torch::nn::Module& module) {
@@ -159,12 +176,14 @@ int64_t num_parameters(const torch::nn::Module& module) {
 
 }  // namespace
 
-TrainConfig read_train_config(const fs::path& path, const std::vector<std::string>& overrides) {
+TrainConfig read_train_config(const fs::path& path,
+                              const std::vector<std::string>& overrides) {
   auto json = read_json_file(path);
   for (const auto& text : overrides) {
     const auto equals = text.find('=');
     if (equals == std::string::npos)
-      throw ConfigError(fmt::format("--set: expected key.key=value, got {}", text));
+      throw ConfigError(
+          fmt::format("--set: expected key.key=value, got {}", text));
     auto* at = &json;
     for (size_t begin = 0; begin <= equals;) {
       const auto end = std::min(text.find('.', begin), equals);
@@ -188,7 +207,8 @@ Json train(const TrainJob& job) {
   config.model.update(prepared.model_config);
   const auto parameters = num_parameters(prepared.setup.trainable->module());
   if (job.dry_run)
-    return {{"parameters", parameters}, {"samples", prepared.setup.data->size()},
+    return {{"parameters", parameters},
+            {"samples", prepared.setup.data->size()},
             {"config", write_config(config)}};
 
   RunFolder run(job.out, write_config(config), job.fresh);
@@ -197,8 +217,10 @@ Json train(const TrainJob& job) {
   setup.device = job.device;
   setup.stop_after = job.stop_after;
   setup.label = prepared.class_name;
-  setup.save_model = [&prepared, &job, also = setup.save_model](const TensorFile& weights) {
-    save_model_folder(job.out, prepared.class_name, prepared.model_config, weights);
+  setup.save_model = [&prepared, &job,
+                      also = setup.save_model](const TensorFile& weights) {
+    save_model_folder(job.out, prepared.class_name, prepared.model_config,
+                      weights);
     if (also) also(weights);
   };
   const auto batch = config.training.batch_size * config.training.accumulate;

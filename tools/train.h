@@ -15,10 +15,10 @@
 namespace calotype {
 
 struct TrainDataConfig {
-  std::string train;           // images (see open_source), or a latent store
-  std::string validation;      // the same, or empty
+  std::string train;            // images (see open_source), or a latent store
+  std::string validation;       // the same, or empty
   Preprocessing preprocessing;  // of images
-  int64_t num_workers = 2;     // decoding threads
+  int64_t num_workers = 2;      // decoding threads
 };
 
 template <class Visitor>
@@ -31,9 +31,9 @@ void visit_fields(TrainDataConfig& c, Visitor&& visit) {
 
 /// What a training configuration file holds.
 struct TrainConfig {
-  Json model = Json::object();  // _class_name and that class's keys
-  std::optional<VaeLossConfig> loss;                 // of an AutoencoderKL
-  std::optional<LatentDiffusionConfig> diffusion;    // of a UNet2DModel
+  Json model = Json::object();        // _class_name and that class's keys
+  std::optional<VaeLossConfig> loss;  // of an AutoencoderKL
+  std::optional<LatentDiffusionConfig> diffusion;  // of a UNet2DModel
   TrainDataConfig data;
   TrainerConfig training;
   uint64_t seed = 0;
@@ -51,10 +51,10 @@ void visit_fields(TrainConfig& c, Visitor&& visit) {
 
 struct TrainJob {
   TrainConfig config;
-  std::filesystem::path out;     // run folder
-  bool fresh = false;            // forget an earlier run there
-  bool dry_run = false;          // return the resolved configuration and stop
-  int64_t stop_after = 0;        // end this call after so many steps; 0: at the end
+  std::filesystem::path out;  // run folder
+  bool fresh = false;         // forget an earlier run there
+  bool dry_run = false;       // return the resolved configuration and stop
+  int64_t stop_after = 0;  // end this call after so many steps; 0: at the end
   c10::Device device{c10::kCPU};
 };
 
@@ -62,8 +62,9 @@ struct TrainJob {
 TrainConfig read_train_config(const std::filesystem::path& path,
                               const std::vector<std::string>& overrides);
 
-/// Trains an AutoencoderKL, a UNet2DModel or a CalotypeClassifier, or goes on with a run
-/// that was broken off. Returns the last line of its metrics and the rate.
+/// Trains an AutoencoderKL, a UNet2DModel or a CalotypeClassifier, or goes on
+/// with a run that was broken off. Returns the last line of its metrics and the
+/// rate.
 Json train(const TrainJob& job);
 
 }  // namespace calotype

@@ -21,8 +21,10 @@ void limit(int resource, rlim_t value) {
 }
 
 Json report_json(const StoreReport& report) {
-  return {{"shards", report.num_shards}, {"rows", report.num_rows},
-          {"sound", report.problems.empty()}, {"problems", report.problems}};
+  return {{"shards", report.num_shards},
+          {"rows", report.num_rows},
+          {"sound", report.problems.empty()},
+          {"problems", report.problems}};
 }
 
 /// The child's half: the report as JSON into the pipe, then the end.
@@ -54,9 +56,11 @@ std::string read_all(int in) {
 
 Json verify(const std::filesystem::path& store) {
   if (!std::filesystem::exists(store / "store.json"))
-    throw ConfigError(store.string() + ": not a latent store, it has no store.json");
+    throw ConfigError(store.string() +
+                      ": not a latent store, it has no store.json");
   int pipe_ends[2];
-  if (::pipe(pipe_ends) != 0) throw std::runtime_error("verify: cannot make a pipe");
+  if (::pipe(pipe_ends) != 0)
+    throw std::runtime_error("verify: cannot make a pipe");
   // OpenMP's threads do not survive a fork; the child uses none.
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("verify: cannot start a process");
@@ -68,13 +72,16 @@ Json verify(const std::filesystem::path& store) {
   const auto text = read_all(pipe_ends[0]);
   ::close(pipe_ends[0]);
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
   const bool ended_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   auto report = ended_well ? Json::parse(text, nullptr, false) : Json();
   if (!report.is_object())
-    report = report_json({.problems = {fmt::format(
-        "checking it ended with {}: the store is damaged",
-        WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status)) : "an error")}});
+    report = report_json(
+        {.problems = {fmt::format(
+             "checking it ended with {}: the store is damaged",
+             WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
+                                 : "an error")}});
   Json result{{"store", store.string()}};
   result.update(report);
   return result;

@@ -17,17 +17,19 @@ void AdamWConfig::validate() const {
 }
 
 AdamW::AdamW(const AdamWConfig& config, const at::Tensor& values)
-    : config_(config), first_moment_(torch::zeros_like(values)),
+    : config_(config),
+      first_moment_(torch::zeros_like(values)),
       second_moment_(torch::zeros_like(values)) {}
 
-void AdamW::step(at::Tensor& values, const at::Tensor& gradients, double learning_rate,
-                 int64_t step) {
+void AdamW::step(at::Tensor& values, const at::Tensor& gradients,
+                 double learning_rate, int64_t step) {
   const torch::NoGradGuard no_grad;
   const double correction1 = 1 - std::pow(config_.beta1, double(step));
   const double correction2 = 1 - std::pow(config_.beta2, double(step));
   values.mul_(1 - learning_rate * config_.weight_decay);
   first_moment_.lerp_(gradients, 1 - config_.beta1);
-  second_moment_.mul_(config_.beta2).addcmul_(gradients, gradients, 1 - config_.beta2);
+  second_moment_.mul_(config_.beta2)
+      .addcmul_(gradients, gradients, 1 - config_.beta2);
   const auto denominator =
       second_moment_.sqrt().mul_(1 / std::sqrt(correction2)).add_(config_.eps);
   values.addcdiv_(first_moment_, denominator, -learning_rate / correction1);

@@ -23,14 +23,15 @@ void visit_fields(AdamWConfig& c, Visitor&& visit) {
   visit("weight_decay", c.weight_decay);
 }
 
-/// Adam with decoupled weight decay (arXiv:1711.05101, algorithm 2) on one flat tensor.
+/// Adam with decoupled weight decay (arXiv:1711.05101, algorithm 2) on one flat
+/// tensor.
 class AdamW {
  public:
   AdamW(const AdamWConfig& config, const at::Tensor& values);
 
   /// Changes `values` in place. `step` counts from 1.
-  void step(at::Tensor& values, const at::Tensor& gradients, double learning_rate,
-            int64_t step);
+  void step(at::Tensor& values, const at::Tensor& gradients,
+            double learning_rate, int64_t step);
 
   at::Tensor& first_moment() { return first_moment_; }
   at::Tensor& second_moment() { return second_moment_; }

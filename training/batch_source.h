@@ -24,13 +24,14 @@ void visit_fields(DataPosition& c, Visitor&& visit) {
   visit("position", c.position);
 }
 
-/// An endless row of batches, epoch after epoch; what comes after a position is a
-/// function of (seed, position).
+/// An endless row of batches, epoch after epoch; what comes after a position is
+/// a function of (seed, position).
 class BatchSource {
  public:
   virtual ~BatchSource() = default;
 
-  /// The next batch, without seed and step. Throws DataError if an epoch holds none.
+  /// The next batch, without seed and step. Throws DataError if an epoch holds
+  /// none.
   virtual Batch next() = 0;
 
   virtual DataPosition position() const = 0;
@@ -44,15 +45,15 @@ class BatchSource {
 using SkipReport = std::function<void(const SkippedImage&)>;
 
 /// Batches of images, decoded ahead.
-std::unique_ptr<BatchSource> image_batches(std::shared_ptr<const ImageSource> source,
-                                           const Preprocessing& preprocessing,
-                                           const LoaderConfig& config,
-                                           const SkipReport& on_skip = {});
+std::unique_ptr<BatchSource> image_batches(
+    std::shared_ptr<const ImageSource> source,
+    const Preprocessing& preprocessing, const LoaderConfig& config,
+    const SkipReport& on_skip = {});
 
-/// Batches of latents from a store. Grids of different shapes never share a batch.
-/// `shuffle` false: in the order of the store, as validation wants it.
-std::unique_ptr<BatchSource> latent_batches(std::shared_ptr<const StoreReader> store,
-                                            int64_t batch_size, uint64_t seed,
-                                            bool shuffle = true);
+/// Batches of latents from a store. Grids of different shapes never share a
+/// batch. `shuffle` false: in the order of the store, as validation wants it.
+std::unique_ptr<BatchSource> latent_batches(
+    std::shared_ptr<const StoreReader> store, int64_t batch_size, uint64_t seed,
+    bool shuffle = true);
 
 }  // namespace calotype

@@ -26,24 +26,32 @@ constexpr const char* kHeaderKey = "calotype_checkpoint";
 
 }  // namespace
 
-void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
-  const Header header{.step = checkpoint.step, .elapsed_s = checkpoint.elapsed_s,
+void write_checkpoint(const std::filesystem::path& path,
+                      const Checkpoint& checkpoint) {
+  const Header header{.step = checkpoint.step,
+                      .elapsed_s = checkpoint.elapsed_s,
                       .position = checkpoint.position};
-  write_safetensors(path, {.tensors = checkpoint.tensors,
-                           .metadata = {{kHeaderKey, write_config(header).dump()}}});
+  write_safetensors(path,
+                    {.tensors = checkpoint.tensors,
+                     .metadata = {{kHeaderKey, write_config(header).dump()}}});
 }
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) {
   auto file = read_safetensors(path);
   const auto text = file.metadata.find(kHeaderKey);
   if (text == file.metadata.end())
-    throw DataError(path.string() + ": not a checkpoint, its header has no " + kHeaderKey);
+    throw DataError(path.string() + ": not a checkpoint, its header has no " +
+                    kHeaderKey);
   Header header;
   read_config(parse_json(text->second, path.string()), header, path.string());
   if (header.format_version != 1)
-    throw DataError(fmt::format("{}: format_version {} is newer than 1, which this program "
-                                "reads", path.string(), header.format_version));
-  return {.step = header.step, .elapsed_s = header.elapsed_s, .position = header.position,
+    throw DataError(
+        fmt::format("{}: format_version {} is newer than 1, which this program "
+                    "reads",
+                    path.string(), header.format_version));
+  return {.step = header.step,
+          .elapsed_s = header.elapsed_s,
+          .position = header.position,
           .tensors = std::move(file.tensors)};
 }
 

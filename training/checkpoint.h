@@ -10,8 +10,8 @@
 
 namespace calotype {
 
-/// Everything that the next step depends on. All random draws are functions of seed,
-/// sample and step, so that there is no generator to save.
+/// Everything that the next step depends on. All random draws are functions of
+/// seed, sample and step, so that there is no generator to save.
 struct Checkpoint {
   int64_t step = 0;  // finished optimizer steps
   double elapsed_s = 0;
@@ -20,7 +20,8 @@ struct Checkpoint {
 };
 
 /// One safetensors file, written atomically.
-void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+void write_checkpoint(const std::filesystem::path& path,
+                      const Checkpoint& checkpoint);
 
 /// Throws DataError if it is damaged.
 Checkpoint read_checkpoint(const std::filesystem::path& path);

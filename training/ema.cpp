@@ -15,7 +15,8 @@ void Ema::update(const at::Tensor& values, int64_t step) {
   values_.lerp_(values, 1 - decay);
 }
 
-AveragedWeights::AveragedWeights(at::Tensor& weights, const at::Tensor& averaged)
+AveragedWeights::AveragedWeights(at::Tensor& weights,
+                                 const at::Tensor& averaged)
     : weights_(weights), kept_(weights.clone()) {
   const torch::NoGradGuard no_grad;
   weights_.copy_(averaged);

@@ -7,7 +7,8 @@
 namespace calotype {
 
 /// Exponential moving average of the weights. The decay grows with the steps,
-/// min(decay, (1 + step) / (10 + step)), so that the beginning is forgotten soon.
+/// min(decay, (1 + step) / (10 + step)), so that the beginning is forgotten
+/// soon.
 class Ema {
  public:
   Ema(double decay, const at::Tensor& values);

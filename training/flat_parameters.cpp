@@ -7,11 +7,15 @@
 namespace calotype {
 namespace {
 
-constexpr int64_t kAlignment = 16;  // floats: a cache line, as convolution kernels like
+constexpr int64_t kAlignment =
+    16;  // floats: a cache line, as convolution kernels like
 
-int64_t aligned(int64_t count) { return (count + kAlignment - 1) / kAlignment * kAlignment; }
+int64_t aligned(int64_t count) {
+  return (count + kAlignment - 1) / kAlignment * kAlignment;
+}
 
-at::Tensor view_of(const at::Tensor& flat, int64_t offset, at::IntArrayRef shape) {
+at::Tensor view_of(const at::Tensor& flat, int64_t offset,
+                   at::IntArrayRef shape) {
   return flat.narrow(0, offset, c10::multiply_integers(shape)).view(shape);
 }
 
@@ -27,7 +31,8 @@ FlatParameters::FlatParameters(torch::nn::Module& module) {
     size += aligned(item.value().numel());
     options = item.value().options();
   }
-  if (slices_.empty()) throw ShapeError("FlatParameters: the module has no parameters");
+  if (slices_.empty())
+    throw ShapeError("FlatParameters: the module has no parameters");
   values_ = torch::zeros({size}, options.requires_grad(false));
   gradients_ = torch::zeros_like(values_);
   auto parameters = module.named_parameters();
@@ -40,7 +45,8 @@ FlatParameters::FlatParameters(torch::nn::Module& module) {
   }
 }
 
-std::map<std::string, at::Tensor> FlatParameters::by_name(const at::Tensor& flat) const {
+std::map<std::string, at::Tensor> FlatParameters::by_name(
+    const at::Tensor& flat) const {
   std::map<std::string, at::Tensor> parts;
   for (const auto& slice : slices_)
     parts[slice.name] = view_of(flat, slice.offset, slice.shape);
@@ -50,7 +56,10 @@ std::map<std::string, at::Tensor> FlatParameters::by_name(const at::Tensor& flat
 std::vector<std::string> FlatParameters::names_with_bad_gradient() const {
   std::vector<std::string> names;
   for (const auto& slice : slices_)
-    if (!view_of(gradients_, slice.offset, slice.shape).isfinite().all().item<bool>())
+    if (!view_of(gradients_, slice.offset, slice.shape)
+             .isfinite()
+             .all()
+             .item<bool>())
       names.push_back(slice.name);
   return names;
 }

@@ -10,12 +10,13 @@
 
 namespace calotype {
 
-/// All trained parameters of a module laid out in one tensor, their gradients in
-/// another. An optimizer step, a gradient norm or an average is then a few passes over
-/// one array instead of thousands of small calls, and a checkpoint is a few tensors.
+/// All trained parameters of a module laid out in one tensor, their gradients
+/// in another. An optimizer step, a gradient norm or an average is then a few
+/// passes over one array instead of thousands of small calls, and a checkpoint
+/// is a few tensors.
 ///
-/// The module's parameters become views, so it must not be moved to another device or
-/// type while this object lives.
+/// The module's parameters become views, so it must not be moved to another
+/// device or type while this object lives.
 class FlatParameters {
  public:
   explicit FlatParameters(torch::nn::Module& module);
@@ -23,7 +24,8 @@ class FlatParameters {
   at::Tensor& values() { return values_; }        // [size]
   at::Tensor& gradients() { return gradients_; }  // [size]
 
-  /// The part of a tensor laid out like values() that belongs to each parameter.
+  /// The part of a tensor laid out like values() that belongs to each
+  /// parameter.
   std::map<std::string, at::Tensor> by_name(const at::Tensor& flat) const;
 
   /// Names of the parameters whose gradient holds a NaN or an infinity.

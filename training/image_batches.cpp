@@ -6,9 +6,12 @@ namespace {
 
 class ImageBatches : public BatchSource {
  public:
-  ImageBatches(std::shared_ptr<const ImageSource> source, const Preprocessing& preprocessing,
-               const LoaderConfig& config, const SkipReport& on_skip)
-      : source_(std::move(source)), preprocessing_(preprocessing), config_(config),
+  ImageBatches(std::shared_ptr<const ImageSource> source,
+               const Preprocessing& preprocessing, const LoaderConfig& config,
+               const SkipReport& on_skip)
+      : source_(std::move(source)),
+        preprocessing_(preprocessing),
+        config_(config),
         on_skip_(on_skip) {}
 
   Batch next() override {
@@ -18,12 +21,15 @@ class ImageBatches : public BatchSource {
       report_skipped();
       if (batch) {
         at_.position = batch->next_position;
-        return {.data = batch->images, .labels = batch->labels, .samples = batch->indices};
+        return {.data = batch->images,
+                .labels = batch->labels,
+                .samples = batch->indices};
       }
       at_ = {.epoch = at_.epoch + 1, .position = 0};
       open();
     }
-    throw DataError(source_->spec() + ": not one full batch of readable images");
+    throw DataError(source_->spec() +
+                    ": not one full batch of readable images");
   }
 
   DataPosition position() const override { return at_; }
@@ -38,7 +44,8 @@ class ImageBatches : public BatchSource {
  private:
   void open() {
     num_reported_ = 0;
-    loader_.emplace(source_, preprocessing_, config_, uint32_t(at_.epoch), at_.position);
+    loader_.emplace(source_, preprocessing_, config_, uint32_t(at_.epoch),
+                    at_.position);
   }
 
   void report_skipped() {
@@ -58,11 +65,12 @@ class ImageBatches : public BatchSource {
 
 }  // namespace
 
-std::unique_ptr<BatchSource> image_batches(std::shared_ptr<const ImageSource> source,
-                                           const Preprocessing& preprocessing,
-                                           const LoaderConfig& config,
-                                           const SkipReport& on_skip) {
-  return std::make_unique<ImageBatches>(std::move(source), preprocessing, config, on_skip);
+std::unique_ptr<BatchSource> image_batches(
+    std::shared_ptr<const ImageSource> source,
+    const Preprocessing& preprocessing, const LoaderConfig& config,
+    const SkipReport& on_skip) {
+  return std::make_unique<ImageBatches>(std::move(source), preprocessing,
+                                        config, on_skip);
 }
 
 }  // namespace calotype

@@ -17,16 +17,20 @@ struct Slot {
 
 class LatentBatches : public BatchSource {
  public:
-  LatentBatches(std::shared_ptr<const StoreReader> store, int64_t batch_size, uint64_t seed,
-                bool shuffle)
-      : store_(std::move(store)), batch_size_(batch_size), seed_(seed), shuffle_(shuffle) {
-    // A bucket's last rows that fill no batch wait for another epoch's order; a bucket
-    // smaller than a batch is one batch.
+  LatentBatches(std::shared_ptr<const StoreReader> store, int64_t batch_size,
+                uint64_t seed, bool shuffle)
+      : store_(std::move(store)),
+        batch_size_(batch_size),
+        seed_(seed),
+        shuffle_(shuffle) {
+    // A bucket's last rows that fill no batch wait for another epoch's order; a
+    // bucket smaller than a batch is one batch.
     const auto& buckets = store_->buckets();
     for (size_t b = 0; b < buckets.size(); ++b) {
       const auto rows = int64_t(buckets[b].size());
       const auto full = rows / batch_size_;
-      for (int64_t i = 0; i < std::max<int64_t>(full, rows > 0); ++i) slots_.push_back({b, i});
+      for (int64_t i = 0; i < std::max<int64_t>(full, rows > 0); ++i)
+        slots_.push_back({b, i});
     }
     if (slots_.empty()) throw DataError("training: the latent store is empty");
   }
@@ -34,7 +38,8 @@ class LatentBatches : public BatchSource {
   Batch next() override {
     if (at_.position >= int64_t(slots_.size())) at_ = {at_.epoch + 1, 0};
     const auto epoch = uint32_t(at_.epoch);
-    const auto& slot = slots_[size_t(ordered(int64_t(slots_.size()), seed_, epoch)(at_.position))];
+    const auto& slot = slots_[size_t(
+        ordered(int64_t(slots_.size()), seed_, epoch)(at_.position))];
     ++at_.position;
 
     const auto& bucket = store_->buckets()[slot.bucket];
@@ -44,9 +49,12 @@ class LatentBatches : public BatchSource {
     const auto count = std::min(batch_size_, size);
     auto rows = at::empty({count}, at::kLong);
     for (int64_t i = 0; i < count; ++i)
-      rows.data_ptr<int64_t>()[i] = bucket[size_t(order(slot.batch * batch_size_ + i))];
+      rows.data_ptr<int64_t>()[i] =
+          bucket[size_t(order(slot.batch * batch_size_ + i))];
     auto read = store_->gather(rows);
-    return {.data = read.grid.mean, .logvar = read.grid.logvar, .labels = read.labels,
+    return {.data = read.grid.mean,
+            .logvar = read.grid.logvar,
+            .labels = read.labels,
             .samples = read.indices};
   }
 
@@ -55,7 +63,8 @@ class LatentBatches : public BatchSource {
   int64_t size() const override { return store_->size(); }
 
  private:
-  std::function<int64_t(int64_t)> ordered(int64_t size, uint64_t seed, uint32_t epoch) const {
+  std::function<int64_t(int64_t)> ordered(int64_t size, uint64_t seed,
+                                          uint32_t epoch) const {
     if (!shuffle_) return [](int64_t i) { return i; };
     return Permutation(size, seed, epoch);
   }
@@ -70,9 +79,11 @@ class LatentBatches : public BatchSource {
 
 }  // namespace
 
-std::unique_ptr<BatchSource> latent_batches(std::shared_ptr<const StoreReader> store,
-                                            int64_t batch_size, uint64_t seed, bool shuffle) {
-  return std::make_unique<LatentBatches>(std::move(store), batch_size, seed, shuffle);
+std::unique_ptr<BatchSource> latent_batches(
+    std::shared_ptr<const StoreReader> store, int64_t batch_size, uint64_t seed,
+    bool shuffle) {
+  return std::make_unique<LatentBatches>(std::move(store), batch_size, seed,
+                                         shuffle);
 }
 
 }  // namespace calotype

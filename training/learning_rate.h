@@ -7,9 +7,10 @@ namespace calotype {
 
 struct LearningRateConfig {
   double peak = 1e-3;
-  int64_t warmup_steps = 100;      // linear from 0
-  std::string decay = "cosine";    // cosine to final_share at the last step, constant
-  double final_share = 0;          // of the peak
+  int64_t warmup_steps = 100;  // linear from 0
+  std::string decay =
+      "cosine";            // cosine to final_share at the last step, constant
+  double final_share = 0;  // of the peak
 
   void validate() const;  // throws ConfigError
 };
@@ -22,8 +23,9 @@ void visit_fields(LearningRateConfig& c, Visitor&& visit) {
   visit("final_share", c.final_share);
 }
 
-/// The rate of step `step`, counted from 1, of `num_steps`: linear warm-up, then half a
-/// cosine (arXiv:1608.03983, equation 5, without restarts).
-double learning_rate(const LearningRateConfig& config, int64_t step, int64_t num_steps);
+/// The rate of step `step`, counted from 1, of `num_steps`: linear warm-up,
+/// then half a cosine (arXiv:1608.03983, equation 5, without restarts).
+double learning_rate(const LearningRateConfig& config, int64_t step,
+                     int64_t num_steps);
 
 }  // namespace calotype

@@ -6,7 +6,8 @@
 namespace calotype {
 namespace {
 
-LineSeries series(const std::vector<Json>& lines, const char* key, const char* name) {
+LineSeries series(const std::vector<Json>& lines, const char* key,
+                  const char* name) {
   LineSeries out{.name = name};
   for (const auto& line : lines) {
     if (!line.contains(key) || !line[key].is_number()) continue;
@@ -29,7 +30,8 @@ std::string loss_curves_svg(const std::filesystem::path& metrics_file) {
 
 void write_loss_curves(const RunFolder& run) {
   if (std::filesystem::exists(run.metrics_file()))
-    write_file_atomic(run.path() / "curves.svg", loss_curves_svg(run.metrics_file()));
+    write_file_atomic(run.path() / "curves.svg",
+                      loss_curves_svg(run.metrics_file()));
 }
 
 }  // namespace calotype

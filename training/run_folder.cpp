@@ -11,41 +11,54 @@ namespace calotype {
 
 namespace fs = std::filesystem;
 
-std::string first_difference(const Json& before, const Json& now, const std::string& where) {
+std::string first_difference(const Json& before, const Json& now,
+                             const std::string& where) {
   if (!before.is_object() || !now.is_object()) {
     if (before == now) return "";
-    return fmt::format("{}: {} before, {} now", where, before.dump(), now.dump());
+    return fmt::format("{}: {} before, {} now", where, before.dump(),
+                       now.dump());
   }
-  const auto inside = [&](const std::string& key) { return where.empty() ? key : where + "." + key; };
+  const auto inside = [&](const std::string& key) {
+    return where.empty() ? key : where + "." + key;
+  };
   for (const auto& item : now.items()) {
     const auto old = before.contains(item.key()) ? before[item.key()] : Json();
-    if (auto text = first_difference(old, item.value(), inside(item.key())); !text.empty())
+    if (auto text = first_difference(old, item.value(), inside(item.key()));
+        !text.empty())
       return text;
   }
   for (const auto& item : before.items())
     if (!now.contains(item.key()))
-      return fmt::format("{}: {} before, nothing now", inside(item.key()), item.value().dump());
+      return fmt::format("{}: {} before, nothing now", inside(item.key()),
+                         item.value().dump());
   return "";
 }
 
-RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh) : path_(path) {
+RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh)
+    : path_(path) {
   make_folder(path / "samples");
   make_folder(path / "state");
   lock_ = std::make_unique<FolderLock>(path);
   const auto run_file = path / "run.json";
   if (fresh) {
-    for (const auto& old : {state_file(), metrics_file(), run_file}) fs::remove(old);
-    for (const auto& sample : fs::directory_iterator(path / "samples")) fs::remove(sample);
+    for (const auto& old : {state_file(), metrics_file(), run_file})
+      fs::remove(old);
+    for (const auto& sample : fs::directory_iterator(path / "samples"))
+      fs::remove(sample);
   }
   if (fs::exists(run_file)) {
-    const auto difference = first_difference(read_json_file(run_file).value("config", Json()), config);
+    const auto difference = first_difference(
+        read_json_file(run_file).value("config", Json()), config);
     if (!difference.empty())
-      throw ConfigError(fmt::format(
-          "{}: holds a run of another config ({}); choose another --out, or --fresh to "
-          "begin anew", path.string(), difference));
+      throw ConfigError(
+          fmt::format("{}: holds a run of another config ({}); choose another "
+                      "--out, or --fresh to "
+                      "begin anew",
+                      path.string(), difference));
     return;
   }
-  const Json run{{"format_version", 1}, {"version", version_text()}, {"config", config}};
+  const Json run{
+      {"format_version", 1}, {"version", version_text()}, {"config", config}};
   write_file_atomic(run_file, run.dump(2) + "\n");
 }
 
@@ -53,7 +66,9 @@ fs::path RunFolder::sample_file(int64_t step) const {
   return path_ / "samples" / fmt::format("step-{:08}.png", step);
 }
 
-void RunFolder::log(const Json& line) { append_line_synced(metrics_file(), line.dump()); }
+void RunFolder::log(const Json& line) {
+  append_line_synced(metrics_file(), line.dump());
+}
 
 void RunFolder::forget_metrics_after(int64_t step) {
   if (!fs::exists(metrics_file())) return;

@@ -9,17 +9,21 @@
 
 namespace calotype {
 
-/// The folder of a training run: a model folder (the averaged weights) plus run.json
-/// (resolved config and versions), metrics.jsonl, curves.svg, samples/ and state/. One
-/// process writes at a time.
+/// The folder of a training run: a model folder (the averaged weights) plus
+/// run.json (resolved config and versions), metrics.jsonl, curves.svg, samples/
+/// and state/. One process writes at a time.
 class RunFolder {
  public:
   /// Makes the folder, or opens one that holds a run of the same config. Throws
-  /// ConfigError naming the first key that differs. `fresh`: forget an earlier run.
-  RunFolder(const std::filesystem::path& path, const Json& config, bool fresh = false);
+  /// ConfigError naming the first key that differs. `fresh`: forget an earlier
+  /// run.
+  RunFolder(const std::filesystem::path& path, const Json& config,
+            bool fresh = false);
 
   const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path state_file() const { return path_ / "state" / "state.safetensors"; }
+  std::filesystem::path state_file() const {
+    return path_ / "state" / "state.safetensors";
+  }
   std::filesystem::path metrics_file() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path sample_file(int64_t step) const;
 

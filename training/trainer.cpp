@@ -40,14 +40,17 @@ void TrainerConfig::validate() const {
   check_range("training", "ema_decay", ema_decay, 0, 1);
   check_range("training", "log_every", double(log_every), 1, kMany);
   check_range("training", "validate_every", double(validate_every), 1, kMany);
-  check_range("training", "validation_batches", double(validation_batches), 0, kMany);
+  check_range("training", "validation_batches", double(validation_batches), 0,
+              kMany);
   check_range("training", "sample_every", double(sample_every), 1, kMany);
-  check_range("training", "checkpoint_every", double(checkpoint_every), 1, kMany);
+  check_range("training", "checkpoint_every", double(checkpoint_every), 1,
+              kMany);
   learning_rate.validate();
   optimizer.validate();
 }
 
-Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup, RunFolder& run)
+Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
+                 RunFolder& run)
     : config_(config),
       setup_(std::move(setup)),
       run_(run),
@@ -66,17 +69,22 @@ TrainingResult Trainer::run() {
   while (step_ < config_.steps) {
     const auto losses = step();
     const bool last = step_ == config_.steps;
-    const bool stop = stop_requested() || (setup_.stop_after > 0 && step_ - first >= setup_.stop_after);
+    const bool stop = stop_requested() || (setup_.stop_after > 0 &&
+                                           step_ - first >= setup_.stop_after);
     progress.update(step_, fmt::format("loss {:.4g}", losses.total));
 
-    const bool validates = setup_.validation && (step_ % config_.validate_every == 0 || last);
+    const bool validates =
+        setup_.validation && (step_ % config_.validate_every == 0 || last);
     if (step_ % config_.log_every == 0 || validates || last) {
-      line = {{"step", step_}, {"epoch", setup_.data->position().epoch}, {"loss", losses.total}};
+      line = {{"step", step_},
+              {"epoch", setup_.data->position().epoch},
+              {"loss", losses.total}};
       for (const auto& [name, value] : losses.parts) line[name] = value;
-      line["learning_rate"] = learning_rate(config_.learning_rate, step_, config_.steps);
+      line["learning_rate"] =
+          learning_rate(config_.learning_rate, step_, config_.steps);
       line["gradient_norm"] = losses.gradient_norm;
-      line["samples_per_s"] =
-          std::round(progress.rate() * double(config_.batch_size * config_.accumulate));
+      line["samples_per_s"] = std::round(
+          progress.rate() * double(config_.batch_size * config_.accumulate));
       line["elapsed_s"] = elapsed_before_s_ + monotonic_s() - started_s_;
       if (validates) line.update(validate());
       run_.log(line);
@@ -89,7 +97,8 @@ TrainingResult Trainer::run() {
   progress.finish();
   return {.step = step_,
           .elapsed_s = elapsed_before_s_ + monotonic_s() - started_s_,
-          .samples_per_s = progress.rate() * double(config_.batch_size * config_.accumulate),
+          .samples_per_s =
+              progress.rate() * double(config_.batch_size * config_.accumulate),
           .last = line};
 }
 
@@ -106,7 +115,8 @@ Batch Trainer::next_batch(BatchSource& source) {
 void Trainer::add(StepLosses& sums, const Losses& losses, double share) const {
   sums.total += share * losses.total.item<double>();
   if (sums.parts.empty())
-    for (const auto& part : losses.parts) sums.parts.emplace_back(part.first, 0);
+    for (const auto& part : losses.parts)
+      sums.parts.emplace_back(part.first, 0);
   for (size_t i = 0; i < losses.parts.size(); ++i)
     sums.parts[i].second += share * losses.parts[i].second.item<double>();
 }
@@ -115,7 +125,8 @@ Trainer::StepLosses Trainer::step() {
   auto& gradients = parameters_.gradients();
   gradients.zero_();
   setup_.trainable->module().train();
-  torch::manual_seed(setup_.seed + uint64_t(step_));  // dropout is the only other draw
+  torch::manual_seed(setup_.seed +
+                     uint64_t(step_));  // dropout is the only other draw
 
   StepLosses losses;
   Batch batch;
@@ -133,13 +144,15 @@ Trainer::StepLosses Trainer::step() {
 
   ++step_;
   optimizer_.step(parameters_.values(), gradients,
-                  learning_rate(config_.learning_rate, step_, config_.steps), step_);
+                  learning_rate(config_.learning_rate, step_, config_.steps),
+                  step_);
   ema_.update(parameters_.values(), step_);
   return losses;
 }
 
 void Trainer::check_finite(const StepLosses& losses, const Batch& last) const {
-  if (std::isfinite(losses.total) && std::isfinite(losses.gradient_norm)) return;
+  if (std::isfinite(losses.total) && std::isfinite(losses.gradient_norm))
+    return;
   std::string what;
   if (!last.data.isfinite().all().item<bool>()) {
     what = "the batch holds values that are not finite";
@@ -147,14 +160,18 @@ void Trainer::check_finite(const StepLosses& losses, const Batch& last) const {
     for (const auto& [name, value] : losses.parts)
       if (!std::isfinite(value)) what += fmt::format("{} is {}; ", name, value);
     const auto names = parameters_.names_with_bad_gradient();
-    what += names.empty() ? "no gradient is affected"
-                          : fmt::format("the gradient of {} and {} others is not finite",
-                                        names.front(), names.size() - 1);
+    what += names.empty()
+                ? "no gradient is affected"
+                : fmt::format("the gradient of {} and {} others is not finite",
+                              names.front(), names.size() - 1);
   }
-  const auto first = last.samples.narrow(0, 0, std::min<int64_t>(4, last.samples.size(0)));
-  std::vector<int64_t> samples(first.data_ptr<int64_t>(), first.data_ptr<int64_t>() + first.numel());
+  const auto first =
+      last.samples.narrow(0, 0, std::min<int64_t>(4, last.samples.size(0)));
+  std::vector<int64_t> samples(first.data_ptr<int64_t>(),
+                               first.data_ptr<int64_t>() + first.numel());
   throw NumericError(fmt::format(
-      "{}: step {}: {} (samples {}, ...); the checkpoint before it is kept. Try a lower "
+      "{}: step {}: {} (samples {}, ...); the checkpoint before it is kept. "
+      "Try a lower "
       "learning_rate.peak or gradient_clip",
       run_.path().string(), step_ + 1, what, fmt::join(samples, ", ")));
 }
@@ -193,14 +210,16 @@ void Trainer::draw_samples() {
   auto shown = setup_.trainable->preview(batch);
   if (!shown.defined()) return;
   if (setup_.to_images) shown = setup_.to_images(shown);
-  const auto grid = image_grid(shown, kSampleColumns, shown.size(3) < 64 ? 2 : 1);
+  const auto grid =
+      image_grid(shown, kSampleColumns, shown.size(3) < 64 ? 2 : 1);
   write_file_atomic(run_.sample_file(step_), encode_png(grid));
 }
 
 std::map<std::string, at::Tensor> Trainer::state_tensors() {
   std::map<std::string, at::Tensor> tensors;
   const auto add_all = [&](const char* prefix, const at::Tensor& flat) {
-    for (const auto& [name, tensor] : parameters_.by_name(flat)) tensors[prefix + name] = tensor;
+    for (const auto& [name, tensor] : parameters_.by_name(flat))
+      tensors[prefix + name] = tensor;
   };
   add_all("weights.", parameters_.values());
   add_all("ema.", ema_.values());
@@ -219,7 +238,8 @@ void Trainer::save() {
                     .tensors = state_tensors()});
   {
     const AveragedWeights averaged(parameters_.values(), ema_.values());
-    if (setup_.save_model) setup_.save_model(weights_of(setup_.trainable->module()));
+    if (setup_.save_model)
+      setup_.save_model(weights_of(setup_.trainable->module()));
   }
   write_loss_curves(run_);
 }
@@ -233,7 +253,8 @@ void Trainer::resume() {
   const auto checkpoint = read_checkpoint(run_.state_file());
   for (auto& [name, tensor] : state_tensors()) {
     const auto found = checkpoint.tensors.find(name);
-    if (found == checkpoint.tensors.end() || found->second.sizes() != tensor.sizes())
+    if (found == checkpoint.tensors.end() ||
+        found->second.sizes() != tensor.sizes())
       throw DataError(fmt::format("{}: {} is missing or of another shape",
                                   run_.state_file().string(), name));
     tensor.copy_(found->second);

@@ -18,14 +18,14 @@
 namespace calotype {
 
 struct TrainerConfig {
-  int64_t steps = 10000;         // optimizer steps
-  int64_t batch_size = 64;       // samples per forward and backward pass
-  int64_t accumulate = 1;        // passes per optimizer step
+  int64_t steps = 10000;    // optimizer steps
+  int64_t batch_size = 64;  // samples per forward and backward pass
+  int64_t accumulate = 1;   // passes per optimizer step
   LearningRateConfig learning_rate;
   AdamWConfig optimizer;
-  double gradient_clip = 1;      // largest norm of the whole gradient; 0: none
+  double gradient_clip = 1;  // largest norm of the whole gradient; 0: none
   double ema_decay = 0.999;
-  int64_t log_every = 50;        // steps
+  int64_t log_every = 50;  // steps
   int64_t validate_every = 500;
   int64_t validation_batches = 8;
   int64_t sample_every = 1000;
@@ -57,32 +57,35 @@ struct TrainerSetup {
   std::unique_ptr<BatchSource> validation;  // or null; not shuffled
   uint64_t seed = 0;
   c10::Device device{c10::kCPU};
-  std::string label = "train";   // of the progress line
-  int64_t stop_after = 0;        // end this call after so many steps, saved; 0: never
+  std::string label = "train";  // of the progress line
+  int64_t stop_after = 0;  // end this call after so many steps, saved; 0: never
 
   /// Writes the model folder with these (averaged) weights.
   std::function<void(const TensorFile& weights)> save_model;
 
-  /// Turns Trainable::preview's tensor into images [N,C,H,W]; null: they are images.
+  /// Turns Trainable::preview's tensor into images [N,C,H,W]; null: they are
+  /// images.
   std::function<at::Tensor(const at::Tensor&)> to_images;
 };
 
 struct TrainingResult {
   int64_t step = 0;
-  double elapsed_s = 0;        // of all calls together
-  double samples_per_s = 0;    // of this call
-  Json last;                   // the last line of metrics.jsonl
+  double elapsed_s = 0;      // of all calls together
+  double samples_per_s = 0;  // of this call
+  Json last;                 // the last line of metrics.jsonl
 };
 
-/// The only training loop: AdamW with warm-up and cosine, clipping, accumulation and
-/// averaged weights; validation, sample grids and checkpoints; exact resume.
+/// The only training loop: AdamW with warm-up and cosine, clipping,
+/// accumulation and averaged weights; validation, sample grids and checkpoints;
+/// exact resume.
 class Trainer {
  public:
   /// Takes the state of an earlier call from the run folder, if there is one.
   Trainer(const TrainerConfig& config, TrainerSetup setup, RunFolder& run);
 
-  /// Trains to the end. Throws Interrupted after SIGINT or SIGTERM with the state saved,
-  /// NumericError naming what is not finite, the last checkpoint kept.
+  /// Trains to the end. Throws Interrupted after SIGINT or SIGTERM with the
+  /// state saved, NumericError naming what is not finite, the last checkpoint
+  /// kept.
   TrainingResult run();
 
  private:

@@ -26,9 +26,11 @@ struct AutoencoderKLConfig {
   int64_t latent_channels = 4;
   int64_t norm_num_groups = 32;
   int64_t sample_size = 32;
-  double scaling_factor = 0.18215;     // a latent diffusion model sees (z - shift) * scale
+  double scaling_factor =
+      0.18215;  // a latent diffusion model sees (z - shift) * scale
   std::optional<double> shift_factor;
-  std::optional<std::vector<double>> latents_mean;  // [D]; what the store measured
+  std::optional<std::vector<double>>
+      latents_mean;  // [D]; what the store measured
   std::optional<std::vector<double>> latents_std;
   bool force_upcast = true;
   bool use_quant_conv = true;
@@ -61,8 +63,9 @@ void visit_fields(AutoencoderKLConfig& c, Visitor&& visit) {
 }
 
 /// The convolutional VAE of latent diffusion (arXiv:2112.10752, section 3.1) as
-/// diffusers defines it: the same parameter names, shapes, padding and numbers. H and W
-/// must be multiples of downsample(); the levels halve the grid between blocks.
+/// diffusers defines it: the same parameter names, shapes, padding and numbers.
+/// H and W must be multiples of downsample(); the levels halve the grid between
+/// blocks.
 class AutoencoderKLImpl : public torch::nn::Module, public LatentCodec {
  public:
   static constexpr const char* kClassName = "AutoencoderKL";
@@ -86,8 +89,8 @@ class AutoencoderKLImpl : public torch::nn::Module, public LatentCodec {
 };
 TORCH_MODULE(AutoencoderKL);
 
-/// Reads a model folder. Throws ConfigError for another class, DataError for weights
-/// that do not fit.
+/// Reads a model folder. Throws ConfigError for another class, DataError for
+/// weights that do not fit.
 AutoencoderKL load_autoencoder_kl(const ModelFolder& folder);
 
 }  // namespace calotype

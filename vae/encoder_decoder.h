@@ -16,7 +16,7 @@ namespace calotype {
 
 struct ConvCoderConfig {
   int64_t image_channels = 3;
-  int64_t latent_channels = 4;          // of what the encoder puts out: 2D for a VAE
+  int64_t latent_channels = 4;  // of what the encoder puts out: 2D for a VAE
   std::vector<int64_t> block_channels;  // from the image inwards
   int64_t layers_per_block = 1;
   int64_t num_groups = 32;

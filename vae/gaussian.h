@@ -4,16 +4,17 @@
 
 #include "core/latent_grid.h"
 
-// The diagonal Gaussian that an encoder gives for each image (Kingma and Welling,
-// "Auto-Encoding Variational Bayes", arXiv:1312.6114, section 3 and appendix B).
+// The diagonal Gaussian that an encoder gives for each image (Kingma and
+// Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114, section 3 and
+// appendix B).
 namespace calotype {
 
-/// Splits the encoder's output [N,2D,h,w] into mean and log-variance, the latter
-/// clamped to [-30, 20] as diffusers does.
+/// Splits the encoder's output [N,2D,h,w] into mean and log-variance, the
+/// latter clamped to [-30, 20] as diffusers does.
 LatentGrid split_moments(const at::Tensor& moments);
 
-/// mean + exp(logvar / 2) * noise. `noise`: standard normal of the mean's shape. A grid
-/// without log-variance is its own sample.
+/// mean + exp(logvar / 2) * noise. `noise`: standard normal of the mean's
+/// shape. A grid without log-variance is its own sample.
 at::Tensor sample(const LatentGrid& grid, const at::Tensor& noise);
 
 /// KL(q || N(0,1)) of every element, in nats: [N,D,h,w].

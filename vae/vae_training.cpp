@@ -34,29 +34,36 @@ VaeLoss vae_loss(const VaeLossConfig& config, const at::Tensor& images,
     throw ShapeError("vae_loss: posterior must have a log-variance, got none");
   const auto error = images - reconstruction;
   VaeLoss loss;
-  loss.reconstruction =
-      config.reconstruction == "l1" ? error.abs().mean() : error.square().mean();
+  loss.reconstruction = config.reconstruction == "l1" ? error.abs().mean()
+                                                      : error.square().mean();
   const auto kl = kl_elements(posterior).mean(0);  // [D,h,w]
   loss.kl = kl.sum();
-  const auto charged = config.free_bits > 0 ? kl.clamp_min(config.free_bits).sum() : loss.kl;
-  const double values_per_image = double(images.numel()) / double(images.size(0));
-  loss.total = loss.reconstruction + charged * (annealed(config, step) / values_per_image);
+  const auto charged =
+      config.free_bits > 0 ? kl.clamp_min(config.free_bits).sum() : loss.kl;
+  const double values_per_image =
+      double(images.numel()) / double(images.size(0));
+  loss.total = loss.reconstruction +
+               charged * (annealed(config, step) / values_per_image);
   return loss;
 }
 
-VaeTraining::VaeTraining(std::shared_ptr<LatentCodec> codec, const VaeLossConfig& config)
+VaeTraining::VaeTraining(std::shared_ptr<LatentCodec> codec,
+                         const VaeLossConfig& config)
     : codec_(std::move(codec)), config_(config) {
   config.validate();
 }
 
 Losses VaeTraining::losses(const Batch& batch) {
   const auto posterior = codec_->encode(batch.data);
-  const auto noise = normal_rows(posterior.mean.sizes().slice(1), batch.samples, batch.seed,
-                                 Stream::kPosterior, uint32_t(batch.step));
+  const auto noise =
+      normal_rows(posterior.mean.sizes().slice(1), batch.samples, batch.seed,
+                  Stream::kPosterior, uint32_t(batch.step));
   const auto latent = sample(posterior, noise.to(posterior.mean.device()));
-  const auto loss = vae_loss(config_, batch.data, codec_->decode(latent), posterior, batch.step);
+  const auto loss = vae_loss(config_, batch.data, codec_->decode(latent),
+                             posterior, batch.step);
   return {.total = loss.total,
-          .parts = {{config_.reconstruction, loss.reconstruction}, {"kl", loss.kl}}};
+          .parts = {{config_.reconstruction, loss.reconstruction},
+                    {"kl", loss.kl}}};
 }
 
 at::Tensor VaeTraining::preview(const Batch& batch) {
@@ -66,7 +73,8 @@ at::Tensor VaeTraining::preview(const Batch& batch) {
   const auto shown = batch.data.narrow(0, 0, count);
   const auto decoded = codec_->decode(codec_->encode(shown).mean);
   const auto rows = [&](const at::Tensor& x) {
-    return x.reshape({count / kColumns, 1, kColumns, x.size(1), x.size(2), x.size(3)});
+    return x.reshape(
+        {count / kColumns, 1, kColumns, x.size(1), x.size(2), x.size(3)});
   };
   return torch::cat({rows(shown), rows(decoded)}, 1).flatten(0, 2);
 }

@@ -12,8 +12,8 @@ namespace calotype {
 struct VaeLossConfig {
   std::string reconstruction = "mse";  // mse, l1
   double kl_weight = 1e-3;             // beta
-  int64_t kl_anneal_steps = 0;         // beta grows linearly from 0 over so many steps
-  double free_bits = 0;                // nats per latent number that cost nothing
+  int64_t kl_anneal_steps = 0;  // beta grows linearly from 0 over so many steps
+  double free_bits = 0;         // nats per latent number that cost nothing
 
   void validate() const;  // throws ConfigError
 };
@@ -37,10 +37,11 @@ struct VaeLoss {
 ///
 ///   total = (sum |x - y|^p + beta * KL) / (C H W),  p = 2 (mse) or 1 (l1),
 ///
-/// averaged over the batch: Gaussian (beta = 2 sigma^2) or Laplacian likelihood of
-/// arXiv:1312.6114, equation 7, with the weight beta of beta-VAE. KL is summed over the
-/// grid; with free bits each latent number's mean over the batch costs only what is
-/// above them (arXiv:1606.04934, appendix C.8). `step` sets where annealing is.
+/// averaged over the batch: Gaussian (beta = 2 sigma^2) or Laplacian likelihood
+/// of arXiv:1312.6114, equation 7, with the weight beta of beta-VAE. KL is
+/// summed over the grid; with free bits each latent number's mean over the
+/// batch costs only what is above them (arXiv:1606.04934, appendix C.8). `step`
+/// sets where annealing is.
 VaeLoss vae_loss(const VaeLossConfig& config, const at::Tensor& images,
                  const at::Tensor& reconstruction, const LatentGrid& posterior,
                  int64_t step);

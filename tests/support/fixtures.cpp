@@ -21,7 +21,8 @@ std::vector<fs::path> fixture_models(const std::string& class_name) {
   std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(fixtures_folder())) {
     const auto config = entry.path() / "config.json";
-    if (fs::exists(config) && read_json_file(config).value("_class_name", "") == class_name)
+    if (fs::exists(config) &&
+        read_json_file(config).value("_class_name", "") == class_name)
       found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
@@ -30,7 +31,8 @@ std::vector<fs::path> fixture_models(const std::string& class_name) {
 
 bool close_to_fixture(const at::Tensor& got, const at::Tensor& want) {
   if (got.sizes() != want.sizes()) {
-    fmt::print("shape differs: {} values, expected {}\n", got.numel(), want.numel());
+    fmt::print("shape differs: {} values, expected {}\n", got.numel(),
+               want.numel());
     return false;
   }
   const auto excess = (got - want).abs() - (1e-5 + 1e-4 * want.abs());

@@ -8,8 +8,10 @@
 namespace calotype {
 
 TempFolder::TempFolder() {
-  auto pattern = (std::filesystem::temp_directory_path() / "calotype_XXXXXX").string();
-  if (!mkdtemp(pattern.data())) throw std::runtime_error("cannot make " + pattern);
+  auto pattern =
+      (std::filesystem::temp_directory_path() / "calotype_XXXXXX").string();
+  if (!mkdtemp(pattern.data()))
+    throw std::runtime_error("cannot make " + pattern);
   path_ = pattern;
 }
 

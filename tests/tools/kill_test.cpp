@@ -26,17 +26,22 @@ constexpr const char* kConfig = R"({
 
 class Kill : public testing::Test {
  protected:
-  void SetUp() override { write_file_atomic(config_, std::string_view(kConfig)); }
+  void SetUp() override {
+    write_file_atomic(config_, std::string_view(kConfig));
+  }
 
   Outcome train(const char* run, const RunOptions& options = {}) {
-    return run_program({"train", config_.string(), "--out", (folder_ / run).string(), "--threads",
-                        "1", "--quiet"}, options);
+    return run_program({"train", config_.string(), "--out",
+                        (folder_ / run).string(), "--threads", "1", "--quiet"},
+                       options);
   }
 
   Outcome encode(const char* store, const RunOptions& options = {}) {
-    return run_program({"encode", (folder_ / "codec").string(), "--data", "synthetic:400:16:1",
-                        "--out", (folder_ / store).string(), "--batch-size", "20",
-                        "--rows-per-shard", "40", "--threads", "1", "--quiet"}, options);
+    return run_program(
+        {"encode", (folder_ / "codec").string(), "--data", "synthetic:400:16:1",
+         "--out", (folder_ / store).string(), "--batch-size", "20",
+         "--rows-per-shard", "40", "--threads", "1", "--quiet"},
+        options);
   }
 
   /// Every file of a store by name, so that two can be compared.
@@ -44,7 +49,8 @@ class Kill : public testing::Test {
     std::map<std::string, std::string> files;
     for (const auto& entry : fs::directory_iterator(folder_ / store))
       if (entry.path().filename() != ".lock")
-        files[entry.path().filename().string()] = content(entry.path().string());
+        files[entry.path().filename().string()] =
+            content(entry.path().string());
     return files;
   }
 
@@ -52,24 +58,31 @@ class Kill : public testing::Test {
   fs::path config_ = folder_ / "config.json";
 };
 
-// The moments are spread over the time that the work itself takes, so that some fall into
-// the start, some between and some into the writing of files.
+// The moments are spread over the time that the work itself takes, so that some
+// fall into the start, some between and some into the writing of files.
 TEST_F(Kill, TrainingKilledAtAnyMomentEndsWithTheSameWeights) {
   const double begin = monotonic_s();
   ASSERT_EQ(train("whole").code, 0);
   const double whole_s = monotonic_s() - begin;
   int num_killed = 0;
   for (int i = 1; i <= 6; ++i)
-    num_killed += train("killed", {.kill_after_s = whole_s * (0.3 + 0.1 * i)}).code == 128 + 9;
+    num_killed +=
+        train("killed", {.kill_after_s = whole_s * (0.3 + 0.1 * i)}).code ==
+        128 + 9;
   ASSERT_EQ(train("killed").code, 0);
   EXPECT_GT(num_killed, 0);
-  const auto a = read_checkpoint(folder_ / "whole" / "state" / "state.safetensors");
-  const auto b = read_checkpoint(folder_ / "killed" / "state" / "state.safetensors");
+  const auto a =
+      read_checkpoint(folder_ / "whole" / "state" / "state.safetensors");
+  const auto b =
+      read_checkpoint(folder_ / "killed" / "state" / "state.safetensors");
   EXPECT_EQ(b.step, 60);
   for (const auto& [name, tensor] : a.tensors)
     EXPECT_TRUE(torch::equal(tensor, b.tensors.at(name))) << name;
-  EXPECT_EQ(content((folder_ / "whole" / "diffusion_pytorch_model.safetensors").string()),
-            content((folder_ / "killed" / "diffusion_pytorch_model.safetensors").string()));
+  EXPECT_EQ(
+      content(
+          (folder_ / "whole" / "diffusion_pytorch_model.safetensors").string()),
+      content((folder_ / "killed" / "diffusion_pytorch_model.safetensors")
+                  .string()));
 }
 
 TEST_F(Kill, EncodingKilledAtAnyMomentEndsWithTheSameStore) {
@@ -79,7 +92,9 @@ TEST_F(Kill, EncodingKilledAtAnyMomentEndsWithTheSameStore) {
   const double whole_s = monotonic_s() - begin;
   int num_killed = 0;
   for (int i = 1; i <= 6; ++i)
-    num_killed += encode("killed", {.kill_after_s = whole_s * (0.4 + 0.09 * i)}).code == 128 + 9;
+    num_killed +=
+        encode("killed", {.kill_after_s = whole_s * (0.4 + 0.09 * i)}).code ==
+        128 + 9;
   ASSERT_EQ(encode("killed").code, 0);
   EXPECT_EQ(encode("killed").code, 0);  // nothing left to do
   EXPECT_GT(num_killed, 0);
@@ -93,16 +108,20 @@ TEST_F(Kill, ASignalIsObeyedWithTheStateSaved) {
   write_file_atomic(config_, std::string_view(config));
   const auto stopped = train("run", {.kill_after_s = 3, .signal = SIGTERM});
   EXPECT_EQ(stopped.code, 143);
-  EXPECT_EQ(stopped.err, "calotype: stopped; what was done is saved, the same command goes on "
-                         "from there\n");
-  EXPECT_GT(read_checkpoint(folder_ / "run" / "state" / "state.safetensors").step, 0);
+  EXPECT_EQ(
+      stopped.err,
+      "calotype: stopped; what was done is saved, the same command goes on "
+      "from there\n");
+  EXPECT_GT(
+      read_checkpoint(folder_ / "run" / "state" / "state.safetensors").step, 0);
 }
 
 TEST_F(Kill, AFullDiskLosesNothingThatIsFinished) {
   ASSERT_EQ(train("codec").code, 0);
   const auto full = encode("store", {.max_file_bytes = 4096});
   EXPECT_EQ(full.code, 2);
-  EXPECT_NE(full.err.find("shard-00000.h5: cannot write: File too large"), std::string::npos)
+  EXPECT_NE(full.err.find("shard-00000.h5: cannot write: File too large"),
+            std::string::npos)
       << full.err;
   EXPECT_EQ(encode("store").code, 0);
   ASSERT_EQ(encode("whole").code, 0);

@@ -16,11 +16,13 @@ using testing::HasSubstr;
 class Messages : public testing::Test {
  protected:
   /// Runs, expects the exit code and one line on stderr that holds `words`.
-  void expect(const std::vector<std::string>& arguments, int code, const std::string& words) {
+  void expect(const std::vector<std::string>& arguments, int code,
+              const std::string& words) {
     const auto outcome = run_program(arguments);
     EXPECT_EQ(outcome.code, code) << outcome.err;
     EXPECT_THAT(outcome.err, HasSubstr(words));
-    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1)
+        << outcome.err;
     EXPECT_EQ(outcome.out, "");
   }
 
@@ -31,29 +33,36 @@ class Messages : public testing::Test {
 };
 
 TEST_F(Messages, WrongPaths) {
-  expect({"encode", path("none"), "--data", "synthetic:4:32", "--out", path("s")}, 2,
-         "none: no such model folder");
-  expect({"encode", codec_, "--data", path("none"), "--out", path("s")}, 2, "none");
+  expect(
+      {"encode", path("none"), "--data", "synthetic:4:32", "--out", path("s")},
+      2, "none: no such model folder");
+  expect({"encode", codec_, "--data", path("none"), "--out", path("s")}, 2,
+         "none");
   expect({"inspect", path("none")}, 2, "none: no such file");
   expect({"verify", folder_.path().string()}, 2, "not a latent store");
   make_folder(folder_ / "empty");
-  expect({"encode", codec_, "--data", path("empty"), "--out", path("s")}, 2, "no images");
+  expect({"encode", codec_, "--data", path("empty"), "--out", path("s")}, 2,
+         "no images");
 }
 
 TEST_F(Messages, WrongOptions) {
-  expect({"encode", codec_, "--data", "synthetic:4:32", "--out", path("s"), "--dtype", "int3"}, 2,
-         "--dtype");
+  expect({"encode", codec_, "--data", "synthetic:4:32", "--out", path("s"),
+          "--dtype", "int3"},
+         2, "--dtype");
   expect({"paint"}, 2, "paint");
-  expect({"generate", codec_, "--out", path("g")}, 2, "expected a UNet2DModel, got a AutoencoderKL");
+  expect({"generate", codec_, "--out", path("g")}, 2,
+         "expected a UNet2DModel, got a AutoencoderKL");
 }
 
 TEST_F(Messages, AMisspeltKeyIsNamedWithTheRightOne) {
-  write_file_atomic(folder_ / "c.json",
-                    std::string_view(R"({"model": {"_class_name": "AutoencoderKL"},
+  write_file_atomic(
+      folder_ / "c.json",
+      std::string_view(R"({"model": {"_class_name": "AutoencoderKL"},
                                          "data": {"train": "synthetic:4:32"},
                                          "training": {"batch_sise": 3}})"));
   expect({"train", path("c.json"), "--out", path("r")}, 2,
-         "c.json: training: unknown key \"batch_sise\"; did you mean \"batch_size\"?");
+         "c.json: training: unknown key \"batch_sise\"; did you mean "
+         "\"batch_size\"?");
 }
 
 TEST_F(Messages, ATruncatedImageIsSkippedListedAndInTheExitCode) {
@@ -61,9 +70,11 @@ TEST_F(Messages, ATruncatedImageIsSkippedListedAndInTheExitCode) {
   const Image image{32, 32, 3, std::vector<uint8_t>(32 * 32 * 3, 9)};
   const auto png = encode_png(image);
   write_file_atomic(folder_ / "images" / "good.png", png);
-  write_file_atomic(folder_ / "images" / "half.png", std::span(png.data(), png.size() / 2));
-  const std::vector<std::string> command{"encode", codec_, "--data", path("images"), "--out",
-                                         path("s"), "--json", "--quiet"};
+  write_file_atomic(folder_ / "images" / "half.png",
+                    std::span(png.data(), png.size() / 2));
+  const std::vector<std::string> command{"encode",       codec_,   "--data",
+                                         path("images"), "--out",  path("s"),
+                                         "--json",       "--quiet"};
   const auto outcome = run_program(command);
   EXPECT_EQ(outcome.code, 3);
   EXPECT_EQ(outcome.json()["images"], 1);
@@ -77,22 +88,30 @@ TEST_F(Messages, ATruncatedImageIsSkippedListedAndInTheExitCode) {
 
 TEST_F(Messages, AStoreOfAnotherModelIsNotDecoded) {
   const auto other = (fixtures_folder() / "autoencoder_kl_16ch").string();
-  ASSERT_EQ(run_program({"encode", codec_, "--data", "synthetic:4:32", "--out", path("s"),
-                         "--quiet"}).code, 0);
-  expect({"decode", other, path("s"), "--out", path("o")}, 2, "its latents are of codec");
-  expect({"encode", other, "--data", "synthetic:4:32", "--out", path("s"), "--quiet"}, 2, path("s"));
+  ASSERT_EQ(run_program({"encode", codec_, "--data", "synthetic:4:32", "--out",
+                         path("s"), "--quiet"})
+                .code,
+            0);
+  expect({"decode", other, path("s"), "--out", path("o")}, 2,
+         "its latents are of codec");
+  expect({"encode", other, "--data", "synthetic:4:32", "--out", path("s"),
+          "--quiet"},
+         2, path("s"));
 }
 
 TEST_F(Messages, AMissingDataSetSaysHowToGetIt) {
   ::setenv("CALOTYPE_DATASETS", path("nowhere").c_str(), 1);
-  const auto outcome = run_program({"encode", codec_, "--data", "mnist-of-mars:train", "--out", path("s")});
+  const auto outcome = run_program(
+      {"encode", codec_, "--data", "mnist-of-mars:train", "--out", path("s")});
   EXPECT_EQ(outcome.code, 2);
   ::unsetenv("CALOTYPE_DATASETS");
 }
 
 TEST_F(Messages, ADamagedStoreIsReportedNotRead) {
-  ASSERT_EQ(run_program({"encode", codec_, "--data", "synthetic:4:32", "--out", path("s"),
-                         "--quiet"}).code, 0);
+  ASSERT_EQ(run_program({"encode", codec_, "--data", "synthetic:4:32", "--out",
+                         path("s"), "--quiet"})
+                .code,
+            0);
   auto bytes = read_file(folder_ / "s" / "shard-00000.h5");
   bytes[bytes.size() / 2] ^= 0x40;
   write_file_atomic(folder_ / "s" / "shard-00000.h5", bytes);
@@ -102,8 +121,9 @@ TEST_F(Messages, ADamagedStoreIsReportedNotRead) {
 }
 
 TEST_F(Messages, EveryCommandHasHelp) {
-  for (const char* name : {"train", "encode", "decode", "generate", "reconstruct", "evaluate",
-                           "inspect", "verify", "demo"}) {
+  for (const char* name :
+       {"train", "encode", "decode", "generate", "reconstruct", "evaluate",
+        "inspect", "verify", "demo"}) {
     const auto outcome = run_program({name, "--help"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("--threads")) << name;

@@ -1,20 +1,20 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "core/files.h"
 #include "core/progress.h"
 #include "datasets/image_io.h"
 #include "datasets/image_source.h"
 #include "datasets/latent_store.h"
+#include "nn/model_folder.h"
 #include "tests/support/temp_folder.h"
 #include "tests/tools/program.h"
-#include "nn/model_folder.h"
 #include "tools/codec.h"
 #include "tools/decode.h"
 #include "tools/demo.h"
 #include "tools/encode.h"
 #include "tools/inspect.h"
 #include "tools/verify.h"
-#include "core/files.h"
 #include "vae/autoencoder_kl.h"
 
 namespace calotype {
@@ -26,12 +26,14 @@ namespace fs = std::filesystem;
 void save_codec(const fs::path& folder, int64_t channels = 3) {
   torch::manual_seed(1);
   AutoencoderKL model(AutoencoderKLConfig{
-      .in_channels = channels, .out_channels = channels,
+      .in_channels = channels,
+      .out_channels = channels,
       .down_block_types = {"DownEncoderBlock2D", "DownEncoderBlock2D"},
       .up_block_types = {"UpDecoderBlock2D", "UpDecoderBlock2D"},
-      .block_out_channels = {8, 8}, .norm_num_groups = 4});
-  save_model_folder(folder, AutoencoderKLImpl::kClassName, write_config(model->config()),
-                    weights_of(*model));
+      .block_out_channels = {8, 8},
+      .norm_num_groups = 4});
+  save_model_folder(folder, AutoencoderKLImpl::kClassName,
+                    write_config(model->config()), weights_of(*model));
 }
 
 class Pipeline : public testing::Test {
@@ -42,12 +44,17 @@ class Pipeline : public testing::Test {
   }
 
   TempFolder folder_;
-  fs::path codec_ = folder_ / "codec", store_ = folder_ / "store", out_ = folder_ / "out";
+  fs::path codec_ = folder_ / "codec", store_ = folder_ / "store",
+           out_ = folder_ / "out";
 };
 
 TEST_F(Pipeline, EncodeThenDecodeIsTheCodecItself) {
   const torch::NoGradGuard no_grad;
-  encode({.codec = codec_, .data = "synthetic:8:32", .out = store_, .dtype = "fp32", .batch_size = 4});
+  encode({.codec = codec_,
+          .data = "synthetic:8:32",
+          .out = store_,
+          .dtype = "fp32",
+          .batch_size = 4});
   decode({.codec = codec_, .store = store_, .out = out_});
   const auto source = open_source("synthetic:8:32");
   const auto codec = load_codec(codec_, at::kCPU).codec;
@@ -65,14 +72,18 @@ TEST_F(Pipeline, EncodeThenDecodeIsTheCodecItself) {
 
 TEST_F(Pipeline, ImagesOfAnySizeComeBackInTheirSize) {
   // Odd sizes, two of them alike, one smaller than the codec's step.
-  const std::vector<std::array<int64_t, 2>> sizes{{7, 9}, {16, 5}, {7, 9}, {1, 1}};
+  const std::vector<std::array<int64_t, 2>> sizes{
+      {7, 9}, {16, 5}, {7, 9}, {1, 1}};
   for (size_t i = 0; i < sizes.size(); ++i) {
     const auto [height, width] = sizes[i];
-    const Image image{height, width, 3, std::vector<uint8_t>(size_t(height * width * 3), 77)};
+    const Image image{height, width, 3,
+                      std::vector<uint8_t>(size_t(height * width * 3), 77)};
     make_folder(folder_ / "images");
-    write_file_atomic(folder_ / "images" / fmt::format("{}.png", i), encode_png(image));
+    write_file_atomic(folder_ / "images" / fmt::format("{}.png", i),
+                      encode_png(image));
   }
-  encode({.codec = codec_, .data = (folder_ / "images").string(), .out = store_});
+  encode(
+      {.codec = codec_, .data = (folder_ / "images").string(), .out = store_});
   const StoreReader reader(store_);
   EXPECT_EQ(reader.info().grid_shapes.size(), 3u);
   decode({.codec = codec_, .store = store_, .out = out_});
@@ -87,32 +98,39 @@ TEST_F(Pipeline, ImagesOfAnySizeComeBackInTheirSize) {
 TEST_F(Pipeline, DemoGoesAllTheWayAndItsPicturesSayHowTheyWereMade) {
   const auto result = demo({.out = folder_ / "demo", .preset = "tiny"});
   EXPECT_GT(result["drawn_class_agreement"].get<double>(), -1);
-  const auto page = content((folder_ / "demo" / "report" / "index.html").string());
+  const auto page =
+      content((folder_ / "demo" / "report" / "index.html").string());
   for (const char* text : {"<svg", "data:image/png;base64", "bits per pixel"})
     EXPECT_NE(page.find(text), std::string::npos) << text;
 
   fs::path drawn;
-  for (const auto& entry : fs::recursive_directory_iterator(folder_ / "demo" / "drawn"))
+  for (const auto& entry :
+       fs::recursive_directory_iterator(folder_ / "demo" / "drawn"))
     if (entry.is_regular_file()) drawn = entry.path();
   const auto recipe = inspect(drawn)["text"]["calotype"];
-  for (const char* key : {"seed", "steps", "sampler", "guidance", "model", "codec", "sample"})
+  for (const char* key :
+       {"seed", "steps", "sampler", "guidance", "model", "codec", "sample"})
     EXPECT_TRUE(recipe.contains(key)) << key;
   EXPECT_EQ(inspect(folder_ / "demo" / "vae")["kind"], "training run");
-  EXPECT_EQ(inspect(folder_ / "demo" / "latents" / "train")["kind"], "latent store");
+  EXPECT_EQ(inspect(folder_ / "demo" / "latents" / "train")["kind"],
+            "latent store");
 }
 
 TEST_F(Pipeline, SampleKIsTheSameInAnyCall) {
   demo({.out = folder_ / "demo", .preset = "tiny"});
-  const auto draw = [&](const char* name, const char* first, const char* count, const char* batch) {
-    return run_program({"generate", (folder_ / "demo" / "diffusion").string(), "--latents", "--out",
-                        (folder_ / name).string(), "--first", first, "--count", count,
-                        "--batch-size", batch, "--steps", "4", "--seed", "5", "--quiet"});
+  const auto draw = [&](const char* name, const char* first, const char* count,
+                        const char* batch) {
+    return run_program({"generate", (folder_ / "demo" / "diffusion").string(),
+                        "--latents", "--out", (folder_ / name).string(),
+                        "--first", first, "--count", count, "--batch-size",
+                        batch, "--steps", "4", "--seed", "5", "--quiet"});
   };
   ASSERT_EQ(draw("all", "0", "6", "6").code, 0);
   ASSERT_EQ(draw("one", "4", "1", "1").code, 0);
   const StoreReader all(folder_ / "all"), one(folder_ / "one");
   EXPECT_TRUE(torch::allclose(all.gather(torch::tensor({int64_t{4}})).grid.mean,
-                              one.gather(torch::tensor({int64_t{0}})).grid.mean, 1e-4, 1e-5));
+                              one.gather(torch::tensor({int64_t{0}})).grid.mean,
+                              1e-4, 1e-5));
 }
 
 }  // namespace

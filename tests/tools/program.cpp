@@ -34,13 +34,16 @@ std::string content(const std::string& path) {
   return text.str();
 }
 
-Outcome run_program(const std::vector<std::string>& arguments, const RunOptions& options) {
+Outcome run_program(const std::vector<std::string>& arguments,
+                    const RunOptions& options) {
   const char* program = std::getenv("CALOTYPE_PROGRAM");
-  if (!program) throw std::runtime_error("CALOTYPE_PROGRAM does not name the program");
+  if (!program)
+    throw std::runtime_error("CALOTYPE_PROGRAM does not name the program");
   TempFolder folder;
   const auto out = (folder / "out").string(), err = (folder / "err").string();
   std::vector<char*> argv{const_cast<char*>(program)};
-  for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  for (const auto& argument : arguments)
+    argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
 
   const pid_t child = ::fork();
@@ -48,7 +51,8 @@ Outcome run_program(const std::vector<std::string>& arguments, const RunOptions&
     redirect(out, STDOUT_FILENO);
     redirect(err, STDERR_FILENO);
     if (options.max_file_bytes > 0) {
-      const rlimit limit{rlim_t(options.max_file_bytes), rlim_t(options.max_file_bytes)};
+      const rlimit limit{rlim_t(options.max_file_bytes),
+                         rlim_t(options.max_file_bytes)};
       setrlimit(RLIMIT_FSIZE, &limit);
       ::signal(SIGXFSZ, SIG_IGN);  // writes fail instead, as on a full disk
     }
@@ -59,14 +63,17 @@ Outcome run_program(const std::vector<std::string>& arguments, const RunOptions&
   int status = 0;
   bool killed = false;
   while (::waitpid(child, &status, WNOHANG) == 0) {
-    if (options.kill_after_s > 0 && !killed && monotonic_s() - begin > options.kill_after_s) {
+    if (options.kill_after_s > 0 && !killed &&
+        monotonic_s() - begin > options.kill_after_s) {
       ::kill(child, options.signal);
       killed = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-          .out = content(out), .err = content(err)};
+  return {
+      .code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+      .out = content(out),
+      .err = content(err)};
 }
 
 }  // namespace calotype

@@ -17,15 +17,16 @@ struct Outcome {
   Json json() const { return Json::parse(out); }
 };
 
-/// Runs `calotype arguments...` (the program that CALOTYPE_PROGRAM names) to its end.
-/// `max_file_bytes`: no file may grow beyond it, as on a full disk; 0: no limit.
-/// `kill_after_s`: it is sent `signal` then; 0: never.
+/// Runs `calotype arguments...` (the program that CALOTYPE_PROGRAM names) to
+/// its end. `max_file_bytes`: no file may grow beyond it, as on a full disk; 0:
+/// no limit. `kill_after_s`: it is sent `signal` then; 0: never.
 struct RunOptions {
   int64_t max_file_bytes = 0;
   double kill_after_s = 0;
   int signal = 9;
 };
-Outcome run_program(const std::vector<std::string>& arguments, const RunOptions& options = {});
+Outcome run_program(const std::vector<std::string>& arguments,
+                    const RunOptions& options = {});
 
 /// Text of the file in one piece; empty if it is not there.
 std::string content(const std::string& path);

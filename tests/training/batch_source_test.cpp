@@ -12,13 +12,19 @@ namespace calotype {
 namespace {
 
 /// A store of 10 latents of 1x2x2 and 6 of 1x3x3; each holds its own index.
-std::shared_ptr<const StoreReader> mixed_store(const std::filesystem::path& path) {
-  StoreWriter writer(path, {.source = {{"spec", "test"}, {"fingerprint", "x"}, {"count", 16}}});
+std::shared_ptr<const StoreReader> mixed_store(
+    const std::filesystem::path& path) {
+  StoreWriter writer(
+      path,
+      {.source = {{"spec", "test"}, {"fingerprint", "x"}, {"count", 16}}});
   const auto append = [&](int64_t first, int64_t count, int64_t edge) {
     const auto index = torch::arange(first, first + count, torch::kLong);
-    const auto mean = index.to(torch::kFloat).view({-1, 1, 1, 1}).expand({-1, 1, edge, edge});
-    StoreRows rows{.grid = {.mean = mean.contiguous(), .logvar = torch::zeros(mean.sizes())},
-                   .labels = torch::zeros({count}, torch::kLong), .indices = index};
+    const auto mean =
+        index.to(torch::kFloat).view({-1, 1, 1, 1}).expand({-1, 1, edge, edge});
+    StoreRows rows{.grid = {.mean = mean.contiguous(),
+                            .logvar = torch::zeros(mean.sizes())},
+                   .labels = torch::zeros({count}, torch::kLong),
+                   .indices = index};
     for (int64_t i = 0; i < count; ++i) {
       rows.names.push_back(std::to_string(first + i));
       rows.sizes.push_back({8, 8});
@@ -43,7 +49,8 @@ TEST(LatentBatches, MixNoShapesAndRepeatNothingInAnEpoch) {
     if (source->position().epoch > before.epoch) break;
     EXPECT_TRUE(torch::equal(batch.data.select(1, 0).select(1, 0).select(1, 0),
                              batch.samples.to(torch::kFloat)));
-    for (int64_t i = 0; i < 4; ++i) seen.insert(batch.samples[i].item<int64_t>());
+    for (int64_t i = 0; i < 4; ++i)
+      seen.insert(batch.samples[i].item<int64_t>());
     count += 4;
   }
   EXPECT_EQ(count, 8 + 4);  // two full batches of ten, one of six
@@ -62,7 +69,8 @@ TEST(LatentBatches, GoOnFromAPosition) {
 }
 
 TEST(ImageBatches, GoOnFromAPosition) {
-  const std::shared_ptr<const ImageSource> images = open_source("synthetic:20:16");
+  const std::shared_ptr<const ImageSource> images =
+      open_source("synthetic:20:16");
   const LoaderConfig config{.batch_size = 6, .drop_last = true, .seed = 4};
   auto source = image_batches(images, {.flip = true}, config);
   for (int i = 0; i < 4; ++i) source->next();

@@ -13,7 +13,9 @@ namespace {
 TEST(Checkpoint, ComesBackAsItWas) {
   TempFolder folder;
   const auto path = folder / "state.safetensors";
-  write_checkpoint(path, {.step = 7, .elapsed_s = 1.5, .position = {.epoch = 2, .position = 9},
+  write_checkpoint(path, {.step = 7,
+                          .elapsed_s = 1.5,
+                          .position = {.epoch = 2, .position = 9},
                           .tensors = {{"weights.a", torch::arange(3.f)}}});
   const auto read = read_checkpoint(path);
   EXPECT_EQ(read.step, 7);
@@ -25,7 +27,8 @@ TEST(Checkpoint, ComesBackAsItWas) {
 
 TEST(Checkpoint, RefusesWeightsThatAreNone) {
   TempFolder folder;
-  write_safetensors(folder / "w.safetensors", {.tensors = {{"a", torch::zeros({1})}}});
+  write_safetensors(folder / "w.safetensors",
+                    {.tensors = {{"a", torch::zeros({1})}}});
   EXPECT_THROW(read_checkpoint(folder / "w.safetensors"), DataError);
 }
 

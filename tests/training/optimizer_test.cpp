@@ -14,10 +14,12 @@ TEST(AdamW, FollowsLibTorchs) {
   torch::manual_seed(2);
   auto ours = torch::randn({5});
   auto theirs = ours.clone().requires_grad_(true);
-  AdamW optimizer({.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.1}, ours);
-  torch::optim::AdamW reference(
-      {theirs},
-      torch::optim::AdamWOptions(0.01).betas({0.8, 0.95}).eps(1e-6).weight_decay(0.1));
+  AdamW optimizer(
+      {.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.1}, ours);
+  torch::optim::AdamW reference({theirs}, torch::optim::AdamWOptions(0.01)
+                                              .betas({0.8, 0.95})
+                                              .eps(1e-6)
+                                              .weight_decay(0.1));
   for (int64_t step = 1; step <= 20; ++step) {
     const auto gradient = torch::randn({5});
     theirs.mutable_grad() = gradient.clone();
@@ -47,7 +49,8 @@ TEST(Ema, AveragedWeightsGiveTheOthersBack) {
 }
 
 TEST(LearningRate, WarmsUpAndFallsAsACosine) {
-  const LearningRateConfig config{.peak = 2, .warmup_steps = 10, .final_share = 0.1};
+  const LearningRateConfig config{
+      .peak = 2, .warmup_steps = 10, .final_share = 0.1};
   EXPECT_DOUBLE_EQ(learning_rate(config, 5, 110), 1);
   EXPECT_DOUBLE_EQ(learning_rate(config, 10, 110), 2);
   EXPECT_NEAR(learning_rate(config, 60, 110), 2 * (0.1 + 0.9 * 0.5), 1e-12);
@@ -60,7 +63,8 @@ TEST(FlatParameters, AreTheModulesOwn) {
   FlatParameters flat(*net);
   EXPECT_TRUE(torch::equal(net->weight, weight));
   net(torch::ones({1, 3})).sum().backward();
-  EXPECT_TRUE(torch::equal(flat.by_name(flat.gradients()).at("weight"), torch::ones({2, 3})));
+  EXPECT_TRUE(torch::equal(flat.by_name(flat.gradients()).at("weight"),
+                           torch::ones({2, 3})));
   const torch::NoGradGuard no_grad;
   flat.values().zero_();
   EXPECT_EQ(net->weight.abs().sum().item<double>(), 0);

@@ -14,7 +14,8 @@ TEST(RunFolder, ForgetsWhatAResumedRunWritesAgain) {
   TempFolder folder;
   RunFolder run(folder.path(), {{"seed", 1}});
   for (int64_t step = 1; step <= 3; ++step) run.log({{"step", step}});
-  std::ofstream(run.metrics_file(), std::ios::app) << "{\"step\": 4, \"lo";  // torn by a kill
+  std::ofstream(run.metrics_file(), std::ios::app)
+      << "{\"step\": 4, \"lo";  // torn by a kill
   run.forget_metrics_after(2);
   run.log({{"step", 3}, {"again", true}});
   const auto lines = read_metrics(run.metrics_file());
@@ -30,13 +31,16 @@ TEST(RunFolder, RefusesASecondWriterAndAnotherConfig) {
   }
   EXPECT_NO_THROW(RunFolder(folder.path(), {{"a", {{"b", 1}}}}));
   EXPECT_THROW(RunFolder(folder.path(), {{"a", {{"b", 2}}}}), ConfigError);
-  EXPECT_NO_THROW(RunFolder(folder.path(), {{"a", {{"b", 2}}}}, /*fresh=*/true));
+  EXPECT_NO_THROW(
+      RunFolder(folder.path(), {{"a", {{"b", 2}}}}, /*fresh=*/true));
 }
 
 TEST(RunFolder, NamesTheFirstDifference) {
-  EXPECT_EQ(first_difference({{"a", {{"b", 1}}}}, {{"a", {{"b", 2}}}}), "a.b: 1 before, 2 now");
+  EXPECT_EQ(first_difference({{"a", {{"b", 1}}}}, {{"a", {{"b", 2}}}}),
+            "a.b: 1 before, 2 now");
   EXPECT_EQ(first_difference({{"a", 1}}, {{"a", 1}}), "");
-  EXPECT_EQ(first_difference({{"a", 1}, {"c", 3}}, {{"a", 1}}), "c: 3 before, nothing now");
+  EXPECT_EQ(first_difference({{"a", 1}, {"c", 3}}, {{"a", 1}}),
+            "c: 3 before, nothing now");
 }
 
 }  // namespace

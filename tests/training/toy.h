@@ -21,9 +21,10 @@ class ToyTrainable : public Trainable {
   Losses losses(const Batch& batch) override {
     auto x = batch.data.flatten(1);
     const auto want = x.mean(1, true);
-    x = x + 0.1 * normal_rows({4}, batch.samples, batch.seed, Stream::kTrainingNoise,
-                              uint32_t(batch.step));
-    if (batch.step == poison_step) x = x * std::numeric_limits<float>::quiet_NaN();
+    x = x + 0.1 * normal_rows({4}, batch.samples, batch.seed,
+                              Stream::kTrainingNoise, uint32_t(batch.step));
+    if (batch.step == poison_step)
+      x = x * std::numeric_limits<float>::quiet_NaN();
     const auto error = (net_(x) - want).square().mean();
     return {.total = error, .parts = {{"mse", error}}};
   }
@@ -47,7 +48,8 @@ class ToyBatches : public BatchSource {
       if (at_.position == kSize) at_ = {at_.epoch + 1, 0};
       samples[i] = Permutation(kSize, 7, uint32_t(at_.epoch))(at_.position++);
     }
-    return {.data = normal_rows({1, 2, 2}, samples, 5, Stream::kSynthetic), .samples = samples};
+    return {.data = normal_rows({1, 2, 2}, samples, 5, Stream::kSynthetic),
+            .samples = samples};
   }
   DataPosition position() const override { return at_; }
   void seek(const DataPosition& position) override { at_ = position; }

@@ -18,20 +18,27 @@ namespace {
 using testing::HasSubstr;
 
 TrainerConfig short_config() {
-  return {.steps = 12, .batch_size = 8, .learning_rate = {.peak = 0.05, .warmup_steps = 2},
-          .log_every = 1, .validate_every = 4, .validation_batches = 2, .sample_every = 6,
+  return {.steps = 12,
+          .batch_size = 8,
+          .learning_rate = {.peak = 0.05, .warmup_steps = 2},
+          .log_every = 1,
+          .validate_every = 4,
+          .validation_batches = 2,
+          .sample_every = 6,
           .checkpoint_every = 5};
 }
 
 struct Toy {
   std::shared_ptr<ToyTrainable> trainable = std::make_shared<ToyTrainable>();
 
-  TrainingResult train(const std::filesystem::path& out, const TrainerConfig& config,
-                       int64_t stop_after = 0) {
+  TrainingResult train(const std::filesystem::path& out,
+                       const TrainerConfig& config, int64_t stop_after = 0) {
     set_quiet(true);
     RunFolder run(out, write_config(config));
-    TrainerSetup setup{.trainable = trainable, .data = std::make_unique<ToyBatches>(),
-                       .validation = std::make_unique<ToyBatches>(), .seed = 3,
+    TrainerSetup setup{.trainable = trainable,
+                       .data = std::make_unique<ToyBatches>(),
+                       .validation = std::make_unique<ToyBatches>(),
+                       .seed = 3,
                        .stop_after = stop_after};
     return Trainer(config, std::move(setup), run).run();
   }
@@ -48,7 +55,8 @@ std::vector<std::string> log_of(const std::filesystem::path& out) {
   return lines;
 }
 
-void expect_equal_state(const std::filesystem::path& a, const std::filesystem::path& b) {
+void expect_equal_state(const std::filesystem::path& a,
+                        const std::filesystem::path& b) {
   const auto first = read_checkpoint(a / "state" / "state.safetensors");
   const auto second = read_checkpoint(b / "state" / "state.safetensors");
   EXPECT_EQ(first.step, second.step);
@@ -66,9 +74,11 @@ TEST(Trainer, LearnsAndLeavesWhatARunShouldHold) {
   const auto result = Toy().train(folder.path(), config);
   const auto lines = read_metrics(folder / "metrics.jsonl");
   EXPECT_EQ(result.step, 200);
-  EXPECT_LT(lines.back()["val_loss"].get<double>(), 0.1 * lines.front()["loss"].get<double>());
-  for (const char* name : {"run.json", "curves.svg", "samples/step-00000006.png",
-                           "state/state.safetensors"})
+  EXPECT_LT(lines.back()["val_loss"].get<double>(),
+            0.1 * lines.front()["loss"].get<double>());
+  for (const char* name :
+       {"run.json", "curves.svg", "samples/step-00000006.png",
+        "state/state.safetensors"})
     EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
 }
 
@@ -102,7 +112,8 @@ TEST(Trainer, NamesWhatIsNotANumberAndKeepsTheCheckpoint) {
     FAIL() << "trained through a NaN";
   } catch (const NumericError& error) {
     EXPECT_THAT(error.what(), HasSubstr("step 8: mse is nan"));
-    EXPECT_THAT(error.what(), HasSubstr("the gradient of weight and 1 others is not finite"));
+    EXPECT_THAT(error.what(),
+                HasSubstr("the gradient of weight and 1 others is not finite"));
     EXPECT_THAT(error.what(), HasSubstr("samples"));
   }
   EXPECT_EQ(read_checkpoint(folder / "state" / "state.safetensors").step, 5);
@@ -117,14 +128,16 @@ TEST(Trainer, RefusesARunOfAnotherConfig) {
     Toy().train(folder.path(), other);
     FAIL() << "went on with another config";
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("learning_rate.peak: 0.05 before, 0.1 now"));
+    EXPECT_THAT(error.what(),
+                HasSubstr("learning_rate.peak: 0.05 before, 0.1 now"));
   }
 }
 
 TEST(TrainerConfig, RefusesNonsense) {
   EXPECT_THROW((TrainerConfig{.batch_size = 0}.validate()), ConfigError);
   EXPECT_THROW((TrainerConfig{.ema_decay = 1.5}.validate()), ConfigError);
-  EXPECT_THROW((TrainerConfig{.learning_rate = {.decay = "stairs"}}.validate()), ConfigError);
+  EXPECT_THROW((TrainerConfig{.learning_rate = {.decay = "stairs"}}.validate()),
+               ConfigError);
 }
 
 }  // namespace

@@ -17,10 +17,13 @@ namespace {
 namespace fs = std::filesystem;
 
 AutoencoderKLConfig small_config() {
-  return {.in_channels = 1, .out_channels = 1,
+  return {.in_channels = 1,
+          .out_channels = 1,
           .down_block_types = {"DownEncoderBlock2D", "DownEncoderBlock2D"},
           .up_block_types = {"UpDecoderBlock2D", "UpDecoderBlock2D"},
-          .block_out_channels = {8, 16}, .latent_channels = 3, .norm_num_groups = 4};
+          .block_out_channels = {8, 16},
+          .latent_channels = 3,
+          .norm_num_groups = 4};
 }
 
 std::string message_of(const std::function<void()>& call) {
@@ -32,7 +35,8 @@ std::string message_of(const std::function<void()>& call) {
   return "no error";
 }
 
-// The numbers are diffusers' (tests/fixtures): any folder of that form is tested.
+// The numbers are diffusers' (tests/fixtures): any folder of that form is
+// tested.
 TEST(AutoencoderKL, ComputesWhatTheReferenceComputes) {
   const torch::NoGradGuard no_grad;
   const auto folders = fixture_models("AutoencoderKL");
@@ -44,7 +48,8 @@ TEST(AutoencoderKL, ComputesWhatTheReferenceComputes) {
     const auto grid = model->encode(io.at("x"));
     EXPECT_TRUE(close_to_fixture(grid.mean, io.at("mean")));
     EXPECT_TRUE(close_to_fixture(grid.logvar, io.at("logvar")));
-    EXPECT_TRUE(close_to_fixture(model->decode(io.at("mean")), io.at("decoded")));
+    EXPECT_TRUE(
+        close_to_fixture(model->decode(io.at("mean")), io.at("decoded")));
     if (io.count("kl")) {
       EXPECT_TRUE(close_to_fixture(kl_per_sample(grid), io.at("kl")));
     }
@@ -58,29 +63,37 @@ TEST(AutoencoderKL, TakesImageFilesToTheBytesOfTheReference) {
     if (!fs::exists(path / "expected_images.safetensors")) continue;
     SCOPED_TRACE(path.string());
     auto model = load_autoencoder_kl(open_model_folder(path));
-    const auto expected = read_safetensors(path / "expected_images.safetensors").tensors;
+    const auto expected =
+        read_safetensors(path / "expected_images.safetensors").tensors;
     for (int64_t i = 0; i < expected.at("mean").size(0); ++i) {
       const auto file = path / "images" / fmt::format("{}.png", i);
-      const auto image = to_tensor(decode_image(read_file(file), file.string())).unsqueeze(0);
+      const auto image =
+          to_tensor(decode_image(read_file(file), file.string())).unsqueeze(0);
       const auto grid = model->encode(image);
       EXPECT_TRUE(close_to_fixture(grid.mean[0], expected.at("mean")[i]));
       EXPECT_TRUE(close_to_fixture(grid.logvar[0], expected.at("logvar")[i]));
       const auto decoded = to_image(model->decode(grid.mean)[0]);
-      const auto want = expected.at("decoded_uint8")[i].permute({1, 2, 0}).contiguous();
+      const auto want =
+          expected.at("decoded_uint8")[i].permute({1, 2, 0}).contiguous();
       ASSERT_EQ(int64_t(decoded.pixels.size()), want.numel());
       for (int64_t p = 0; p < want.numel(); ++p)
-        ASSERT_LE(std::abs(int(decoded.pixels[size_t(p)]) - int(want.data_ptr<uint8_t>()[p])), 1);
+        ASSERT_LE(std::abs(int(decoded.pixels[size_t(p)]) -
+                           int(want.data_ptr<uint8_t>()[p])),
+                  1);
       ++num_checked;
     }
   }
   EXPECT_GT(num_checked, 0);
 }
 
-// interop.md of diffusers' Stable Diffusion VAE: 248 tensors, 83,653,863 numbers.
+// interop.md of diffusers' Stable Diffusion VAE: 248 tensors, 83,653,863
+// numbers.
 TEST(AutoencoderKL, HasTheSizeOfStableDiffusions) {
-  AutoencoderKL model(AutoencoderKLConfig{
-      .down_block_types = {4, "DownEncoderBlock2D"}, .up_block_types = {4, "UpDecoderBlock2D"},
-      .block_out_channels = {128, 256, 512, 512}, .layers_per_block = 2});
+  AutoencoderKL model(
+      AutoencoderKLConfig{.down_block_types = {4, "DownEncoderBlock2D"},
+                          .up_block_types = {4, "UpDecoderBlock2D"},
+                          .block_out_channels = {128, 256, 512, 512},
+                          .layers_per_block = 2});
   int64_t count = 0;
   for (const auto& parameter : model->parameters()) count += parameter.numel();
   EXPECT_EQ(count, 83'653'863);
@@ -95,23 +108,29 @@ TEST(AutoencoderKL, KeepsItsNumbersThroughSaveAndLoad) {
                     write_config(model->config()), weights_of(*model));
   auto loaded = load_autoencoder_kl(open_model_folder(folder.path()));
   const auto images = torch::rand({2, 1, 12, 8}) * 2 - 1;
-  EXPECT_TRUE(torch::equal(loaded->encode(images).mean, model->encode(images).mean));
+  EXPECT_TRUE(
+      torch::equal(loaded->encode(images).mean, model->encode(images).mean));
 }
 
 TEST(AutoencoderKL, RefusesSizesThatItCannotHalve) {
   AutoencoderKL model(small_config());
-  EXPECT_EQ(message_of([&] { model->encode(torch::zeros({1, 1, 9, 8})); }),
+  EXPECT_EQ(message_of([&] {
+              model->encode(torch::zeros({1, 1, 9, 8}));
+            }),
             "AutoencoderKL: height and width must be multiples of 2, got 9x8");
-  EXPECT_EQ(message_of([&] { model->encode(torch::zeros({1, 3, 8, 8})); }),
+  EXPECT_EQ(message_of([&] {
+              model->encode(torch::zeros({1, 3, 8, 8}));
+            }),
             "AutoencoderKL: images must be [*, 1, *, *], got [1, 3, 8, 8]");
 }
 
 TEST(AutoencoderKL, RefusesBlocksThatItDoesNotHave) {
   auto config = small_config();
   config.down_block_types[0] = "AttnDownEncoderBlock2D";
-  EXPECT_EQ(message_of([&] { AutoencoderKL{config}; }),
-            "AutoencoderKL: down_block_types must be one of DownEncoderBlock2D, got "
-            "AttnDownEncoderBlock2D");
+  EXPECT_EQ(
+      message_of([&] { AutoencoderKL{config}; }),
+      "AutoencoderKL: down_block_types must be one of DownEncoderBlock2D, got "
+      "AttnDownEncoderBlock2D");
   config = small_config();
   config.norm_num_groups = 5;
   EXPECT_THROW(AutoencoderKL{config}, ConfigError);

@@ -9,21 +9,26 @@
 namespace calotype {
 namespace {
 
-// Two images of four values, one latent number each with KL (1 + 1 - 1 - 0) / 2 = 0.5.
+// Two images of four values, one latent number each with KL (1 + 1 - 1 - 0) / 2
+// = 0.5.
 struct Case {
   at::Tensor images = torch::zeros({2, 1, 2, 2});
   at::Tensor decoded = torch::full({2, 1, 2, 2}, 0.5f);
-  LatentGrid posterior{.mean = torch::ones({2, 1, 1, 1}), .logvar = torch::zeros({2, 1, 1, 1})};
+  LatentGrid posterior{.mean = torch::ones({2, 1, 1, 1}),
+                       .logvar = torch::zeros({2, 1, 1, 1})};
 
   double total(const VaeLossConfig& config, int64_t step = 0) const {
-    return vae_loss(config, images, decoded, posterior, step).total.item<double>();
+    return vae_loss(config, images, decoded, posterior, step)
+        .total.item<double>();
   }
 };
 
 TEST(VaeLoss, IsTheSumThatTheHeaderStates) {
   const Case c;
-  EXPECT_NEAR(c.total({.reconstruction = "mse", .kl_weight = 2}), 0.25 + 2 * 0.5 / 4, 1e-6);
-  EXPECT_NEAR(c.total({.reconstruction = "l1", .kl_weight = 2}), 0.5 + 2 * 0.5 / 4, 1e-6);
+  EXPECT_NEAR(c.total({.reconstruction = "mse", .kl_weight = 2}),
+              0.25 + 2 * 0.5 / 4, 1e-6);
+  EXPECT_NEAR(c.total({.reconstruction = "l1", .kl_weight = 2}),
+              0.5 + 2 * 0.5 / 4, 1e-6);
 }
 
 TEST(VaeLoss, AnnealsTheDivergenceLinearly) {
@@ -49,17 +54,24 @@ TEST(VaeLoss, RefusesWhatItCannotMean) {
   EXPECT_THROW((VaeLossConfig{.reconstruction = "l3"}.validate()), ConfigError);
   EXPECT_THROW((VaeLossConfig{.kl_weight = -1}.validate()), ConfigError);
   const Case c;
-  EXPECT_THROW(vae_loss({}, c.images, c.decoded, {.mean = c.posterior.mean}, 0), ShapeError);
+  EXPECT_THROW(vae_loss({}, c.images, c.decoded, {.mean = c.posterior.mean}, 0),
+               ShapeError);
 }
 
 TEST(VaeTraining, DrawsDependOnSeedSampleAndStepAlone) {
   torch::manual_seed(1);
-  AutoencoderKL model(AutoencoderKLConfig{.in_channels = 1, .out_channels = 1,
-                                          .block_out_channels = {8}, .norm_num_groups = 4});
+  AutoencoderKL model(AutoencoderKLConfig{.in_channels = 1,
+                                          .out_channels = 1,
+                                          .block_out_channels = {8},
+                                          .norm_num_groups = 4});
   VaeTraining training(model.ptr(), {});
-  const Batch batch{.data = torch::rand({2, 1, 4, 4}), .samples = torch::tensor({5, 9}),
-                    .seed = 3, .step = 7};
-  const auto loss = [&](const Batch& b) { return training.losses(b).total.item<double>(); };
+  const Batch batch{.data = torch::rand({2, 1, 4, 4}),
+                    .samples = torch::tensor({5, 9}),
+                    .seed = 3,
+                    .step = 7};
+  const auto loss = [&](const Batch& b) {
+    return training.losses(b).total.item<double>();
+  };
   EXPECT_EQ(loss(batch), loss(batch));
   auto later = batch;
   later.step = 8;
