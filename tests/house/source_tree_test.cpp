@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 
-#include "core/files.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -23,8 +23,8 @@ fs::path root() {
 class SmallTree : public testing::Test {
  protected:
   void add(const std::string& path, const std::string& text) {
-    make_folder((folder_ / path).parent_path());
-    write_file_atomic(folder_ / path, text);
+    fs::create_directories((folder_ / path).parent_path());
+    std::ofstream(folder_ / path) << text;
   }
   const fs::path& tree() const { return folder_.path(); }
 
