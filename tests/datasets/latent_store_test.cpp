@@ -138,7 +138,7 @@ TEST(LatentStore, GathersAnyRowsOfABucketInAnyOrder) {
   ASSERT_EQ(reader.buckets().size(), 2u);
   EXPECT_THAT(reader.info().grid_shapes,
               ElementsAre(ElementsAre(2, 4, 3), ElementsAre(2, 2, 3)));
-  EXPECT_EQ(reader.buckets()[0].size(), 10u);
+  EXPECT_EQ(reader.buckets()[0].size(), 12u);
   for (size_t b = 0; b < 2; ++b) {
     const auto bucket = at::tensor(reader.buckets()[b]);
     const auto picked =

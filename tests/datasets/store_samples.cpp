@@ -51,7 +51,7 @@ void append_missing(StoreWriter& writer, int64_t count, int64_t batch,
   };
   for (int64_t index = 0; index < count; ++index) {
     if (stored[size_t(index)]) continue;
-    const int64_t height = mixed && index % 3 == 0 ? 4 : 2;
+    const int64_t height = mixed && index % 5 % 3 == 0 ? 4 : 2;
     auto& rows = waiting[height];
     rows.push_back(sample_rows(index, 1, height));
     if (int64_t(rows.size()) == batch) flush(rows);

@@ -20,7 +20,8 @@ StoreRows sample_rows(int64_t first, int64_t count, int64_t height = 2,
                       const std::string& kind = "moments");
 
 /// Appends every index of [0, count) that is not stored yet in batches of
-/// `batch`; indices that divide by 3 have a taller grid if `mixed`.
+/// `batch`. If `mixed`, indices that leave 0 or 3 when divided by 5 have a
+/// taller grid: then shards of both shapes end at different places.
 void append_missing(StoreWriter& writer, int64_t count, int64_t batch = 4,
                     bool mixed = false);
 
