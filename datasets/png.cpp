@@ -25,8 +25,16 @@ PngHeader read_header(Bytes data, const std::string& where) {
   const PngHeader header{read_big_endian_32(&data[0]),
                          read_big_endian_32(&data[4]), data[8], data[9],
                          data[12] == 1};
-  if (!std::has_single_bit(header.bits) || header.bits > 16)
-    fail_damaged(where, "PNG", fmt::format("{} bits a sample", header.bits));
+  // PNG section 11.2.1: grey has 1 to 16 bits, a palette 1 to 8, others 8
+  // or 16.
+  const int least =
+      header.color_type == 0 || header.color_type == kPalette ? 1 : 8;
+  const int most = header.color_type == kPalette ? 8 : 16;
+  if (!std::has_single_bit(header.bits) || header.bits < least ||
+      header.bits > most)
+    fail_damaged(where, "PNG",
+                 fmt::format("color type {} with {} bits a sample",
+                             header.color_type, header.bits));
   return header;
 }
 
@@ -121,7 +129,7 @@ Image decode_png(Bytes bytes, const std::string& where,
   check_pixel_data(chunks, header, where);
 
   Image image;
-  if (header.color_type == kPalette && header.bits <= 8)
+  if (header.color_type == kPalette)
     image =
         decode_with_stb(with_whole_palette(chunks, header.bits), false, where);
   else

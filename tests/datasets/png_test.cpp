@@ -140,6 +140,17 @@ TEST(Png, ABombIsRefusedByItsHeader) {
               HasSubstr("0x1"));
 }
 
+TEST(Png, HeadersThatPngDoesNotKnowAreRefused) {
+  EXPECT_EQ(problem_of(make_png({.bits = 2, .color_type = 4, .rows = {0, 0}})),
+            "a.png: damaged PNG (color type 4 with 2 bits a sample)");
+  for (const uint8_t bits : {0, 3, 16, 32})
+    EXPECT_THAT(
+        problem_of(make_png({.bits = bits, .color_type = 3, .rows = {0, 0}})),
+        HasSubstr("color type 3 with"));
+  EXPECT_THAT(problem_of(make_png({.color_type = 5, .rows = {0, 0}})),
+              HasSubstr("color type 5"));
+}
+
 TEST(Png, PixelsBeyondTheHeaderAreRefused) {
   EXPECT_THAT(problem_of(make_png({.rows = FileBytes(10'000'000)})),
               HasSubstr("more than 2 bytes of pixels"));
