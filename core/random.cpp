@@ -40,6 +40,40 @@ void fill_normal(float* out, int64_t count, const Draw& draw) {
   }
 }
 
+void fill_uniform(float* out, int64_t count, const Draw& draw) {
+  constexpr double kLargest = 1 - 0x1p-24;  // what is nearer to 1 rounds to 1
+  for (int64_t i = 0; i < count; i += 4) {
+    const auto words = philox(counter_of(draw, uint32_t(i / 4)), draw.seed);
+    for (int64_t j = i; j < std::min(i + 4, count); ++j)
+      out[j] = float(std::min(to_unit(words[size_t(j - i)]), kLargest));
+  }
+}
+
+/// [N, sample_shape...], row k by `fill` for the draw of sample samples[k].
+template <class Fill>
+at::Tensor filled_rows(const char* where, at::IntArrayRef sample_shape,
+                       const at::Tensor& samples, const Draw& draw,
+                       Fill&& fill) {
+  check_shape(where, "samples", samples, {-1});
+  const auto rows = samples.size(0);
+  std::vector<int64_t> shape{rows};
+  shape.insert(shape.end(), sample_shape.begin(), sample_shape.end());
+  auto out = at::empty(shape, at::kFloat);
+  if (out.numel() == 0) return out;
+  const auto row_size = out.numel() / rows;
+  const auto index = samples.to(at::kCPU, at::kLong).contiguous();
+  const auto* sample = index.data_ptr<int64_t>();
+  auto* data = out.data_ptr<float>();
+  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      auto of_row = draw;
+      of_row.sample = uint64_t(sample[i]);
+      fill(data + i * row_size, row_size, of_row);
+    }
+  });
+  return out;
+}
+
 }  // namespace
 
 std::array<uint32_t, 4> philox(std::array<uint32_t, 4> c, uint64_t key) {
@@ -68,36 +102,14 @@ int64_t uniform_index(const Draw& draw, int64_t count) {
 
 at::Tensor normal_rows(at::IntArrayRef sample_shape, const at::Tensor& samples,
                        uint64_t seed, Stream stream, uint32_t step) {
-  check_shape("normal_rows", "samples", samples, {-1});
-  const auto rows = samples.size(0);
-  std::vector<int64_t> shape{rows};
-  shape.insert(shape.end(), sample_shape.begin(), sample_shape.end());
-  auto out = at::empty(shape, at::kFloat);
-  if (out.numel() == 0) return out;
-  const auto row_size = out.numel() / rows;
-  const auto index = samples.to(at::kCPU, at::kLong).contiguous();
-  const auto* sample = index.data_ptr<int64_t>();
-  auto* data = out.data_ptr<float>();
-  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      fill_normal(data + i * row_size, row_size,
-                  {seed, stream, uint64_t(sample[i]), step});
-  });
-  return out;
+  return filled_rows("normal_rows", sample_shape, samples,
+                     {seed, stream, 0, step}, fill_normal);
 }
 
-at::Tensor uniform_rows(const at::Tensor& samples, uint64_t seed, Stream stream,
-                        uint32_t step) {
-  check_shape("uniform_rows", "samples", samples, {-1});
-  const auto index = samples.to(at::kCPU, at::kLong).contiguous();
-  auto out = at::empty({index.size(0)}, at::kFloat);
-  constexpr double kLargest = 1 - 0x1p-24;  // what is nearer to 1 rounds to 1
-  for (int64_t i = 0; i < index.size(0); ++i) {
-    const auto sample = uint64_t(index.data_ptr<int64_t>()[i]);
-    out.data_ptr<float>()[i] =
-        float(std::min(uniform({seed, stream, sample, step}), kLargest));
-  }
-  return out;
+at::Tensor uniform_rows(at::IntArrayRef sample_shape, const at::Tensor& samples,
+                        uint64_t seed, Stream stream, uint32_t step) {
+  return filled_rows("uniform_rows", sample_shape, samples,
+                     {seed, stream, 0, step}, fill_uniform);
 }
 
 Permutation::Permutation(int64_t size, uint64_t seed, uint32_t epoch)

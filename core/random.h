@@ -23,6 +23,11 @@ enum class Stream : uint32_t {
   kSamplerNoise,   // what a stochastic sampler adds on the way
   kSynthetic,      // drawn test images
   kWeights,        // initial weights
+  kCorruption,     // what a denoising autoencoder's input suffers
+  kMask,           // which patches are hidden
+  kBinarize,       // grey values to black or white
+  kProbe,          // directions of a stochastic trace estimate
+  kPrior,          // codes drawn from the prior
 };
 
 /// Four 32-bit words from a 128-bit counter and a 64-bit key.
@@ -47,9 +52,9 @@ int64_t uniform_index(const Draw& draw, int64_t count);
 at::Tensor normal_rows(at::IntArrayRef sample_shape, const at::Tensor& samples,
                        uint64_t seed, Stream stream, uint32_t step = 0);
 
-/// Float tensor [N] of numbers in (0,1), one per sample, on the CPU.
-at::Tensor uniform_rows(const at::Tensor& samples, uint64_t seed, Stream stream,
-                        uint32_t step = 0);
+/// The same with numbers in (0,1): [N, sample_shape...].
+at::Tensor uniform_rows(at::IntArrayRef sample_shape, const at::Tensor& samples,
+                        uint64_t seed, Stream stream, uint32_t step = 0);
 
 /// A permutation of [0, size) that is a function of (seed, epoch) and costs no
 /// memory: a Feistel network over the next power of four, walked until it lands

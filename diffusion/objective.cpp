@@ -57,7 +57,7 @@ at::Tensor Objective::draw_labels(const Batch& batch,
                                   int64_t num_classes) const {
   const auto labels = with_null_class(batch.labels, num_classes);
   if (!labels.defined()) return labels;
-  const auto hidden = uniform_rows(batch.samples, batch.seed,
+  const auto hidden = uniform_rows({}, batch.samples, batch.seed,
                                    Stream::kLabelDropout, uint32_t(batch.step))
                           .lt(config_.label_dropout)
                           .to(labels.device());

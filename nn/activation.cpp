@@ -7,12 +7,16 @@
 
 namespace calotype {
 
-Activation parse_activation(const std::string& name) {
-  check_one_of("config", "act_fn", name,
-               {"silu", "swish", "mish", "gelu", "relu"});
+Activation parse_activation(const std::string& name, const char* key) {
+  check_one_of(
+      "config", key, name,
+      {"silu", "swish", "mish", "gelu", "relu", "tanh", "sigmoid", "none"});
   if (name == "mish") return Activation::kMish;
   if (name == "gelu") return Activation::kGelu;
   if (name == "relu") return Activation::kRelu;
+  if (name == "tanh") return Activation::kTanh;
+  if (name == "sigmoid") return Activation::kSigmoid;
+  if (name == "none") return Activation::kNone;
   return Activation::kSilu;
 }
 
@@ -24,6 +28,12 @@ at::Tensor activate(Activation activation, const at::Tensor& x) {
       return torch::gelu(x);
     case Activation::kRelu:
       return torch::relu(x);
+    case Activation::kTanh:
+      return torch::tanh(x);
+    case Activation::kSigmoid:
+      return torch::sigmoid(x);
+    case Activation::kNone:
+      return x;
     case Activation::kSilu:
       break;
   }

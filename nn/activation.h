@@ -7,11 +7,14 @@
 
 namespace calotype {
 
-/// The activations that diffusers' act_fn names.
-enum class Activation { kSilu, kMish, kGelu, kRelu };
+/// The activations that diffusers' act_fn names, and those of classical
+/// autoencoders.
+enum class Activation { kSilu, kMish, kGelu, kRelu, kTanh, kSigmoid, kNone };
 
-/// silu (or swish), mish, gelu, relu. Throws ConfigError.
-Activation parse_activation(const std::string& name);
+/// silu (or swish), mish, gelu, relu, tanh, sigmoid, none. Throws ConfigError,
+/// which calls the setting `key`.
+Activation parse_activation(const std::string& name,
+                            const char* key = "act_fn");
 
 at::Tensor activate(Activation activation, const at::Tensor& x);
 

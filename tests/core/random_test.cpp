@@ -123,7 +123,7 @@ TEST(NormalRows, RefuseSamplesThatAreNoList) {
 
 TEST(Uniform, FillsTheOpenIntervalEvenly) {
   const auto draws =
-      uniform_rows(at::arange(100'000, at::kLong), 3, Stream::kTimestep);
+      uniform_rows({}, at::arange(100'000, at::kLong), 3, Stream::kTimestep);
   EXPECT_GT(draws.min().item<float>(), 0);
   EXPECT_LT(draws.max().item<float>(), 1);
   EXPECT_LT(draws.min().item<float>(), 1e-4);
@@ -137,7 +137,7 @@ TEST(Uniform, FillsTheOpenIntervalEvenly) {
 // This sample's draw is 1 - 2^-27, which as a float would be 1.
 TEST(Uniform, NeverRoundsUpToOne) {
   const auto sample = at::full({1}, 64'456'004, at::kLong);
-  EXPECT_EQ(uniform_rows(sample, 3, Stream::kTimestep).item<float>(),
+  EXPECT_EQ(uniform_rows({}, sample, 3, Stream::kTimestep).item<float>(),
             1 - 0x1p-24f);
 }
 
