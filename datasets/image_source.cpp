@@ -4,6 +4,8 @@
 
 #include <charconv>
 #include <optional>
+#include <sstream>
+#include <utility>
 
 #include "core/error.h"
 #include "datasets/folder_walk.h"
@@ -11,7 +13,7 @@
 #include "datasets/idx_file.h"
 #include "datasets/image_folder.h"
 #include "datasets/printable.h"
-#include "datasets/sliced_source.h"
+#include "datasets/subset_source.h"
 #include "datasets/synthetic.h"
 
 namespace calotype {
@@ -29,25 +31,44 @@ std::optional<int64_t> parse_number(std::string_view text) {
   return value;
 }
 
-/// What stands ahead of a final "[A:B]", and A and B, each of which may be left
-/// out.
-struct Slice {
-  std::string whole;
-  std::optional<int64_t> begin, end;
-};
-
-std::optional<Slice> parse_slice(const std::string& spec) {
+/// "SPEC[inside]" as its two parts.
+std::optional<std::pair<std::string, std::string>> parse_suffix(
+    const std::string& spec) {
   const auto bracket = spec.rfind('[');
   if (bracket == std::string::npos || !spec.ends_with(']')) return {};
-  const auto range = spec.substr(bracket + 1, spec.size() - bracket - 2);
-  const auto colon = range.find(':');
+  return {{spec.substr(0, bracket),
+           spec.substr(bracket + 1, spec.size() - bracket - 2)}};
+}
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');)
+    parts.push_back(part);
+  return parts;
+}
+
+/// The part of a source that "[A:B]", "[class=NAME,...]" or "[class!=NAME,...]"
+/// keeps; null if `inside` is none of these.
+std::unique_ptr<ImageSource> open_part(const std::string& whole,
+                                       const std::string& inside,
+                                       const std::string& spec,
+                                       const ImageLimits& limits) {
+  for (const bool all_others : {false, true}) {
+    const std::string_view key = all_others ? "class!=" : "class=";
+    if (inside.starts_with(key))
+      return select_classes(open_source(whole, limits),
+                            split_at_commas(inside.substr(key.size())),
+                            all_others, spec);
+  }
+  const auto colon = inside.find(':');
   if (colon == std::string::npos) return {};
-  const auto first = range.substr(0, colon), second = range.substr(colon + 1);
-  Slice slice{spec.substr(0, bracket), parse_number(first),
-              parse_number(second)};
-  if ((!slice.begin && !first.empty()) || (!slice.end && !second.empty()))
-    return {};
-  return slice;
+  const auto first = inside.substr(0, colon), second = inside.substr(colon + 1);
+  const auto begin = parse_number(first), end = parse_number(second);
+  if ((!begin && !first.empty()) || (!end && !second.empty())) return {};
+  const std::shared_ptr<const ImageSource> source = open_source(whole, limits);
+  return make_slice(source, begin.value_or(0), end.value_or(source->size()),
+                    spec);
 }
 
 std::unique_ptr<ImageSource> open_synthetic(const std::string& numbers,
@@ -95,12 +116,9 @@ std::unique_ptr<ImageSource> open_source(const std::string& spec,
                                          const ImageLimits& limits) {
   std::error_code ignored;
   if (fs::exists(spec, ignored)) return open_path(spec, spec, limits);
-  if (const auto slice = parse_slice(spec)) {
-    const std::shared_ptr<const ImageSource> whole =
-        open_source(slice->whole, limits);
-    return make_slice(whole, slice->begin.value_or(0),
-                      slice->end.value_or(whole->size()), spec);
-  }
+  if (const auto suffix = parse_suffix(spec))
+    if (auto part = open_part(suffix->first, suffix->second, spec, limits))
+      return part;
   if (const auto split = after(spec, "fashion-mnist:"))
     return open_fashion_mnist(*split, spec, limits);
   if (const auto numbers = after(spec, "synthetic:"))

@@ -1,6 +1,10 @@
-#include "datasets/sliced_source.h"
+#include "datasets/subset_source.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -8,32 +12,31 @@
 namespace calotype {
 namespace {
 
-class SlicedSource : public ImageSource {
+class SubsetSource : public ImageSource {
  public:
-  SlicedSource(std::shared_ptr<const ImageSource> whole, int64_t begin,
-               int64_t end, std::string spec)
+  SubsetSource(std::shared_ptr<const ImageSource> whole,
+               std::vector<int64_t> indices, std::string what, std::string spec)
       : whole_(std::move(whole)),
-        begin_(begin),
-        end_(end),
+        indices_(std::move(indices)),
+        what_(std::move(what)),
         spec_(std::move(spec)) {}
 
-  int64_t size() const override { return end_ - begin_; }
+  int64_t size() const override { return int64_t(indices_.size()); }
   SourceImage load(int64_t index) const override {
-    return whole_->load(begin_ + index);
+    return whole_->load(indices_[size_t(index)]);
   }
   std::string name(int64_t index) const override {
-    return whole_->name(begin_ + index);
+    return whole_->name(indices_[size_t(index)]);
   }
   int64_t label(int64_t index) const override {
-    return whole_->label(begin_ + index);
+    return whole_->label(indices_[size_t(index)]);
   }
   std::vector<std::string> class_names() const override {
     return whole_->class_names();
   }
   std::string spec() const override { return spec_; }
   std::string fingerprint() const override {
-    return hex64(
-        xxh64(fmt::format("{}[{}:{}]", whole_->fingerprint(), begin_, end_)));
+    return hex64(xxh64(fmt::format("{}[{}]", whole_->fingerprint(), what_)));
   }
   std::vector<std::string> ignored_files() const override {
     return whole_->ignored_files();
@@ -41,8 +44,8 @@ class SlicedSource : public ImageSource {
 
  private:
   std::shared_ptr<const ImageSource> whole_;
-  int64_t begin_, end_;
-  std::string spec_;
+  std::vector<int64_t> indices_;
+  std::string what_, spec_;
 };
 
 }  // namespace
@@ -54,7 +57,36 @@ std::unique_ptr<ImageSource> make_slice(
     throw ConfigError(
         fmt::format("{}: expected 0 <= A < B <= {} in [A:B], got [{}:{}]", spec,
                     whole->size(), begin, end));
-  return std::make_unique<SlicedSource>(std::move(whole), begin, end, spec);
+  std::vector<int64_t> indices(size_t(end - begin));
+  std::iota(indices.begin(), indices.end(), begin);
+  return std::make_unique<SubsetSource>(std::move(whole), std::move(indices),
+                                        fmt::format("{}:{}", begin, end), spec);
+}
+
+std::unique_ptr<ImageSource> select_classes(
+    std::shared_ptr<const ImageSource> whole,
+    const std::vector<std::string>& names, bool all_others,
+    const std::string& spec) {
+  const auto known = whole->class_names();
+  for (const auto& name : names)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw ConfigError(fmt::format(
+          "{}: has no class \"{}\"; it has {}", spec, name,
+          known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", "))));
+  std::vector<int64_t> indices;
+  for (int64_t i = 0; i < whole->size(); ++i) {
+    const auto label = whole->label(i);
+    const bool named =
+        label >= 0 && std::find(names.begin(), names.end(),
+                                known[size_t(label)]) != names.end();
+    if (named != all_others) indices.push_back(i);
+  }
+  if (indices.empty())
+    throw ConfigError(fmt::format("{}: no image is left", spec));
+  return std::make_unique<SubsetSource>(
+      std::move(whole), std::move(indices),
+      fmt::format("class{}={}", all_others ? "!" : "", fmt::join(names, ",")),
+      spec);
 }
 
 }  // namespace calotype
