@@ -54,7 +54,7 @@ CalotypeClassifierImpl::CalotypeClassifierImpl(
       register_module("head", nn::Linear(in * size * size, config.num_classes));
 }
 
-at::Tensor CalotypeClassifierImpl::forward(const at::Tensor& images) {
+at::Tensor CalotypeClassifierImpl::last_block(const at::Tensor& images) {
   const auto size = config_.sample_size;
   check_shape("classifier", "images", images,
               {-1, config_.in_channels, size, size});
@@ -64,7 +64,15 @@ at::Tensor CalotypeClassifierImpl::forward(const at::Tensor& images) {
     if (block > 0) x = at::max_pool2d(x, 2);
     x = at::relu(norms_[block]->forward(x));
   }
-  return head_->forward(x.flatten(1));
+  return x;
+}
+
+at::Tensor CalotypeClassifierImpl::forward(const at::Tensor& images) {
+  return head_->forward(last_block(images).flatten(1));
+}
+
+at::Tensor CalotypeClassifierImpl::features(const at::Tensor& images) {
+  return last_block(images).mean({2, 3});
 }
 
 at::Tensor CalotypeClassifierImpl::classify(const at::Tensor& images) {

@@ -43,12 +43,18 @@ class CalotypeClassifierImpl : public torch::nn::Module {
   /// ShapeError.
   at::Tensor forward(const at::Tensor& images);
 
+  /// What the last block puts out, averaged over the grid: [N,
+  /// channels.back()]. The features in which sets of images are compared.
+  at::Tensor features(const at::Tensor& images);
+
   /// The likeliest class of each image, int64 [N]; records no gradient.
   at::Tensor classify(const at::Tensor& images);
 
   const CalotypeClassifierConfig& config() const { return config_; }
 
  private:
+  at::Tensor last_block(const at::Tensor& images);  // [N,channels,h,w]
+
   CalotypeClassifierConfig config_;
   std::vector<torch::nn::Conv2d> convs_;
   std::vector<torch::nn::GroupNorm> norms_;

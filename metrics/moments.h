@@ -1,0 +1,54 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace calotype {
+
+/// Mean and covariance of rows that come in batches, in double: memory does not
+/// grow with their number. Batches are merged as they are (Chan et al.,
+/// "Updating Formulae and a Pairwise Algorithm", 1979), so that a large mean
+/// does not eat the digits of the covariance.
+class Moments {
+ public:
+  /// `rows`: [N,F]. Throws ShapeError for another width than before.
+  void add(const at::Tensor& rows);
+
+  int64_t count() const { return count_; }
+  const at::Tensor& mean() const { return mean_; }  // [F] double
+
+  /// [F,F] double, divided by count - 1. Throws ConfigError for fewer than 2
+  /// rows.
+  at::Tensor covariance() const;
+
+ private:
+  int64_t count_ = 0;
+  at::Tensor mean_, scatter_;
+};
+
+/// The Fréchet distance of the Gaussians with these moments,
+/// |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) (Dowson and Landau, Journal of
+/// Multivariate Analysis 12, 1982; arXiv:1706.08500, equation 6). By symmetric
+/// eigenvalues: never complex, not negative beyond rounding, finite for
+/// singular covariances.
+double frechet_distance(const Moments& a, const Moments& b);
+
+/// The directions of largest variance.
+struct PrincipalComponents {
+  at::Tensor mean;        // [F] double
+  at::Tensor directions;  // [k,F] double, orthonormal, largest variance first
+  at::Tensor variances;   // [k] double
+  double total_variance = 0;
+
+  /// Rows [N,F] -> [N,k] double.
+  at::Tensor project(const at::Tensor& rows) const;
+
+  /// The nearest rows of the subspace, [N,F] double.
+  at::Tensor reconstruct(const at::Tensor& rows) const;
+};
+
+/// Throws ConfigError unless 1 <= k <= F.
+PrincipalComponents principal_components(const Moments& moments, int64_t k);
+
+}  // namespace calotype
