@@ -38,6 +38,11 @@ class Trainable {
   /// The network whose parameters are trained and saved.
   virtual torch::nn::Module& module() = 0;
 
+  /// Names of the parameters that step `step` may change; empty: all of them.
+  virtual std::vector<std::string> trained_parameters(int64_t) const {
+    return {};
+  }
+
   /// Images or latents that show how far training is (fixed inputs, fixed
   /// noise), or an undefined tensor. Called with the averaged weights in place.
   virtual at::Tensor preview(const Batch& batch) = 0;

@@ -22,8 +22,21 @@ AdamW::AdamW(const AdamWConfig& config, const at::Tensor& values)
       second_moment_(torch::zeros_like(values)) {}
 
 void AdamW::step(at::Tensor& values, const at::Tensor& gradients,
-                 double learning_rate, int64_t step) {
+                 double learning_rate, int64_t step, const at::Tensor& mask) {
   const torch::NoGradGuard no_grad;
+  if (mask.defined()) {
+    const auto move = [&](at::Tensor& all, const at::Tensor& moved) {
+      all.copy_(torch::where(mask, moved, all));
+    };
+    auto moved = *this;
+    moved.first_moment_ = first_moment_.clone();
+    moved.second_moment_ = second_moment_.clone();
+    auto moved_values = values.clone();
+    moved.step(moved_values, gradients, learning_rate, step);
+    move(values, moved_values);
+    move(first_moment_, moved.first_moment_);
+    return move(second_moment_, moved.second_moment_);
+  }
   const double correction1 = 1 - std::pow(config_.beta1, double(step));
   const double correction2 = 1 - std::pow(config_.beta2, double(step));
   values.mul_(1 - learning_rate * config_.weight_decay);

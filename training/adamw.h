@@ -29,9 +29,11 @@ class AdamW {
  public:
   AdamW(const AdamWConfig& config, const at::Tensor& values);
 
-  /// Changes `values` in place. `step` counts from 1.
+  /// Changes `values` in place. `step` counts from 1. Where `mask` (bool, as
+  /// `values`; undefined: everywhere) is false, neither values nor moments
+  /// move.
   void step(at::Tensor& values, const at::Tensor& gradients,
-            double learning_rate, int64_t step);
+            double learning_rate, int64_t step, const at::Tensor& mask = {});
 
   at::Tensor& first_moment() { return first_moment_; }
   at::Tensor& second_moment() { return second_moment_; }

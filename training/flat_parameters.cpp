@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace calotype {
@@ -51,6 +53,20 @@ std::map<std::string, at::Tensor> FlatParameters::by_name(
   for (const auto& slice : slices_)
     parts[slice.name] = view_of(flat, slice.offset, slice.shape);
   return parts;
+}
+
+at::Tensor FlatParameters::mask_of(
+    const std::vector<std::string>& names) const {
+  const auto mask = torch::zeros_like(values_, torch::kBool);
+  for (const auto& name : names) {
+    const auto slice =
+        std::find_if(slices_.begin(), slices_.end(),
+                     [&](const Slice& s) { return s.name == name; });
+    if (slice == slices_.end())
+      throw ShapeError("FlatParameters: no parameter is called " + name);
+    view_of(mask, slice->offset, slice->shape).fill_(true);
+  }
+  return mask;
 }
 
 std::vector<std::string> FlatParameters::names_with_bad_gradient() const {

@@ -28,6 +28,10 @@ class FlatParameters {
   /// parameter.
   std::map<std::string, at::Tensor> by_name(const at::Tensor& flat) const;
 
+  /// True in the places of the parameters called `names`: bool, as values().
+  /// Throws ShapeError for a name that is none of them.
+  at::Tensor mask_of(const std::vector<std::string>& names) const;
+
   /// Names of the parameters whose gradient holds a NaN or an infinity.
   std::vector<std::string> names_with_bad_gradient() const;
 

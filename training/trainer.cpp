@@ -142,10 +142,12 @@ Trainer::StepLosses Trainer::step() {
   if (config_.gradient_clip > 0 && losses.gradient_norm > config_.gradient_clip)
     gradients.mul_(config_.gradient_clip / losses.gradient_norm);
 
+  const auto trained = setup_.trainable->trained_parameters(step_);
   ++step_;
-  optimizer_.step(parameters_.values(), gradients,
-                  learning_rate(config_.learning_rate, step_, config_.steps),
-                  step_);
+  optimizer_.step(
+      parameters_.values(), gradients,
+      learning_rate(config_.learning_rate, step_, config_.steps), step_,
+      trained.empty() ? at::Tensor() : parameters_.mask_of(trained));
   ema_.update(parameters_.values(), step_);
   return losses;
 }
