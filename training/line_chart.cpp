@@ -20,7 +20,8 @@ constexpr double kLegendRow = 20, kLegendSwatch = 26, kLegendGap = 18;
 // Hues of early processes (cyanotype, sepia, gum prints), equally dark, so that
 // they read on white and on near-black.
 constexpr std::array kColors = {"#3b78b4", "#bd7034", "#5b9462", "#9a62a0",
-                                "#b8922e", "#2f9c95", "#c2544f", "#7d8694"};
+                                "#b8922e", "#2f9c95", "#c2544f", "#7d8694",
+                                "#6a64c8", "#8f9436", "#cf6d9d", "#4f5d3a"};
 
 struct Tick {
   double value;
@@ -188,6 +189,15 @@ std::string series_svg(const LineChart& chart, size_t index, const Axis& across,
                        const Axis& up) {
   const auto& series = chart.series[index];
   std::string svg;
+  if (series.dots) {
+    svg = fmt::format("<g fill=\"{}\" fill-opacity=\"0.6\" stroke=\"none\">\n",
+                      kColors[index % kColors.size()]);
+    for (size_t i = 0; i < series.x.size(); ++i)
+      if (drawable(chart, series.x[i], series.y[i]))
+        svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2\"/>\n",
+                           across(series.x[i]), up(series.y[i]));
+    return svg + "</g>\n";
+  }
   std::vector<Point> piece;
   for (size_t i = 0; i < series.x.size(); ++i) {
     if (drawable(chart, series.x[i], series.y[i])) {
@@ -268,7 +278,8 @@ struct Frame {
 // Grid, ticks and lines. The ranges are not empty.
 std::string plot_svg(const LineChart& chart, const Frame& frame, Range x_range,
                      Range y_range) {
-  if (x_range.constant()) x_range.widen(false, 0);
+  if (x_range.constant() || chart.plane)
+    x_range.widen(false, chart.plane ? 0.04 : 0);
   y_range.widen(chart.log_y, 0.04);
   const Axis across(x_range.low, x_range.high, frame.left, frame.right, false);
   const Axis up(y_range.low, y_range.high, frame.bottom, frame.top,
@@ -285,6 +296,7 @@ std::string plot_svg(const LineChart& chart, const Frame& frame, Range x_range,
   svg += line_svg("base", frame.left, frame.bottom, frame.right, frame.bottom);
   for (const auto& tick : linear_ticks(x_range.low, x_range.high, 7)) {
     const double x = across(tick.value);
+    if (chart.plane) svg += line_svg("grid", x, frame.top, x, frame.bottom);
     svg += line_svg("base", x, frame.bottom, x, frame.bottom + 4);
     svg += text_svg(kTickText, x, frame.bottom + 18, "middle", tick.text);
   }

@@ -5,11 +5,12 @@
 
 namespace calotype {
 
-/// A named line through (x[i], y[i]) in order.
+/// A named line through (x[i], y[i]) in order, or a dot at each.
 struct LineSeries {
   std::string name;
   std::vector<double> x;  // e.g. optimizer steps
   std::vector<double> y;  // as many as x
+  bool dots = false;      // points that have no order
 };
 
 struct LineChart {
@@ -18,6 +19,7 @@ struct LineChart {
   std::string y_label = "";
   std::vector<LineSeries> series = {};
   bool log_y = false;  // logarithmic y axis; values of 0 and below leave gaps
+  bool plane = false;  // both axes are alike: grid and air in both directions
   int width = 720;     // of the viewBox, in CSS pixels
   int height = 340;
 };
