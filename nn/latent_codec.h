@@ -5,6 +5,7 @@
 #include <torch/nn/module.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/latent_grid.h"
@@ -25,6 +26,13 @@ class LatentCodec {
   virtual int64_t image_channels() const = 0;   // C
   virtual int64_t latent_channels() const = 0;  // D
   virtual int64_t downsample() const = 0;       // H / h
+
+  /// Whether encode() gives a log-variance.
+  virtual bool has_variance() const = 0;
+
+  /// H and W of the only images that it takes (fully connected networks do);
+  /// nothing: any multiple of downsample().
+  virtual std::optional<int64_t> fixed_size() const { return {}; }
 
   virtual torch::nn::Module& module() = 0;
 };

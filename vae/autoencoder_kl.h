@@ -78,6 +78,7 @@ class AutoencoderKLImpl : public torch::nn::Module, public LatentCodec {
   int64_t image_channels() const override { return config_.in_channels; }
   int64_t latent_channels() const override { return config_.latent_channels; }
   int64_t downsample() const override;
+  bool has_variance() const override { return true; }
   torch::nn::Module& module() override { return *this; }
   const AutoencoderKLConfig& config() const { return config_; }
 

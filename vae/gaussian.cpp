@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "core/check.h"
 
 namespace calotype {
@@ -28,6 +30,11 @@ at::Tensor kl_elements(const LatentGrid& grid) {
 
 at::Tensor kl_per_sample(const LatentGrid& grid) {
   return kl_elements(grid).flatten(1).sum(1);
+}
+
+double annealed_weight(double weight, int64_t anneal_steps, int64_t step) {
+  if (anneal_steps == 0) return weight;
+  return weight * std::min(1.0, double(step) / double(anneal_steps));
 }
 
 }  // namespace calotype

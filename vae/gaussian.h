@@ -23,4 +23,8 @@ at::Tensor kl_elements(const LatentGrid& grid);
 /// The same summed over each sample's grid: [N].
 at::Tensor kl_per_sample(const LatentGrid& grid);
 
+/// The weight of the divergence at `step`: it grows linearly from 0 to `weight`
+/// over `anneal_steps` (arXiv:1511.06349, section 3.1).
+double annealed_weight(double weight, int64_t anneal_steps, int64_t step);
+
 }  // namespace calotype

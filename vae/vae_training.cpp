@@ -10,16 +10,6 @@
 #include "vae/gaussian.h"
 
 namespace calotype {
-namespace {
-
-double annealed(const VaeLossConfig& config, int64_t step) {
-  if (config.kl_anneal_steps == 0) return config.kl_weight;
-  return config.kl_weight *
-         std::min(1.0, double(step) / double(config.kl_anneal_steps));
-}
-
-}  // namespace
-
 void VaeLossConfig::validate() const {
   check_one_of("loss", "reconstruction", reconstruction, {"mse", "l1"});
   check_range("loss", "kl_weight", kl_weight, 0, 1e6);
@@ -43,7 +33,9 @@ VaeLoss vae_loss(const VaeLossConfig& config, const at::Tensor& images,
   const double values_per_image =
       double(images.numel()) / double(images.size(0));
   loss.total = loss.reconstruction +
-               charged * (annealed(config, step) / values_per_image);
+               charged * (annealed_weight(config.kl_weight,
+                                          config.kl_anneal_steps, step) /
+                          values_per_image);
   return loss;
 }
 
@@ -54,13 +46,17 @@ VaeTraining::VaeTraining(std::shared_ptr<LatentCodec> codec,
 }
 
 Losses VaeTraining::losses(const Batch& batch) {
+  // Validation is judged by the whole objective, however far annealing is.
+  const auto step = codec_->module().is_training()
+                        ? batch.step
+                        : std::max(batch.step, config_.kl_anneal_steps);
   const auto posterior = codec_->encode(batch.data);
   const auto noise =
       normal_rows(posterior.mean.sizes().slice(1), batch.samples, batch.seed,
                   Stream::kPosterior, uint32_t(batch.step));
   const auto latent = sample(posterior, noise.to(posterior.mean.device()));
-  const auto loss = vae_loss(config_, batch.data, codec_->decode(latent),
-                             posterior, batch.step);
+  const auto loss =
+      vae_loss(config_, batch.data, codec_->decode(latent), posterior, step);
   return {.total = loss.total,
           .parts = {{config_.reconstruction, loss.reconstruction},
                     {"kl", loss.kl}}};
