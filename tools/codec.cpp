@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "nn/model_folder.h"
+#include "vae/autoencoder.h"
 #include "vae/autoencoder_kl.h"
 
 namespace calotype {
@@ -19,17 +20,37 @@ std::string shown(const std::string& sha256) {
 
 LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
   const auto folder = open_model_folder(path);
-  if (folder.class_name != AutoencoderKLImpl::kClassName)
-    throw ConfigError(fmt::format("{}: expected a codec ({}), got a {}",
+  LoadedCodec loaded{.path = path,
+                     .class_name = folder.class_name,
+                     .sha256 = weights_sha256(folder)};
+  if (folder.class_name == AutoencoderKLImpl::kClassName) {
+    const auto codec = load_autoencoder_kl(folder);
+    loaded.codec = codec.ptr();
+    loaded.config = write_config(codec->config());
+  } else if (folder.class_name == CalotypeAutoencoderImpl::kClassName) {
+    const auto codec = load_calotype_autoencoder(folder);
+    loaded.codec = codec.ptr();
+    loaded.config = write_config(codec->config());
+  } else {
+    throw ConfigError(fmt::format("{}: expected a codec ({}, {}), got a {}",
                                   path.string(), AutoencoderKLImpl::kClassName,
+                                  CalotypeAutoencoderImpl::kClassName,
                                   folder.class_name));
-  auto codec = load_autoencoder_kl(folder);
-  codec->to(device);
-  return {.codec = codec.ptr(),
-          .path = path,
-          .class_name = folder.class_name,
-          .sha256 = weights_sha256(folder),
-          .config = write_config(codec->config())};
+  }
+  loaded.codec->module().to(device);
+  return loaded;
+}
+
+void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing) {
+  preprocessing.channels = codec.codec->image_channels();
+  if (const auto size = codec.codec->fixed_size()) {
+    if (preprocessing.size != 0 && preprocessing.size != *size)
+      throw ConfigError(
+          fmt::format("{}: takes images of {}x{} alone, got --size {}",
+                      codec.path.string(), *size, *size, preprocessing.size));
+    preprocessing.size = *size;
+  }
+  preprocessing.validate();
 }
 
 Json codec_record(const LoadedCodec& codec) {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/config.h"
+#include "datasets/transforms.h"
 #include "nn/latent_codec.h"
 
 namespace calotype {
@@ -21,6 +22,10 @@ struct LoadedCodec {
 
 /// Throws ConfigError if the folder holds no codec.
 LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device);
+
+/// Sets what the codec decides: channels, and the size if it takes but one.
+/// Throws ConfigError for another size.
+void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing);
 
 /// What stores and recipes say of it: class, sha256, path, config.
 Json codec_record(const LoadedCodec& codec);

@@ -5,6 +5,7 @@
 
 #include "core/config.h"
 #include "core/runtime.h"
+#include "datasets/transforms.h"
 
 namespace calotype {
 
@@ -29,8 +30,26 @@ CommandRun add_decode(CLI::App& app);
 CommandRun add_generate(CLI::App& app);
 CommandRun add_reconstruct(CLI::App& app);
 CommandRun add_evaluate(CLI::App& app);
+CommandRun add_embed(CLI::App& app);
+CommandRun add_anomaly(CLI::App& app);
+CommandRun add_denoise(CLI::App& app);
+CommandRun add_interpolate(CLI::App& app);
+CommandRun add_traverse(CLI::App& app);
+CommandRun add_project(CLI::App& app);
 CommandRun add_inspect(CLI::App& app);
 CommandRun add_verify(CLI::App& app);
 CommandRun add_demo(CLI::App& app);
+
+/// The options that commands over a set of images share.
+void add_data_options(CLI::App& app, std::string& data,
+                      Preprocessing& preprocessing, int& num_workers,
+                      bool& strict);
+void add_batch_size(CLI::App& app, int64_t& batch_size);
+
+/// A job on the heap, which the options write to and the run reads.
+template <class Job>
+std::shared_ptr<Job> new_job() {
+  return std::make_shared<Job>();
+}
 
 }  // namespace calotype

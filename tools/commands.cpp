@@ -17,14 +17,10 @@ namespace {
 constexpr const char* kDataHelp =
     "Folder of images (sub-folders are classes), one image, an IDX file, "
     "fashion-mnist:train, fashion-mnist:test or synthetic:COUNT:SIZE; [A:B] "
-    "behind it keeps "
-    "images A to B-1";
+    "behind it keeps images A to B-1, [class=NAME,...] classes, "
+    "[class!=NAME,...] all others";
 
-/// A job on the heap, which the options write to and the run reads.
-template <class Job>
-std::shared_ptr<Job> new_job() {
-  return std::make_shared<Job>();
-}
+}  // namespace
 
 void add_data_options(CLI::App& app, std::string& data,
                       Preprocessing& preprocessing, int& num_workers,
@@ -52,8 +48,6 @@ void add_batch_size(CLI::App& app, int64_t& batch_size) {
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
 }
-
-}  // namespace
 
 CommandRun add_train(CLI::App& app) {
   struct Options {
@@ -131,7 +125,9 @@ CommandRun add_decode(CLI::App& app) {
 
 CommandRun add_generate(CLI::App& app) {
   auto job = new_job<GenerateJob>();
-  app.add_option("model", job->model, "Run folder of a latent diffusion model")
+  app.add_option("model", job->model,
+                 "Run folder of a latent diffusion model, or an autoencoder "
+                 "whose prior is drawn from")
       ->required();
   app.add_option("--out", job->out,
                  "Folder of PNG files, or the store with --latents")
@@ -204,6 +200,18 @@ CommandRun add_evaluate(CLI::App& app) {
                  "Latents are rounded to it, as in a store")
       ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
       ->capture_default_str();
+  app.add_option("--reference", job->reference,
+                 "With a classifier: another set, for the Fréchet distance of "
+                 "the two in its features");
+  app.add_option("--importance-samples", job->importance_samples,
+                 "With a variational autoencoder: draws for the tighter bound "
+                 "on the log-likelihood; 0: none")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  app.add_flag("--binarize", job->binarize,
+               "With a variational autoencoder: black or white pixels, drawn, "
+               "for its bounds");
+  app.add_option("--seed", job->seed, "Of the draws")->capture_default_str();
   add_batch_size(app, job->batch_size);
   return [job](const CommandContext& context) {
     job->device = context.device;

@@ -10,8 +10,8 @@
 #include "datasets/latent_store.h"
 #include "datasets/loader.h"
 #include "datasets/store_info.h"
-#include "nn/padding.h"
 #include "tools/codec.h"
+#include "tools/round_trip.h"
 #include "tools/skipped.h"
 
 namespace calotype {
@@ -19,8 +19,9 @@ namespace {
 
 StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
                      const ImageSource& source) {
-  StoreInfo info{
-      .kind = "moments", .dtype = job.dtype, .codec = codec_record(codec)};
+  StoreInfo info{.kind = codec.codec->has_variance() ? "moments" : "latents",
+                 .dtype = job.dtype,
+                 .codec = codec_record(codec)};
   info.preprocessing = write_config(job.preprocessing);
   info.source = {{"spec", source.spec()},
                  {"fingerprint", source.fingerprint()},
@@ -46,11 +47,10 @@ int64_t aligned_rows(const EncodeJob& job) {
 
 StoreRows encode_batch(LatentCodec& codec, const ImageBatch& batch,
                        c10::Device device) {
-  const auto padded =
-      pad_to_multiple(batch.images.to(device), codec.downsample());
-  auto grid = codec.encode(padded);
+  auto grid = encode_images(codec, batch.images, device);
   grid.mean = grid.mean.to(torch::kCPU).contiguous();
-  grid.logvar = grid.logvar.to(torch::kCPU).contiguous();
+  if (grid.logvar.defined())
+    grid.logvar = grid.logvar.to(torch::kCPU).contiguous();
   return {.grid = grid,
           .labels = batch.labels,
           .indices = batch.indices,
@@ -67,8 +67,7 @@ Json encode(const EncodeJob& given) {
   check_range("encode", "--rows-per-shard", double(job.rows_per_shard), 1, 1e9);
   parse_dtype(job.dtype);
   const auto codec = load_codec(job.codec, job.device);
-  job.preprocessing.channels = codec.codec->image_channels();
-  job.preprocessing.validate();
+  fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
   const auto info = store_info(job, codec, *source);
   if (job.dry_run)

@@ -3,53 +3,105 @@
 #include <torch/torch.h>
 
 #include "core/error.h"
-#include "core/progress.h"
 #include "core/runtime.h"
-#include "core/stop_signal.h"
-#include "datasets/loader.h"
 #include "metrics/class_agreement.h"
 #include "metrics/classifier.h"
 #include "metrics/distortion.h"
+#include "metrics/moments.h"
 #include "metrics/rate.h"
 #include "nn/model_folder.h"
 #include "tools/classifier_model.h"
 #include "tools/codec.h"
+#include "tools/image_pass.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
+#include "vae/autoencoder.h"
+#include "vae/code_usage.h"
+#include "vae/evidence.h"
 
 namespace calotype {
 namespace {
 
-/// Runs `measure(batch)` over the whole set; returns the skipped images.
-template <class Measure>
-std::vector<SkippedImage> for_each_batch(
-    const EvaluateJob& job, const char* label,
-    std::shared_ptr<const ImageSource> source, Measure&& measure) {
-  Loader loader(source, job.preprocessing,
-                {.batch_size = job.batch_size,
-                 .shuffle = false,
-                 .strict = job.strict,
-                 .num_workers = job.num_workers});
-  Progress progress(label, source->size(), "images");
-  int64_t done = 0;
-  while (const auto batch = loader.next()) {
-    measure(*batch);
-    progress.update(done += batch->images.size(0));
-    throw_if_stopped();
+/// How well a variational autoencoder's code is used, and the bounds on how
+/// probable images are.
+class EvidenceReport {
+ public:
+  EvidenceReport(const EvaluateJob& job, CalotypeAutoencoderImpl& model)
+      : job_(job), model_(model) {
+    if ((job.importance_samples > 0 || job.binarize) &&
+        !has_likelihood(model.reconstruction()))
+      throw ConfigError(fmt::format(
+          "evaluate: --importance-samples and --binarize need a model with "
+          "reconstruction bce or gaussian, got {}",
+          model.config().reconstruction));
   }
-  return loader.skipped();
-}
+
+  void add(const ImageBatch& batch) {
+    const torch::InferenceMode inference;
+    auto images = batch.images.to(job_.device);
+    if (job_.binarize) images = binarize(images, batch.indices, job_.seed, 0);
+    const auto posterior = model_.encode(images);
+    usage_.add(posterior);
+    values_per_image_ = images[0].numel();
+    if (!has_likelihood(model_.reconstruction())) return;
+    elbo_ += evidence_lower_bound(model_, images, posterior, batch.indices,
+                                  job_.seed)
+                 .sum()
+                 .item<double>();
+    if (job_.importance_samples > 0)
+      bound_ +=
+          importance_weighted_bound(model_, images, posterior, batch.indices,
+                                    job_.seed, job_.importance_samples)
+              .sum()
+              .item<double>();
+  }
+
+  void write(Json& result) const {
+    const auto count = double(usage_.num_images());
+    result["kl_nats"] = usage_.kl_nats();
+    result["active_units"] = usage_.num_active();
+    if (has_likelihood(model_.reconstruction())) {
+      result["binarized"] = job_.binarize;
+      result["elbo_nats"] = elbo_ / count;
+      result["elbo_bits_per_dim"] =
+          bits_per_dim(elbo_ / count, values_per_image_);
+    }
+    if (job_.importance_samples > 0) {
+      result["importance_samples"] = job_.importance_samples;
+      result["importance_weighted_bound_nats"] = bound_ / count;
+      result["importance_weighted_bits_per_dim"] =
+          bits_per_dim(bound_ / count, values_per_image_);
+    }
+    result["kl_per_number"] = usage_.kl_per_number();
+  }
+
+ private:
+  const EvaluateJob& job_;
+  CalotypeAutoencoderImpl& model_;
+  CodeUsage usage_;
+  double elbo_ = 0, bound_ = 0;
+  int64_t values_per_image_ = 1;
+};
 
 Json evaluate_codec(EvaluateJob job,
                     std::shared_ptr<const ImageSource> source) {
   const auto codec = load_codec(job.model, job.device);
-  job.preprocessing.channels = codec.codec->image_channels();
+  fit_preprocessing(codec, job.preprocessing);
   const auto dtype = parse_dtype(job.dtype);
+  auto* autoencoder = dynamic_cast<CalotypeAutoencoderImpl*>(codec.codec.get());
+  std::optional<EvidenceReport> evidence;
+  if (autoencoder && codec.codec->has_variance())
+    evidence.emplace(job, *autoencoder);
+  else if (job.importance_samples > 0 || job.binarize)
+    throw ConfigError(
+        job.model.string() +
+        ": --importance-samples and --binarize need a variational "
+        "CalotypeAutoencoder");
   Distortion distortion;
   double model_s = 0;
   int64_t num_pixels = 0, stored_bytes = 0;
-  const auto skipped =
-      for_each_batch(job, "evaluate", source, [&](const ImageBatch& batch) {
+  const auto pass =
+      for_each_batch(job, "evaluate", source, 0, [&](const ImageBatch& batch) {
         const double begin = monotonic_s();
         const auto decoded =
             round_trip(*codec.codec, batch.images, job.device, dtype);
@@ -63,6 +115,7 @@ Json evaluate_codec(EvaluateJob job,
                         cells(batch.images.size(2)) *
                         cells(batch.images.size(3)) *
                         int64_t(c10::elementSize(dtype));
+        if (evidence) evidence->add(batch);
       });
   const auto summary = distortion.summary();
   const auto rate =
@@ -82,15 +135,40 @@ Json evaluate_codec(EvaluateJob job,
               {"compression_ratio", rate.compression_ratio},
               {"round_trip_images_per_s", double(summary.num_images) / model_s},
               {"peak_memory_mib", double(peak_memory_bytes()) / (1 << 20)}};
-  report_skipped(result, skipped);
+  if (evidence) evidence->write(result);
+  report_skipped(result, pass.skipped);
   return result;
+}
+
+/// Features of all images of a set, as their moments.
+Moments feature_moments(const EvaluateJob& job,
+                        CalotypeClassifierImpl& classifier,
+                        std::shared_ptr<const ImageSource> source) {
+  const torch::InferenceMode inference;
+  Moments moments;
+  for_each_batch(job, "reference", source, 0, [&](const ImageBatch& batch) {
+    moments.add(classifier.features(batch.images.to(job.device)));
+  });
+  return moments;
 }
 
 Json evaluate_classes(EvaluateJob job,
                       std::shared_ptr<const ImageSource> source) {
   auto classifier = load_classifier(job.model, job.device);
   job.preprocessing.channels = classifier->config().in_channels;
+  job.preprocessing.size = classifier->config().sample_size;
+  Json result{{"classifier", job.model.string()}, {"data", source->spec()}};
+  if (!job.reference.empty()) {
+    const auto reference = feature_moments(
+        job, *classifier, std::shared_ptr(open_source(job.reference)));
+    const auto shown = feature_moments(job, *classifier, source);
+    result["reference"] = job.reference;
+    result["images"] = shown.count();
+    result["reference_images"] = reference.count();
+    result["frechet_distance"] = frechet_distance(shown, reference);
+  }
   const auto names = source->class_names();
+  if (names.empty() && !job.reference.empty()) return result;
   if (int64_t(names.size()) > classifier->config().num_classes || names.empty())
     throw ConfigError(
         fmt::format("{}: has {} classes, the classifier {} knows {}; put the "
@@ -100,8 +178,8 @@ Json evaluate_classes(EvaluateJob job,
                     classifier->config().num_classes));
   const auto order = class_order(job.model, names);
   ClassAgreement agreement(classifier->config().num_classes);
-  const auto skipped =
-      for_each_batch(job, "classify", source, [&](const ImageBatch& batch) {
+  const auto pass =
+      for_each_batch(job, "classify", source, 0, [&](const ImageBatch& batch) {
         const auto asked = order.index_select(0, batch.labels);
         agreement.add(
             asked,
@@ -112,11 +190,9 @@ Json evaluate_classes(EvaluateJob job,
   for (size_t i = 0; i < names.size(); ++i)
     per_class[names[i]] =
         shares[size_t(order[int64_t(i)].item<int64_t>())].share;
-  Json result{{"classifier", job.model.string()},
-              {"data", source->spec()},
-              {"class_agreement", agreement.overall()},
-              {"per_class", per_class}};
-  report_skipped(result, skipped);
+  result["class_agreement"] = agreement.overall();
+  result["per_class"] = per_class;
+  report_skipped(result, pass.skipped);
   return result;
 }
 

@@ -15,6 +15,10 @@ struct EvaluateJob {
   std::string data;  // images; their labels are what a classifier is asked
   Preprocessing preprocessing;
   std::string dtype = "fp16";  // of the stored latents
+  std::string reference;       // classifier: a set to compare the features with
+  int64_t importance_samples = 0;  // variational: of the tighter bound; 0: none
+  bool binarize = false;           // variational: black or white, drawn
+  uint64_t seed = 0;               // of the draws for both
   int64_t batch_size = 128;
   int num_workers = 2;
   bool strict = false;
@@ -25,7 +29,9 @@ struct EvaluateJob {
 /// a viewer sees, bits per pixel of the stored means, images/s. With a
 /// classifier: the share of images that it gives the class that their folder
 /// names. Real test images give its accuracy, drawn ones how often they show
-/// what was asked for.
+/// what was asked for; with a reference, also the Fréchet distance of the two
+/// sets in the classifier's features. A variational CalotypeAutoencoder adds
+/// how its code is used and bounds on the log-likelihood.
 Json evaluate(const EvaluateJob& job);
 
 }  // namespace calotype

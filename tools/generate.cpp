@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <sstream>
 
 #include "core/check.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
+#include "core/random.h"
 #include "core/runtime.h"
 #include "core/stop_signal.h"
 #include "datasets/latent_store.h"
@@ -17,6 +19,7 @@
 #include "tools/classifier_model.h"
 #include "tools/codec.h"
 #include "tools/image_files.h"
+#include "vae/autoencoder.h"
 
 namespace calotype {
 namespace {
@@ -197,16 +200,15 @@ std::shared_ptr<LatentDiffusion> load_latent_diffusion(
       unet.ptr(), config, read_latent_space(path / "latent_space.json"));
 }
 
-Json generate(const GenerateJob& job) {
-  check_range("generate", "--count", double(job.count), 1, 1e9);
-  check_range("generate", "--batch-size", double(job.batch_size), 1, 1 << 16);
-  check_range("generate", "--first", double(job.first), 0, 1e15);
-  const auto model = load_latent_diffusion(job.model, job.device);
-  const auto& space = model->space();
-  const auto classes =
-      parse_classes(job.classes, space, int64_t(space.class_names.size()));
-  const auto recipe =
-      recipe_of(job, weights_sha256(open_model_folder(job.model)));
+namespace {
+
+/// Latents of `samples` and their classes.
+using Draw = std::function<at::Tensor(const at::Tensor& samples,
+                                      const at::Tensor& labels)>;
+
+Json generate_with(const GenerateJob& job, const LatentSpace& space,
+                   const Json& recipe, const std::vector<int64_t>& classes,
+                   const Draw& draw) {
   std::unique_ptr<Output> output;
   if (job.latents)
     output = std::make_unique<StoreOutput>(job, space, recipe);
@@ -222,15 +224,8 @@ Json generate(const GenerateJob& job) {
     auto labels = torch::empty({count}, torch::kLong);
     for (int64_t i = 0; i < count; ++i)
       labels[i] = classes[size_t(samples[i].item<int64_t>()) % classes.size()];
-    const auto latents =
-        model->generate({.samples = samples,
-                         .classes = labels,
-                         .seed = job.seed,
-                         .num_steps = job.steps,
-                         .guidance = job.guidance,
-                         .sampler = job.sampler,
-                         .eta = job.eta,
-                         .on_step = [](int64_t) { throw_if_stopped(); }});
+    const auto latents = draw(samples, labels);
+    throw_if_stopped();
     output->add(latents, samples, labels);
     progress.update(done += count);
   }
@@ -240,6 +235,62 @@ Json generate(const GenerateJob& job) {
           {"images", job.count},
           {"images_per_s", progress.rate()},
           {"recipe", recipe}};
+}
+
+/// Codes of an autoencoder: standard normal numbers, its prior if it is
+/// variational.
+Json generate_from_prior(GenerateJob job) {
+  const auto codec = load_codec(job.model, job.device);
+  const auto* autoencoder =
+      dynamic_cast<CalotypeAutoencoderImpl*>(codec.codec.get());
+  const auto edge =
+      autoencoder->config().sample_size / codec.codec->downsample();
+  const LatentSpace space{
+      .grid_shape = {codec.codec->latent_channels(), edge, edge},
+      .codec = codec_record(codec)};
+  job.codec = job.model;
+  if (!codec.codec->has_variance())
+    fmt::print(stderr,
+               "{}: is not variational, so nothing makes its decoder fit "
+               "standard normal codes\n",
+               job.model.string());
+  return generate_with(
+      job, space,
+      {{"model", codec.sha256}, {"seed", job.seed}, {"sampler", "prior"}}, {-1},
+      [&](const at::Tensor& samples, const at::Tensor&) {
+        return normal_rows(space.grid_shape, samples, job.seed, Stream::kPrior);
+      });
+}
+
+Json generate_by_diffusion(const GenerateJob& job) {
+  const auto model = load_latent_diffusion(job.model, job.device);
+  const auto& space = model->space();
+  return generate_with(
+      job, space, recipe_of(job, weights_sha256(open_model_folder(job.model))),
+      parse_classes(job.classes, space, int64_t(space.class_names.size())),
+      [&](const at::Tensor& samples, const at::Tensor& labels) {
+        return model->generate(
+            {.samples = samples,
+             .classes = labels,
+             .seed = job.seed,
+             .num_steps = job.steps,
+             .guidance = job.guidance,
+             .sampler = job.sampler,
+             .eta = job.eta,
+             .on_step = [](int64_t) { throw_if_stopped(); }});
+      });
+}
+
+}  // namespace
+
+Json generate(const GenerateJob& job) {
+  check_range("generate", "--count", double(job.count), 1, 1e9);
+  check_range("generate", "--batch-size", double(job.batch_size), 1, 1 << 16);
+  check_range("generate", "--first", double(job.first), 0, 1e15);
+  return open_model_folder(job.model).class_name ==
+                 CalotypeAutoencoderImpl::kClassName
+             ? generate_from_prior(job)
+             : generate_by_diffusion(job);
 }
 
 }  // namespace calotype

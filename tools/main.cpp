@@ -12,7 +12,7 @@
 namespace calotype {
 namespace {
 
-constexpr std::array<Command, 9> kCommands{{
+constexpr std::array<Command, 15> kCommands{{
     {"train",
      "Train a codec, a diffusion model or a classifier; resumes by default",
      add_train},
@@ -21,6 +21,14 @@ constexpr std::array<Command, 9> kCommands{{
     {"generate", "Draw new latents and decode them", add_generate},
     {"reconstruct", "Encode and decode, side by side", add_reconstruct},
     {"evaluate", "Fidelity of a codec, or classes of images", add_evaluate},
+    {"embed", "Codes of images as a table", add_embed},
+    {"anomaly", "Score images by how badly they are reconstructed",
+     add_anomaly},
+    {"denoise", "Images through a denoising autoencoder", add_denoise},
+    {"interpolate", "A strip of pictures between two images", add_interpolate},
+    {"traverse", "What each number of the code changes", add_traverse},
+    {"project", "Codes in the plane of their principal components",
+     add_project},
     {"inspect", "Say what a model, run, store, shard or PNG holds",
      add_inspect},
     {"verify", "Check a latent store: hashes, counts, shapes", add_verify},

@@ -7,8 +7,16 @@
 
 namespace calotype {
 
-/// Encodes images [N,C,H,W] of any size and decodes the means, rounded to
-/// `dtype` as a store would hold them. Returns the same shape on the CPU.
+/// Encodes images [N,C,H,W] of any size that the codec takes, padded to its
+/// multiple. Throws ConfigError for a size that it does not take.
+LatentGrid encode_images(LatentCodec& codec, const at::Tensor& images,
+                         c10::Device device);
+
+/// Decodes and cuts off what was padded: [N,C,height,width] on the CPU.
+at::Tensor decode_images(LatentCodec& codec, const at::Tensor& latent,
+                         int64_t height, int64_t width);
+
+/// Both: the means, rounded to `dtype` as a store would hold them.
 at::Tensor round_trip(LatentCodec& codec, const at::Tensor& images,
                       c10::Device device, at::ScalarType dtype = at::kFloat);
 

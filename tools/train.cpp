@@ -9,6 +9,8 @@
 #include "tools/classifier_model.h"
 #include "tools/codec.h"
 #include "vae/autoencoder_kl.h"
+#include "vae/autoencoder_training.h"
+#include "vae/vae_training.h"
 
 namespace calotype {
 namespace {
@@ -24,8 +26,9 @@ struct Prepared {
 
 template <class Config>
 Config read_model_config(const Json& model) {
-  auto keys = model;
-  keys.erase("_class_name");
+  Json keys = Json::object();  // without notes such as _class_name
+  for (const auto& item : model.items())
+    if (!item.key().starts_with('_')) keys[item.key()] = item.value();
   Config config;
   read_config(keys, config, "model");
   return config;
@@ -59,22 +62,47 @@ void add_images(TrainerSetup& setup, const TrainConfig& config,
 
 void expect_only(const TrainConfig& config, bool loss, bool diffusion) {
   if (config.loss && !loss)
-    throw ConfigError("config: \"loss\" belongs to an AutoencoderKL");
+    throw ConfigError("config: \"loss\" belongs to an autoencoder");
   if (config.diffusion && !diffusion)
     throw ConfigError("config: \"diffusion\" belongs to a UNet2DModel");
 }
 
-Prepared prepare_autoencoder(TrainConfig& config) {
+/// The loss as configured; the resolved one is written back.
+template <class Config>
+Config read_loss_config(TrainConfig& config) {
+  Config loss;
+  if (config.loss) read_config(*config.loss, loss, "loss");
+  config.loss = write_config(loss);
+  return loss;
+}
+
+Prepared prepare_autoencoder_kl(TrainConfig& config) {
   expect_only(config, true, false);
-  if (!config.loss) config.loss.emplace();
+  const auto loss = read_loss_config<VaeLossConfig>(config);
   const auto model_config =
       read_model_config<AutoencoderKLConfig>(config.model);
   AutoencoderKL model(model_config);
   Prepared prepared{.class_name = AutoencoderKLImpl::kClassName,
                     .model_config = write_config(model_config)};
   add_images(prepared.setup, config, model_config.in_channels);
-  prepared.setup.trainable =
-      std::make_shared<VaeTraining>(model.ptr(), *config.loss);
+  prepared.setup.trainable = std::make_shared<VaeTraining>(model.ptr(), loss);
+  return prepared;
+}
+
+Prepared prepare_autoencoder(TrainConfig& config) {
+  expect_only(config, true, false);
+  const auto loss = read_loss_config<AutoencoderLossConfig>(config);
+  const auto model_config =
+      read_model_config<CalotypeAutoencoderConfig>(config.model);
+  CalotypeAutoencoder model(model_config);
+  Prepared prepared{.class_name = CalotypeAutoencoderImpl::kClassName,
+                    .model_config = write_config(model_config)};
+  prepared.model_config["_noise_model"] = noise_model(model->reconstruction());
+  if (const auto size = model->fixed_size();
+      size && config.data.preprocessing.size == 0)
+    config.data.preprocessing.size = *size;
+  add_images(prepared.setup, config, model_config.in_channels);
+  prepared.setup.trainable = std::make_shared<AutoencoderTraining>(model, loss);
   return prepared;
 }
 
@@ -158,14 +186,17 @@ Prepared prepare(TrainConfig& config, const TrainJob& job) {
   if (config.data.train.empty())
     throw ConfigError("config: data.train is missing");
   torch::manual_seed(config.seed);  // initial weights
-  if (name == AutoencoderKLImpl::kClassName) return prepare_autoencoder(config);
+  if (name == AutoencoderKLImpl::kClassName)
+    return prepare_autoencoder_kl(config);
+  if (name == CalotypeAutoencoderImpl::kClassName)
+    return prepare_autoencoder(config);
   if (name == UNet2DModelImpl::kClassName)
     return prepare_diffusion(config, job);
   if (name == kClassifierClass) return prepare_classifier(config, job.out);
   throw ConfigError(
       fmt::format("config: model._class_name must be one of AutoencoderKL, "
-                  "UNet2DModel, {}, got \"{}\"",
-                  kClassifierClass, name));
+                  "{}, UNet2DModel, {}, got \"{}\"",
+                  CalotypeAutoencoderImpl::kClassName, kClassifierClass, name));
 }
 
 int64_t num_parameters(const torch::nn::Module& module) {

@@ -10,7 +10,6 @@
 #include "datasets/transforms.h"
 #include "diffusion/latent_diffusion.h"
 #include "training/trainer.h"
-#include "vae/vae_training.h"
 
 namespace calotype {
 
@@ -31,8 +30,9 @@ void visit_fields(TrainDataConfig& c, Visitor&& visit) {
 
 /// What a training configuration file holds.
 struct TrainConfig {
-  Json model = Json::object();        // _class_name and that class's keys
-  std::optional<VaeLossConfig> loss;  // of an AutoencoderKL
+  Json model = Json::object();  // _class_name and that class's keys
+  std::optional<Json> loss;     // VaeLossConfig of an AutoencoderKL,
+                             // AutoencoderLossConfig of a CalotypeAutoencoder
   std::optional<LatentDiffusionConfig> diffusion;  // of a UNet2DModel
   TrainDataConfig data;
   TrainerConfig training;
@@ -62,9 +62,9 @@ struct TrainJob {
 TrainConfig read_train_config(const std::filesystem::path& path,
                               const std::vector<std::string>& overrides);
 
-/// Trains an AutoencoderKL, a UNet2DModel or a CalotypeClassifier, or goes on
-/// with a run that was broken off. Returns the last line of its metrics and the
-/// rate.
+/// Trains an AutoencoderKL, a CalotypeAutoencoder, a UNet2DModel or a
+/// CalotypeClassifier, or goes on with a run that was broken off. Returns the
+/// last line of its metrics and the rate.
 Json train(const TrainJob& job);
 
 }  // namespace calotype

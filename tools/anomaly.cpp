@@ -1,0 +1,154 @@
+#include "tools/anomaly.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "metrics/distortion.h"
+#include "metrics/roc.h"
+#include "tools/codec.h"
+#include "tools/csv.h"
+#include "tools/heat_map.h"
+#include "tools/image_files.h"
+#include "tools/image_pass.h"
+#include "tools/round_trip.h"
+#include "tools/skipped.h"
+
+namespace calotype {
+namespace {
+
+constexpr int64_t kPanels = 3;  // original, reconstruction, error
+constexpr int64_t kPerRow = 4;  // images of three panels
+
+struct Scored {
+  double score = 0;
+  int64_t label = -1;
+  std::string row;      // index, name, class
+  at::Tensor original;  // [C,H,W], of the highest scores alone
+  at::Tensor decoded;
+};
+
+double score_of(const ImageDistortion& d, const std::string& kind) {
+  if (kind == "mae") return d.mae;
+  if (kind == "ssim") return 1 - d.ssim;
+  return d.mse;
+}
+
+/// Labels of the classes that --anomalous names.
+std::vector<int64_t> parse_anomalous(const std::string& text,
+                                     const std::vector<std::string>& known) {
+  std::vector<int64_t> labels;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    const auto found = std::find(known.begin(), known.end(), part);
+    if (found == known.end())
+      throw ConfigError(fmt::format(
+          "anomaly: --anomalous names \"{}\", the classes are {}", part,
+          known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", "))));
+    labels.push_back(found - known.begin());
+  }
+  return labels;
+}
+
+bool is_higher(const Scored& a, const Scored& b) {
+  return a.score > b.score;
+}
+
+/// Keeps the pictures of the highest scores alone, so that memory does not grow
+/// with the set.
+void drop_pictures(std::vector<Scored>& scored, int64_t num_shown) {
+  const auto kept = std::min<size_t>(size_t(num_shown), scored.size());
+  std::partial_sort(scored.begin(), scored.begin() + long(kept), scored.end(),
+                    is_higher);
+  for (auto i = kept; i < scored.size(); ++i)
+    scored[i].original = scored[i].decoded = at::Tensor();
+}
+
+Image picture_of(const std::vector<Scored>& scored, int64_t num_shown) {
+  std::vector<at::Tensor> panels;
+  const auto& first = scored.front().original;
+  for (const auto& s : scored) {
+    if (int64_t(panels.size()) >= kPanels * num_shown || !s.original.defined())
+      break;
+    if (s.original.sizes() != first.sizes()) continue;  // a set of mixed sizes
+    for (const auto& panel :
+         {s.original, s.decoded,
+          (s.original - s.decoded).square().mean(0, /*keepdim=*/true)})
+      panels.push_back(panel);
+  }
+  double largest = 0;
+  for (size_t i = 2; i < panels.size(); i += kPanels)
+    largest = std::max(largest, panels[i].max().item<double>());
+  for (size_t i = 0; i < panels.size(); ++i)
+    panels[i] = i % kPanels == 2
+                    ? heat_map(panels[i] / std::max(largest, 1e-12))
+                    : panels[i].expand({3, -1, -1});
+  return image_grid(torch::stack(panels), kPanels * kPerRow,
+                    first.size(2) < 64 ? 2 : 1);
+}
+
+}  // namespace
+
+Json anomaly(const AnomalyJob& given) {
+  auto job = given;
+  check_one_of("anomaly", "--score", job.score, {"mse", "mae", "ssim"});
+  check_range("anomaly", "--show", double(job.num_shown), 1, 10'000);
+  const auto codec = load_codec(job.codec, job.device);
+  fit_preprocessing(codec, job.preprocessing);
+  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const auto classes = source->class_names();
+  const auto anomalous = parse_anomalous(job.anomalous, classes);
+
+  const torch::InferenceMode inference;
+  std::vector<Scored> scored;
+  const auto pass =
+      for_each_batch(job, "anomaly", source, 0, [&](const ImageBatch& batch) {
+        const auto decoded = round_trip(*codec.codec, batch.images, job.device);
+        Distortion distortion;
+        distortion.add(batch.images, decoded, batch.labels, batch.indices);
+        for (int64_t i = 0; i < batch.images.size(0); ++i) {
+          const auto& d = distortion.images()[size_t(i)];
+          scored.push_back({.score = score_of(d, job.score),
+                            .label = d.label,
+                            .row = csv_row_head(batch, i, classes),
+                            .original = batch.images[i].clone(),
+                            .decoded = decoded[i].clone()});
+        }
+        drop_pictures(scored, job.num_shown);
+      });
+  if (scored.empty()) throw DataError(job.data + ": not one readable image");
+  std::stable_sort(scored.begin(), scored.end(), is_higher);
+
+  make_folder(job.out);
+  std::string table = "index,name,class," + job.score + "\n";
+  for (const auto& s : scored)
+    table += fmt::format("{},{:.8g}\n", s.row, s.score);
+  write_file_atomic(job.out / "scores.csv", table);
+  write_file_atomic(job.out / "highest.png",
+                    encode_png(picture_of(scored, job.num_shown)));
+
+  Json result{{"scores", (job.out / "scores.csv").string()},
+              {"highest", (job.out / "highest.png").string()},
+              {"images", pass.num_images},
+              {"score", job.score},
+              {"median", scored[scored.size() / 2].score},
+              {"images_per_s", pass.images_per_s}};
+  if (!anomalous.empty()) {
+    std::vector<double> scores;
+    std::vector<bool> positive;
+    for (const auto& s : scored) {
+      scores.push_back(s.score);
+      positive.push_back(std::find(anomalous.begin(), anomalous.end(),
+                                   s.label) != anomalous.end());
+    }
+    result["anomalous"] = job.anomalous;
+    result["roc_auc"] = roc_auc(scores, positive);
+  }
+  report_skipped(result, pass.skipped);
+  return result;
+}
+
+}  // namespace calotype

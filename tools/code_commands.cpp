@@ -1,0 +1,164 @@
+#include "tools/anomaly.h"
+#include "tools/command.h"
+#include "tools/denoise.h"
+#include "tools/embed.h"
+#include "tools/project.h"
+#include "tools/walk.h"
+
+// The options of the commands that show what codes are for.
+namespace calotype {
+namespace {
+
+constexpr const char* kCodecHelp = "Model folder or run folder of a codec";
+
+void add_limit(CLI::App& app, int64_t& limit) {
+  app.add_option("--limit", limit, "Only the first so many images; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+/// The run of a job that knows its device.
+template <class Job>
+CommandRun run_of(std::shared_ptr<Job> job, Json (*work)(const Job&)) {
+  return [job, work](const CommandContext& context) {
+    job->device = context.device;
+    return work(*job);
+  };
+}
+
+}  // namespace
+
+CommandRun add_embed(CLI::App& app) {
+  auto job = new_job<EmbedJob>();
+  app.add_option("codec", job->codec, kCodecHelp)->required();
+  add_data_options(app, job->data, job->preprocessing, job->num_workers,
+                   job->strict);
+  app.add_option("--out", job->out,
+                 "Table with a row per image, NAME.csv; encode writes a store")
+      ->required();
+  add_limit(app, job->limit);
+  add_batch_size(app, job->batch_size);
+  return run_of(job, embed);
+}
+
+CommandRun add_anomaly(CLI::App& app) {
+  auto job = new_job<AnomalyJob>();
+  app.add_option("codec", job->codec,
+                 "Codec that was trained on what is normal")
+      ->required();
+  add_data_options(app, job->data, job->preprocessing, job->num_workers,
+                   job->strict);
+  app.add_option("--out", job->out,
+                 "Folder for scores.csv and highest.png (original, "
+                 "reconstruction, heat map)")
+      ->required();
+  app.add_option("--anomalous", job->anomalous,
+                 "Names of the classes that are anomalous, with commas: gives "
+                 "the ROC-AUC");
+  app.add_option("--score", job->score,
+                 "Of an image: mean squared or absolute error on [0,1], or 1 - "
+                 "SSIM")
+      ->check(CLI::IsMember({"mse", "mae", "ssim"}))
+      ->capture_default_str();
+  app.add_option("--show", job->num_shown, "Images in highest.png")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  add_batch_size(app, job->batch_size);
+  return run_of(job, anomaly);
+}
+
+CommandRun add_denoise(CLI::App& app) {
+  auto job = new_job<DenoiseJob>();
+  app.add_option("codec", job->codec,
+                 "Codec that was trained with loss.corruption")
+      ->required();
+  add_data_options(app, job->data, job->preprocessing, job->num_workers,
+                   job->strict);
+  app.add_option("--out", job->out, "Folder of PNG files")->required();
+  app.add_option("--corrupt", job->corruption.kind,
+                 "Spoil the images first, and say how much comes back")
+      ->check(CLI::IsMember(
+          {"none", "gaussian", "pixels", "patches", "salt_and_pepper"}))
+      ->capture_default_str();
+  app.add_option("--sigma", job->corruption.sigma,
+                 "Of gaussian: standard deviation on the [0,1] scale")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  app.add_option("--share", job->corruption.share,
+                 "Of the pixels or patches that suffer")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--patch-size", job->corruption.patch_size,
+                 "Edge of a patch in pixels")
+      ->check(CLI::Range(1, 32768))
+      ->capture_default_str();
+  app.add_option("--seed", job->seed, "Of the corruption")
+      ->capture_default_str();
+  add_limit(app, job->limit);
+  add_batch_size(app, job->batch_size);
+  return run_of(job, denoise);
+}
+
+CommandRun add_interpolate(CLI::App& app) {
+  auto job = new_job<InterpolateJob>();
+  app.add_option("codec", job->codec, kCodecHelp)->required();
+  app.add_option("from", job->from,
+                 "Image file, or a set of which the first is taken: "
+                 "fashion-mnist:test[7:8]")
+      ->required();
+  app.add_option("to", job->to, "The same")->required();
+  app.add_option("--out", job->out, "PNG file")->required();
+  app.add_option("--path", job->path,
+                 "Straight, or along the great circle between the codes")
+      ->check(CLI::IsMember({"linear", "spherical"}))
+      ->capture_default_str();
+  app.add_option("--count", job->count, "Decoded pictures, both ends included")
+      ->check(CLI::Range(2, 1000))
+      ->capture_default_str();
+  app.add_option("--size", job->preprocessing.size,
+                 "Edge of the square in pixels; 0 keeps each size")
+      ->check(CLI::Range(0, 32768))
+      ->capture_default_str();
+  return run_of(job, interpolate);
+}
+
+CommandRun add_traverse(CLI::App& app) {
+  auto job = new_job<TraverseJob>();
+  app.add_option("codec", job->codec, kCodecHelp)->required();
+  add_data_options(app, job->data, job->preprocessing, job->num_workers,
+                   job->strict);
+  app.add_option("--out", job->out,
+                 "PNG file: a row per number of the code, those that vary most "
+                 "first")
+      ->required();
+  app.add_option("--directions", job->num_directions, "Rows")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--count", job->count, "Pictures per row")
+      ->check(CLI::Range(2, 1000))
+      ->capture_default_str();
+  app.add_option("--range", job->range,
+                 "Standard deviations of the set to either side of the first "
+                 "image")
+      ->check(CLI::Range(0.0, 1000.0))
+      ->capture_default_str();
+  app.add_option("--limit", job->limit,
+                 "Images by which the numbers' spread is measured")
+      ->check(CLI::Range(2, 1'000'000'000))
+      ->capture_default_str();
+  add_batch_size(app, job->batch_size);
+  return run_of(job, traverse);
+}
+
+CommandRun add_project(CLI::App& app) {
+  auto job = new_job<ProjectJob>();
+  app.add_option("codec", job->codec, kCodecHelp)->required();
+  add_data_options(app, job->data, job->preprocessing, job->num_workers,
+                   job->strict);
+  app.add_option("--out", job->out, "SVG file")->required();
+  add_limit(app, job->limit);
+  add_batch_size(app, job->batch_size);
+  return run_of(job, project);
+}
+
+}  // namespace calotype

@@ -1,0 +1,58 @@
+#include "tools/embed.h"
+
+#include <torch/torch.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "tools/codec.h"
+#include "tools/csv.h"
+#include "tools/image_pass.h"
+#include "tools/round_trip.h"
+#include "tools/skipped.h"
+
+namespace calotype {
+
+Json embed(const EmbedJob& given) {
+  auto job = given;
+  const auto codec = load_codec(job.codec, job.device);
+  fit_preprocessing(codec, job.preprocessing);
+  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const auto classes = source->class_names();
+  const torch::InferenceMode inference;
+  std::string text;
+  int64_t numbers = 0;
+  const auto pass = for_each_batch(
+      job, "embed", source, job.limit, [&](const ImageBatch& batch) {
+        const auto codes = encode_images(*codec.codec, batch.images, job.device)
+                               .mean.flatten(1)
+                               .to(torch::kCPU)
+                               .contiguous();
+        if (numbers == 0) {
+          numbers = codes.size(1);
+          text = "index,name,class";
+          for (int64_t j = 0; j < numbers; ++j) text += fmt::format(",z{}", j);
+          text += '\n';
+        }
+        if (codes.size(1) != numbers)
+          throw ConfigError(fmt::format(
+              "{}: {} has a code of {} numbers, the first image one of {}; "
+              "choose one --size for all",
+              job.data, batch.names.front(), codes.size(1), numbers));
+        for (int64_t i = 0; i < codes.size(0); ++i) {
+          text += csv_row_head(batch, i, classes);
+          const auto* row = codes.data_ptr<float>() + i * numbers;
+          for (int64_t j = 0; j < numbers; ++j)
+            text += fmt::format(",{:.7g}", row[j]);
+          text += '\n';
+        }
+      });
+  write_file_atomic(job.out, text);
+  Json result{{"table", job.out.string()},
+              {"images", pass.num_images},
+              {"numbers_per_image", numbers},
+              {"images_per_s", pass.images_per_s}};
+  report_skipped(result, pass.skipped);
+  return result;
+}
+
+}  // namespace calotype

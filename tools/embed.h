@@ -1,0 +1,29 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <filesystem>
+#include <string>
+
+#include "core/config.h"
+#include "datasets/transforms.h"
+
+namespace calotype {
+
+struct EmbedJob {
+  std::filesystem::path codec;
+  std::string data;
+  std::filesystem::path out;  // NAME.csv
+  int64_t limit = 0;          // only the first so many images; 0: all
+  Preprocessing preprocessing;
+  int64_t batch_size = 64;
+  int num_workers = 2;
+  bool strict = false;
+  c10::Device device{c10::kCPU};
+};
+
+/// Writes a row per image: index, name, class, and its code's numbers (the
+/// posterior mean), those of a grid in the order [D,h,w]. Whole, or not there.
+Json embed(const EmbedJob& job);
+
+}  // namespace calotype
