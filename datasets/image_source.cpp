@@ -4,10 +4,10 @@
 
 #include <charconv>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "datasets/folder_walk.h"
 #include "datasets/idx.h"
 #include "datasets/idx_file.h"
@@ -38,14 +38,6 @@ std::optional<std::pair<std::string, std::string>> parse_suffix(
   if (bracket == std::string::npos || !spec.ends_with(']')) return {};
   return {{spec.substr(0, bracket),
            spec.substr(bracket + 1, spec.size() - bracket - 2)}};
-}
-
-std::vector<std::string> split_at_commas(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, ',');)
-    parts.push_back(part);
-  return parts;
 }
 
 /// The part of a source that "[A:B]", "[class=NAME,...]" or "[class!=NAME,...]"

@@ -9,10 +9,6 @@
 namespace calotype {
 namespace {
 
-torch::nn::LayerNorm layer_norm(int64_t width) {
-  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(1e-6));
-}
-
 /// [count, width]: width/2 sines, then as many cosines, of frequencies from 1
 /// down to 1/10000.
 torch::Tensor line_positions(int64_t width, const torch::Tensor& at) {
@@ -40,12 +36,12 @@ TransformerBlockImpl::TransformerBlockImpl(const TransformerBlockConfig& config)
     : config_(config) {
   config.validate();
   const auto width = config.width, hidden = config.mlp_ratio * width;
-  norm1_ = register_module("norm1", layer_norm(width));
+  norm1_ = register_module("norm1", transformer_norm(width));
   const auto attn =
       register_module("attn", std::make_shared<torch::nn::Module>());
   qkv_ = attn->register_module("qkv", torch::nn::Linear(width, 3 * width));
   proj_ = attn->register_module("proj", torch::nn::Linear(width, width));
-  norm2_ = register_module("norm2", layer_norm(width));
+  norm2_ = register_module("norm2", transformer_norm(width));
   const auto mlp =
       register_module("mlp", std::make_shared<torch::nn::Module>());
   fc1_ = mlp->register_module("fc1", torch::nn::Linear(width, hidden));
@@ -64,6 +60,10 @@ torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& x) {
                          .reshape({N, L, W});
   const auto y = x + proj_(mixed);
   return y + fc2_(torch::gelu(fc1_(norm2_(y))));
+}
+
+torch::nn::LayerNorm transformer_norm(int64_t width) {
+  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(1e-6));
 }
 
 torch::Tensor grid_positions(int64_t width, int64_t h, int64_t w) {

@@ -33,6 +33,9 @@ class TransformerBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TransformerBlock);
 
+/// The layer norm of a transformer of this width, epsilon 1e-6.
+torch::nn::LayerNorm transformer_norm(int64_t width);
+
 /// Fixed positions of an h x w grid of tokens, [h*w, width]: sines and cosines
 /// of the column in the first half of the channels, of the row in the second
 /// (arXiv:1706.03762, section 3.5, once per axis). `width` is a multiple of 4.

@@ -76,33 +76,30 @@ Config read_loss_config(TrainConfig& config) {
   return loss;
 }
 
-Prepared prepare_autoencoder_kl(TrainConfig& config) {
+/// A codec `Model` that learns by the losses of `Training`.
+template <class Model, class ModelConfig, class Training, class LossConfig>
+Prepared prepare_codec(TrainConfig& config) {
   expect_only(config, true, false);
-  const auto loss = read_loss_config<VaeLossConfig>(config);
-  const auto model_config =
-      read_model_config<AutoencoderKLConfig>(config.model);
-  AutoencoderKL model(model_config);
-  Prepared prepared{.class_name = AutoencoderKLImpl::kClassName,
+  const auto loss = read_loss_config<LossConfig>(config);
+  const auto model_config = read_model_config<ModelConfig>(config.model);
+  const auto model = std::make_shared<Model>(model_config);
+  Prepared prepared{.class_name = Model::kClassName,
                     .model_config = write_config(model_config)};
-  add_images(prepared.setup, config, model_config.in_channels);
-  prepared.setup.trainable = std::make_shared<VaeTraining>(model.ptr(), loss);
+  auto& preprocessing = config.data.preprocessing;
+  if (const auto size = model->fixed_size(); size && preprocessing.size == 0)
+    preprocessing.size = *size;
+  add_images(prepared.setup, config, model->image_channels());
+  prepared.setup.trainable = std::make_shared<Training>(model, loss);
   return prepared;
 }
 
 Prepared prepare_autoencoder(TrainConfig& config) {
-  expect_only(config, true, false);
-  const auto loss = read_loss_config<AutoencoderLossConfig>(config);
-  const auto model_config =
-      read_model_config<CalotypeAutoencoderConfig>(config.model);
-  CalotypeAutoencoder model(model_config);
-  Prepared prepared{.class_name = CalotypeAutoencoderImpl::kClassName,
-                    .model_config = write_config(model_config)};
-  prepared.model_config["_noise_model"] = noise_model(model->reconstruction());
-  if (const auto size = model->fixed_size();
-      size && config.data.preprocessing.size == 0)
-    config.data.preprocessing.size = *size;
-  add_images(prepared.setup, config, model_config.in_channels);
-  prepared.setup.trainable = std::make_shared<AutoencoderTraining>(model, loss);
+  auto prepared =
+      prepare_codec<CalotypeAutoencoderImpl, CalotypeAutoencoderConfig,
+                    AutoencoderTraining, AutoencoderLossConfig>(config);
+  auto& model = prepared.model_config;
+  model["_noise_model"] = noise_model(parse_reconstruction(
+      prepared.class_name.c_str(), model["reconstruction"].get<std::string>()));
   return prepared;
 }
 
@@ -187,7 +184,8 @@ Prepared prepare(TrainConfig& config, const TrainJob& job) {
     throw ConfigError("config: data.train is missing");
   torch::manual_seed(config.seed);  // initial weights
   if (name == AutoencoderKLImpl::kClassName)
-    return prepare_autoencoder_kl(config);
+    return prepare_codec<AutoencoderKLImpl, AutoencoderKLConfig, VaeTraining,
+                         VaeLossConfig>(config);
   if (name == CalotypeAutoencoderImpl::kClassName)
     return prepare_autoencoder(config);
   if (name == UNet2DModelImpl::kClassName)

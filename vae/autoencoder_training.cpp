@@ -2,8 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
-
 #include "core/check.h"
 #include "core/error.h"
 #include "core/random.h"
@@ -13,11 +11,10 @@
 #include "vae/evidence.h"
 #include "vae/gaussian.h"
 #include "vae/masked_network.h"
+#include "vae/preview.h"
 
 namespace calotype {
 namespace {
-
-constexpr int64_t kColumns = 8;  // of a preview
 
 DenseNetwork* dense_network(CalotypeAutoencoderImpl& model) {
   return dynamic_cast<DenseNetwork*>(&model.network());
@@ -115,7 +112,11 @@ std::vector<std::string> AutoencoderTraining::trained_parameters(
     int64_t step) const {
   const auto layer = pretrained_layer(step);
   if (layer < 0) return {};
-  return dense_network(*model_)->layer_parameters(layer);
+  auto names = dense_network(*model_)->layer_parameters(layer);
+  // The first layer answers for the image, so for its variance too.
+  if (layer == 0 && model_->log_variance().defined())
+    names.push_back("log_variance");
+  return names;
 }
 
 Losses AutoencoderTraining::losses(const Batch& batch) {
@@ -235,33 +236,24 @@ Losses AutoencoderTraining::code_losses(const Batch& batch,
 }
 
 at::Tensor AutoencoderTraining::preview(const Batch& batch) {
-  const auto count = batch.data.size(0) / kColumns * kColumns;
-  if (count == 0) return {};
-  const auto shown = batch.data.narrow(0, 0, count);
-  std::vector<at::Tensor> rows;
-  at::Tensor decoded;
+  const auto& images = batch.data;
   if (auto* network = masked_network(*model_)) {
     const auto visible =
         visible_patches(network->num_patches(), config_.hidden_share,
-                        batch.samples.narrow(0, 0, count), batch.seed, 0)
-            .to(shown.device());
-    const auto seen = visible_pixels(visible, shown, network->downsample());
-    rows.push_back(shown * seen);
+                        batch.samples, batch.seed, 0)
+            .to(images.device());
+    const auto seen = visible_pixels(visible, images, network->downsample());
     const auto completed = expected_image(model_->reconstruction(),
-                                          network->complete(shown, visible));
-    decoded = shown * seen + completed * (1 - seen);
-  } else {
-    const auto seen = corrupt(config_.corruption, shown,
-                              batch.samples.narrow(0, 0, count), batch.seed, 0);
-    if (config_.corruption.kind != "none") rows.push_back(seen);
-    decoded = model_->decode(model_->encode(seen).mean);
+                                          network->complete(images, visible));
+    return interleave_rows(
+        {images * seen, images, images * seen + completed * (1 - seen)});
   }
-  rows.push_back(shown);
-  rows.push_back(decoded);
-  for (auto& row : rows)
-    row = row.reshape(
-        {count / kColumns, 1, kColumns, row.size(1), row.size(2), row.size(3)});
-  return torch::cat(rows, 1).flatten(0, 2);
+  const auto given =
+      corrupt(config_.corruption, images, batch.samples, batch.seed, 0);
+  const auto decoded = model_->decode(model_->encode(given).mean);
+  if (config_.corruption.kind == "none")
+    return interleave_rows({images, decoded});
+  return interleave_rows({given, images, decoded});
 }
 
 }  // namespace calotype

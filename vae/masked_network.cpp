@@ -11,10 +11,6 @@
 namespace calotype {
 namespace {
 
-torch::nn::LayerNorm layer_norm(int64_t width) {
-  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(1e-6));
-}
-
 std::vector<TransformerBlock> make_blocks(torch::nn::Module& parent,
                                           const char* name, int64_t count,
                                           const TransformerBlockConfig& c) {
@@ -60,7 +56,7 @@ MaskedNetwork::MaskedNetwork(const MaskedNetworkConfig& config)
           nn::Conv2dOptions(config.image_channels, config.width, p).stride(p)));
   blocks_ = make_blocks(*encoder, "blocks", config.num_layers,
                         {.width = config.width, .num_heads = config.num_heads});
-  norm_ = encoder->register_module("norm", layer_norm(config.width));
+  norm_ = encoder->register_module("norm", transformer_norm(config.width));
   code_ = encoder->register_module(
       "code", nn::Linear(config.width, config.code_channels));
 
@@ -73,8 +69,8 @@ MaskedNetwork::MaskedNetwork(const MaskedNetworkConfig& config)
   decoder_blocks_ = make_blocks(
       *decoder, "decoder_blocks", config.decoder_layers,
       {.width = config.decoder_width, .num_heads = config.num_heads});
-  decoder_norm_ = decoder->register_module("decoder_norm",
-                                           layer_norm(config.decoder_width));
+  decoder_norm_ = decoder->register_module(
+      "decoder_norm", transformer_norm(config.decoder_width));
   decoder_pred_ = decoder->register_module(
       "decoder_pred",
       nn::Linear(config.decoder_width, config.image_channels * p * p));

@@ -8,8 +8,10 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "vae/gaussian.h"
+#include "vae/preview.h"
 
 namespace calotype {
+
 void VaeLossConfig::validate() const {
   check_one_of("loss", "reconstruction", reconstruction, {"mse", "l1"});
   check_range("loss", "kl_weight", kl_weight, 0, 1e6);
@@ -63,16 +65,8 @@ Losses VaeTraining::losses(const Batch& batch) {
 }
 
 at::Tensor VaeTraining::preview(const Batch& batch) {
-  constexpr int64_t kColumns = 8;
-  const auto count = batch.data.size(0) / kColumns * kColumns;
-  if (count == 0) return {};
-  const auto shown = batch.data.narrow(0, 0, count);
-  const auto decoded = codec_->decode(codec_->encode(shown).mean);
-  const auto rows = [&](const at::Tensor& x) {
-    return x.reshape(
-        {count / kColumns, 1, kColumns, x.size(1), x.size(2), x.size(3)});
-  };
-  return torch::cat({rows(shown), rows(decoded)}, 1).flatten(0, 2);
+  return interleave_rows(
+      {batch.data, codec_->decode(codec_->encode(batch.data).mean)});
 }
 
 }  // namespace calotype

@@ -317,5 +317,33 @@ TEST(Synthetic, WrongNumbersAreRefused) {
               HasSubstr("channels must be 1 or 3"));
 }
 
+TEST(ClassSubset, KeepsTheNamedClassesOrAllOthers) {
+  TempFolder root;
+  put(root / "cat/1.png", small_png(1));
+  put(root / "dog/2.png", small_png(2));
+  put(root / "emu/3.png", small_png(3));
+  const auto spec = root.path().string();
+  const auto some = open_source(spec + "[class=emu,cat]");
+  EXPECT_THAT(names_of(*some), ElementsAre("cat/1.png", "emu/3.png"));
+  EXPECT_THAT(some->class_names(), ElementsAre("cat", "dog", "emu"));
+  EXPECT_EQ(some->label(1), 2);
+  EXPECT_EQ(some->load(1).image.pixels[0], 3);
+  const auto others = open_source(spec + "[class!=cat]");
+  EXPECT_THAT(names_of(*others), ElementsAre("dog/2.png", "emu/3.png"));
+  EXPECT_NE(some->fingerprint(), others->fingerprint());
+  EXPECT_THAT(names_of(*open_source(spec + "[class!=cat][1:]")),
+              ElementsAre("emu/3.png"));
+}
+
+TEST(ClassSubset, RefusesUnknownNamesAndEmptySets) {
+  TempFolder root;
+  put(root / "cat/1.png", small_png());
+  const auto spec = root.path().string();
+  EXPECT_THAT(refusal_of(spec + "[class=teapot]"),
+              HasSubstr("has no class \"teapot\"; it has cat"));
+  EXPECT_THAT(refusal_of(spec + "[class!=cat]"), HasSubstr("no image is left"));
+  EXPECT_THAT(refusal_of("synthetic:4[class=teapot]"), HasSubstr("teapot"));
+}
+
 }  // namespace
 }  // namespace calotype

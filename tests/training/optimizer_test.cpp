@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "core/error.h"
 #include "training/adamw.h"
 #include "training/ema.h"
 #include "training/flat_parameters.h"
@@ -27,6 +28,20 @@ TEST(AdamW, FollowsLibTorchs) {
     optimizer.step(ours, gradient, 0.01, step);
   }
   EXPECT_TRUE(torch::allclose(ours, theirs, 1e-5, 1e-6));
+}
+
+TEST(AdamW, LeavesMaskedValuesAndTheirMomentsAlone) {
+  torch::manual_seed(3);
+  const auto start = torch::randn({4}), gradient = torch::randn({4});
+  auto all = start.clone(), some = start.clone();
+  AdamW free({.weight_decay = 0.1}, all), masked({.weight_decay = 0.1}, some);
+  free.step(all, gradient, 0.1, 1);
+  const auto mask = torch::tensor({true, false, true, false});
+  masked.step(some, gradient, 0.1, 1, mask);
+  EXPECT_TRUE(torch::equal(some, torch::where(mask, all, start)));
+  EXPECT_TRUE(torch::equal(masked.first_moment(), free.first_moment() * mask));
+  EXPECT_TRUE(
+      torch::equal(masked.second_moment(), free.second_moment() * mask));
 }
 
 TEST(Ema, BeginsFastAndEndsSlow) {
@@ -70,6 +85,16 @@ TEST(FlatParameters, AreTheModulesOwn) {
   EXPECT_EQ(net->weight.abs().sum().item<double>(), 0);
   flat.by_name(flat.gradients()).at("bias").fill_(std::nan(""));
   EXPECT_EQ(flat.names_with_bad_gradient(), std::vector<std::string>{"bias"});
+}
+
+TEST(FlatParameters, MaskIsTrueForTheNamedAlone) {
+  torch::nn::Linear net(3, 2);
+  const FlatParameters flat(*net);
+  const auto mask = flat.mask_of({"bias"});
+  const auto parts = flat.by_name(mask);
+  EXPECT_FALSE(parts.at("weight").any().item<bool>());
+  EXPECT_TRUE(parts.at("bias").all().item<bool>());
+  EXPECT_THROW(flat.mask_of({"head"}), ShapeError);
 }
 
 }  // namespace

@@ -117,6 +117,17 @@ TEST(AutoencoderTraining, StackedLayersLearnOneAfterTheOther) {
   EXPECT_TRUE(training.trained_parameters(15).empty());
 }
 
+TEST(AutoencoderTraining, FirstLayerLearnsTheImagesVarianceToo) {
+  auto config = small();
+  config.reconstruction = "gaussian";
+  AutoencoderTraining training(CalotypeAutoencoder(config),
+                               {.pretrain_steps = 5});
+  EXPECT_THAT(training.trained_parameters(0),
+              testing::Contains("log_variance"));
+  EXPECT_THAT(training.trained_parameters(5),
+              testing::Not(testing::Contains("log_variance")));
+}
+
 TEST(AutoencoderTraining, MaskedErrorIsOfTheHiddenPatches) {
   auto config = small();
   config.network = "masked";
