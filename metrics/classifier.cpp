@@ -54,7 +54,7 @@ CalotypeClassifierImpl::CalotypeClassifierImpl(
       register_module("head", nn::Linear(in * size * size, config.num_classes));
 }
 
-at::Tensor CalotypeClassifierImpl::last_block(const at::Tensor& images) {
+ClassifierOutput CalotypeClassifierImpl::forward(const at::Tensor& images) {
   const auto size = config_.sample_size;
   check_shape("classifier", "images", images,
               {-1, config_.in_channels, size, size});
@@ -64,20 +64,12 @@ at::Tensor CalotypeClassifierImpl::last_block(const at::Tensor& images) {
     if (block > 0) x = at::max_pool2d(x, 2);
     x = at::relu(norms_[block]->forward(x));
   }
-  return x;
-}
-
-at::Tensor CalotypeClassifierImpl::forward(const at::Tensor& images) {
-  return head_->forward(last_block(images).flatten(1));
-}
-
-at::Tensor CalotypeClassifierImpl::features(const at::Tensor& images) {
-  return last_block(images).mean({2, 3});
+  return {.features = x.mean({2, 3}), .logits = head_->forward(x.flatten(1))};
 }
 
 at::Tensor CalotypeClassifierImpl::classify(const at::Tensor& images) {
   const at::NoGradGuard no_grad;
-  return forward(images).argmax(1);
+  return forward(images).logits.argmax(1);
 }
 
 Losses ClassifierTraining::losses(const Batch& batch) {
@@ -91,7 +83,7 @@ Losses ClassifierTraining::losses(const Batch& batch) {
         num_classes - 1,
         batch.labels.masked_select(outside)[0].item<int64_t>()));
 
-  const auto logits = classifier_->forward(batch.data);
+  const auto logits = classifier_->forward(batch.data).logits;
   const auto loss = at::cross_entropy_loss(logits, batch.labels);
   const auto accuracy =
       logits.detach().argmax(1).eq(batch.labels).to(at::kFloat).mean();

@@ -32,6 +32,12 @@ void visit_fields(CalotypeClassifierConfig& c, Visitor&& visit) {
   visit("channels", c.channels);
 }
 
+/// What a classifier makes of images.
+struct ClassifierOutput {
+  at::Tensor features;  // [N,channels.back()], in which sets are compared
+  at::Tensor logits;    // [N,num_classes]
+};
+
 /// Blocks of convolution, group normalisation and ReLU that halve the sides,
 /// then one linear layer. The first block halves by its stride, since at full
 /// size it would cost more than all others together.
@@ -39,13 +45,9 @@ class CalotypeClassifierImpl : public torch::nn::Module {
  public:
   explicit CalotypeClassifierImpl(const CalotypeClassifierConfig& config);
 
-  /// `images`: [N,C,H,W] in [-1,1]. Returns logits [N,num_classes]. Throws
-  /// ShapeError.
-  at::Tensor forward(const at::Tensor& images);
-
-  /// What the last block puts out, averaged over the grid: [N,
-  /// channels.back()]. The features in which sets of images are compared.
-  at::Tensor features(const at::Tensor& images);
+  /// `images`: [N,C,H,W] in [-1,1]. The features are what the last block puts
+  /// out, averaged over its grid. Throws ShapeError.
+  ClassifierOutput forward(const at::Tensor& images);
 
   /// The likeliest class of each image, int64 [N]; records no gradient.
   at::Tensor classify(const at::Tensor& images);
@@ -53,8 +55,6 @@ class CalotypeClassifierImpl : public torch::nn::Module {
   const CalotypeClassifierConfig& config() const { return config_; }
 
  private:
-  at::Tensor last_block(const at::Tensor& images);  // [N,channels,h,w]
-
   CalotypeClassifierConfig config_;
   std::vector<torch::nn::Conv2d> convs_;
   std::vector<torch::nn::GroupNorm> norms_;

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 #include "metrics/distortion.h"
 #include "metrics/roc.h"
 #include "tools/codec.h"
@@ -26,9 +27,12 @@ constexpr int64_t kPerRow = 4;  // images of three panels
 struct Scored {
   double score = 0;
   int64_t label = -1;
-  std::string row;      // index, name, class
-  at::Tensor original;  // [C,H,W], of the highest scores alone
-  at::Tensor decoded;
+  std::string row;  // index, name, class
+};
+
+struct Picture {
+  double score = 0;
+  at::Tensor original, decoded;  // [C,H,W]
 };
 
 double score_of(const ImageDistortion& d, const std::string& kind) {
@@ -41,8 +45,7 @@ double score_of(const ImageDistortion& d, const std::string& kind) {
 std::vector<int64_t> parse_anomalous(const std::string& text,
                                      const std::vector<std::string>& known) {
   std::vector<int64_t> labels;
-  std::istringstream parts(text);
-  for (std::string part; std::getline(parts, part, ',');) {
+  for (const auto& part : split_at_commas(text)) {
     const auto found = std::find(known.begin(), known.end(), part);
     if (found == known.end())
       throw ConfigError(fmt::format(
@@ -53,30 +56,47 @@ std::vector<int64_t> parse_anomalous(const std::string& text,
   return labels;
 }
 
-bool is_higher(const Scored& a, const Scored& b) {
+template <class Item>
+bool is_higher(const Item& a, const Item& b) {
   return a.score > b.score;
 }
 
-/// Keeps the pictures of the highest scores alone, so that memory does not grow
-/// with the set.
-void drop_pictures(std::vector<Scored>& scored, int64_t num_shown) {
-  const auto kept = std::min<size_t>(size_t(num_shown), scored.size());
-  std::partial_sort(scored.begin(), scored.begin() + long(kept), scored.end(),
-                    is_higher);
-  for (auto i = kept; i < scored.size(); ++i)
-    scored[i].original = scored[i].decoded = at::Tensor();
-}
+/// The pictures of the highest scores alone, so that memory does not grow with
+/// the set.
+class HighestPictures {
+ public:
+  explicit HighestPictures(int64_t most) : most_(size_t(most)) {}
 
-Image picture_of(const std::vector<Scored>& scored, int64_t num_shown) {
+  void add(double score, const at::Tensor& original,
+           const at::Tensor& decoded) {
+    if (heap_.size() == most_) {
+      if (score <= heap_.front().score) return;
+      std::pop_heap(heap_.begin(), heap_.end(), is_higher<Picture>);
+      heap_.pop_back();
+    }
+    heap_.push_back({score, original.clone(), decoded.clone()});
+    std::push_heap(heap_.begin(), heap_.end(), is_higher<Picture>);
+  }
+
+  /// Highest first.
+  std::vector<Picture> take() && {
+    std::sort_heap(heap_.begin(), heap_.end(), is_higher<Picture>);
+    return std::move(heap_);
+  }
+
+ private:
+  size_t most_;
+  std::vector<Picture> heap_;  // the lowest in front
+};
+
+Image draw(const std::vector<Picture>& pictures) {
   std::vector<at::Tensor> panels;
-  const auto& first = scored.front().original;
-  for (const auto& s : scored) {
-    if (int64_t(panels.size()) >= kPanels * num_shown || !s.original.defined())
-      break;
-    if (s.original.sizes() != first.sizes()) continue;  // a set of mixed sizes
+  const auto& first = pictures.front().original;
+  for (const auto& p : pictures) {
+    if (p.original.sizes() != first.sizes()) continue;  // a set of mixed sizes
     for (const auto& panel :
-         {s.original, s.decoded,
-          (s.original - s.decoded).square().mean(0, /*keepdim=*/true)})
+         {p.original, p.decoded,
+          (p.original - p.decoded).square().mean(0, /*keepdim=*/true)})
       panels.push_back(panel);
   }
   double largest = 0;
@@ -104,6 +124,7 @@ Json anomaly(const AnomalyJob& given) {
 
   const torch::InferenceMode inference;
   std::vector<Scored> scored;
+  HighestPictures pictures(job.num_shown);
   const auto pass =
       for_each_batch(job, "anomaly", source, 0, [&](const ImageBatch& batch) {
         const auto decoded = round_trip(*codec.codec, batch.images, job.device);
@@ -113,14 +134,12 @@ Json anomaly(const AnomalyJob& given) {
           const auto& d = distortion.images()[size_t(i)];
           scored.push_back({.score = score_of(d, job.score),
                             .label = d.label,
-                            .row = csv_row_head(batch, i, classes),
-                            .original = batch.images[i].clone(),
-                            .decoded = decoded[i].clone()});
+                            .row = csv_row_head(batch, i, classes)});
+          pictures.add(scored.back().score, batch.images[i], decoded[i]);
         }
-        drop_pictures(scored, job.num_shown);
       });
   if (scored.empty()) throw DataError(job.data + ": not one readable image");
-  std::stable_sort(scored.begin(), scored.end(), is_higher);
+  std::stable_sort(scored.begin(), scored.end(), is_higher<Scored>);
 
   make_folder(job.out);
   std::string table = "index,name,class," + job.score + "\n";
@@ -128,7 +147,7 @@ Json anomaly(const AnomalyJob& given) {
     table += fmt::format("{},{:.8g}\n", s.row, s.score);
   write_file_atomic(job.out / "scores.csv", table);
   write_file_atomic(job.out / "highest.png",
-                    encode_png(picture_of(scored, job.num_shown)));
+                    encode_png(draw(std::move(pictures).take())));
 
   Json result{{"scores", (job.out / "scores.csv").string()},
               {"highest", (job.out / "highest.png").string()},

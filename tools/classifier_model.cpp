@@ -15,6 +15,19 @@ namespace {
 
 constexpr const char* kNamesFile = "class_names.json";
 
+std::vector<std::string> read_class_names(const std::filesystem::path& path) {
+  return read_json_file(path / kNamesFile).get<std::vector<std::string>>();
+}
+
+/// Where `name` is in `known`; -1 if it is not.
+int64_t find_class(const std::vector<std::string>& known,
+                   const std::string& name) {
+  const auto found = std::find_if(
+      known.begin(), known.end(),
+      [&](const auto& other) { return file_word(other) == file_word(name); });
+  return found == known.end() ? -1 : found - known.begin();
+}
+
 }  // namespace
 
 CalotypeClassifier load_classifier(const std::filesystem::path& path,
@@ -38,20 +51,25 @@ void write_class_names(const std::filesystem::path& path,
 at::Tensor class_order(const std::filesystem::path& path,
                        const std::vector<std::string>& names) {
   auto order = torch::empty({int64_t(names.size())}, torch::kLong);
-  const auto known =
-      read_json_file(path / kNamesFile).get<std::vector<std::string>>();
+  const auto known = read_class_names(path);
   for (size_t i = 0; i < names.size(); ++i) {
-    const auto found =
-        std::find_if(known.begin(), known.end(), [&](const auto& name) {
-          return file_word(name) == file_word(names[i]);
-        });
-    if (found == known.end())
+    const auto found = find_class(known, names[i]);
+    if (found < 0)
       throw ConfigError(
           fmt::format("{}: does not know the class \"{}\"; it knows {}",
                       path.string(), names[i], fmt::join(known, ", ")));
-    order[int64_t(i)] = int64_t(found - known.begin());
+    order[int64_t(i)] = found;
   }
   return order;
+}
+
+bool knows_classes(const std::filesystem::path& path,
+                   const std::vector<std::string>& names) {
+  const auto known = read_class_names(path);
+  return !names.empty() &&
+         std::all_of(names.begin(), names.end(), [&](const auto& name) {
+           return find_class(known, name) >= 0;
+         });
 }
 
 std::string file_word(std::string text) {

@@ -27,6 +27,11 @@ void write_class_names(const std::filesystem::path& path,
 at::Tensor class_order(const std::filesystem::path& path,
                        const std::vector<std::string>& names);
 
+/// Whether the classifier was trained on classes of these names, as
+/// class_order() understands them; false for no names.
+bool knows_classes(const std::filesystem::path& path,
+                   const std::vector<std::string>& names);
+
 /// A class name as a file name can hold it: other than letters and digits
 /// become "-".
 std::string file_word(std::string text);

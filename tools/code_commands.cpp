@@ -34,7 +34,8 @@ CommandRun add_embed(CLI::App& app) {
   add_data_options(app, job->data, job->preprocessing, job->num_workers,
                    job->strict);
   app.add_option("--out", job->out,
-                 "Table with a row per image, NAME.csv; encode writes a store")
+                 "NAME.csv, a table with a row per image; any other name is "
+                 "the folder of a latent store in fp32")
       ->required();
   add_limit(app, job->limit);
   add_batch_size(app, job->batch_size);

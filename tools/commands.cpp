@@ -211,6 +211,11 @@ CommandRun add_evaluate(CLI::App& app) {
   app.add_flag("--binarize", job->binarize,
                "With a variational autoencoder: black or white pixels, drawn, "
                "for its bounds");
+  app.add_option("--jacobian-probes", job->jacobian_probes,
+                 "With a CalotypeAutoencoder: random directions in which the "
+                 "code's answer to the image is measured; 0: none")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
   app.add_option("--seed", job->seed, "Of the draws")->capture_default_str();
   add_batch_size(app, job->batch_size);
   return [job](const CommandContext& context) {

@@ -6,14 +6,34 @@
 #include "core/files.h"
 #include "tools/codec.h"
 #include "tools/csv.h"
+#include "tools/encode.h"
 #include "tools/image_pass.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
 
 namespace calotype {
+namespace {
+
+Json embed_in_store(const EmbedJob& job) {
+  const bool is_part =
+      job.limit > 0 && job.limit < open_source(job.data)->size();
+  return encode({.codec = job.codec,
+                 .data = is_part ? fmt::format("{}[0:{}]", job.data, job.limit)
+                                 : job.data,
+                 .out = job.out,
+                 .preprocessing = job.preprocessing,
+                 .dtype = "fp32",
+                 .batch_size = job.batch_size,
+                 .num_workers = job.num_workers,
+                 .strict = job.strict,
+                 .device = job.device});
+}
+
+}  // namespace
 
 Json embed(const EmbedJob& given) {
   auto job = given;
+  if (job.out.extension() != ".csv") return embed_in_store(job);
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source = open_source(job.data);

@@ -18,7 +18,8 @@ struct EvaluateJob {
   std::string reference;       // classifier: a set to compare the features with
   int64_t importance_samples = 0;  // variational: of the tighter bound; 0: none
   bool binarize = false;           // variational: black or white, drawn
-  uint64_t seed = 0;               // of the draws for both
+  int64_t jacobian_probes = 0;     // CalotypeAutoencoder: directions; 0: none
+  uint64_t seed = 0;               // of the draws for all three
   int64_t batch_size = 128;
   int num_workers = 2;
   bool strict = false;
@@ -30,8 +31,8 @@ struct EvaluateJob {
 /// classifier: the share of images that it gives the class that their folder
 /// names. Real test images give its accuracy, drawn ones how often they show
 /// what was asked for; with a reference, also the Fréchet distance of the two
-/// sets in the classifier's features. A variational CalotypeAutoencoder adds
-/// how its code is used and bounds on the log-likelihood.
+/// sets in the classifier's features. A CalotypeAutoencoder adds what
+/// CodeReport says of its codes.
 Json evaluate(const EvaluateJob& job);
 
 }  // namespace calotype

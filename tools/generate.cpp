@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cctype>
 #include <functional>
-#include <sstream>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -14,6 +13,7 @@
 #include "core/random.h"
 #include "core/runtime.h"
 #include "core/stop_signal.h"
+#include "core/text.h"
 #include "datasets/latent_store.h"
 #include "diffusion/unet2d_model.h"
 #include "tools/classifier_model.h"
@@ -36,8 +36,7 @@ std::vector<int64_t> parse_classes(const std::string& text,
     for (int64_t c = 0; c < num_classes; ++c) classes.push_back(c);
     return classes;
   }
-  std::istringstream parts(text);
-  for (std::string part; std::getline(parts, part, ',');) {
+  for (const auto& part : split_at_commas(text)) {
     const auto& names = space.class_names;
     const auto named = std::find(names.begin(), names.end(), part);
     if (named != names.end()) {
@@ -240,6 +239,15 @@ Json generate_with(const GenerateJob& job, const LatentSpace& space,
 /// Codes of an autoencoder: standard normal numbers, its prior if it is
 /// variational.
 Json generate_from_prior(GenerateJob job) {
+  const GenerateJob untouched;
+  if (job.classes != untouched.classes || job.steps != untouched.steps ||
+      job.sampler != untouched.sampler || job.eta != untouched.eta ||
+      job.guidance != untouched.guidance)
+    throw ConfigError(
+        fmt::format("{}: an autoencoder draws from its prior in one go; "
+                    "--class, --steps, --sampler, --eta and --guidance belong "
+                    "to a diffusion model",
+                    job.model.string()));
   const auto codec = load_codec(job.model, job.device);
   const auto* autoencoder =
       dynamic_cast<CalotypeAutoencoderImpl*>(codec.codec.get());

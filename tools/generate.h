@@ -31,11 +31,10 @@ struct GenerateJob {
 };
 
 /// With a latent diffusion model, or from the standard normal prior of a
-/// CalotypeAutoencoder (steps, sampler, guidance and classes are then of no
-/// effect): draws latents and decodes them to PNG files, a folder per class,
-/// that carry their recipe, with an overview of the first 100 beside the
-/// folder; or stores them. Sample k depends on (model, seed, k, class,
-/// settings) alone.
+/// CalotypeAutoencoder (which refuses settings of diffusion): draws latents and
+/// decodes them to PNG files, a folder per class, that carry their recipe, with
+/// an overview of the first 100 beside the folder; or stores them. Sample k
+/// depends on (model, seed, k, class, settings) alone.
 Json generate(const GenerateJob& job);
 
 /// A trained latent diffusion model with its latent space and schedule.

@@ -63,9 +63,9 @@ TEST(Classifier, JudgesAnImageAloneAsInABatch) {
   CalotypeClassifier classifier(CalotypeClassifierConfig{});
   const at::NoGradGuard no_grad;
   const auto images = at::arange(3 * 784).sin().view({3, 1, 28, 28});
-  const auto together = classifier->forward(images);
+  const auto together = classifier->forward(images).logits;
   ASSERT_EQ(together.sizes(), at::IntArrayRef({3, 10}));
-  EXPECT_TRUE(at::allclose(classifier->forward(images.slice(0, 1, 2)),
+  EXPECT_TRUE(at::allclose(classifier->forward(images.slice(0, 1, 2)).logits,
                            together.slice(0, 1, 2), 1e-4, 1e-5));
 }
 
@@ -79,9 +79,11 @@ TEST(Classifier, SavedAndLoadedGivesTheSameLogits) {
   CalotypeClassifierConfig config;
   read_config(model.config, config, "config.json");
   EXPECT_EQ(config.channels, saved->config().channels);
-  ASSERT_FALSE(at::equal(loaded->forward(images), saved->forward(images)));
+  ASSERT_FALSE(
+      at::equal(loaded->forward(images).logits, saved->forward(images).logits));
   load_weights(*loaded, model);
-  EXPECT_TRUE(at::equal(loaded->forward(images), saved->forward(images)));
+  EXPECT_TRUE(
+      at::equal(loaded->forward(images).logits, saved->forward(images).logits));
 }
 
 TEST(Classifier, RefusesAnImageWithoutAClass) {

@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/progress.h"
 #include "datasets/image_io.h"
+#include "datasets/latent_store.h"
 #include "tests/support/temp_folder.h"
 #include "tools/anomaly.h"
 #include "tools/csv.h"
@@ -21,6 +22,7 @@
 #include "tools/project.h"
 #include "tools/train.h"
 #include "tools/walk.h"
+#include "training/checkpoint.h"
 
 namespace calotype {
 namespace {
@@ -85,6 +87,56 @@ TEST_F(Codes, PriorDrawsDoNotDependOnTheBatch) {
   generate({.model = codec_, .out = other, .count = 1, .first = 3});
   EXPECT_EQ(read_png(out_ / "any" / "00003.png").pixels,
             read_png(other / "any" / "00003.png").pixels);
+}
+
+TEST_F(Codes, PriorRefusesSettingsOfDiffusion) {
+  try {
+    generate({.model = codec_, .out = out_, .steps = 10});
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("draws from its prior in one go"));
+  }
+}
+
+TEST_F(Codes, DrawnImagesAreComparedWithAReference) {
+  TrainJob judge{.out = folder_ / "judge"};
+  read_config(Json::parse(R"({
+        "model": {"_class_name": "CalotypeClassifier", "sample_size": 16,
+                  "num_classes": 6, "channels": [8, 16]},
+        "data": {"train": "synthetic:64:16:1:1"},
+        "training": {"steps": 10, "batch_size": 16}
+      })"),
+              judge.config, "test");
+  train(judge);
+  generate({.model = codec_, .out = out_, .count = 20});
+  const auto drawn =
+      evaluate({.model = judge.out, .data = out_, .reference = data_});
+  EXPECT_EQ(drawn["images"], 20);
+  EXPECT_EQ(drawn["reference_images"], 24);
+  EXPECT_FALSE(drawn.contains("class_agreement"));  // "any" is no class
+  EXPECT_GT(drawn["frechet_distance"].get<double>(), 0);
+  const auto same =
+      evaluate({.model = judge.out, .data = data_, .reference = data_});
+  EXPECT_NEAR(same["frechet_distance"].get<double>(), 0, 1e-6);
+  EXPECT_TRUE(same.contains("class_agreement"));
+}
+
+TEST_F(Codes, EvaluateMeasuresHowCodesAnswerToTheImage) {
+  const auto result =
+      evaluate({.model = codec_, .data = data_, .jacobian_probes = 4});
+  EXPECT_NEAR(
+      result["relative_jacobian_norm"].get<double>(),
+      result["jacobian_norm"].get<double>() / result["code_std"].get<double>(),
+      1e-9);
+  EXPECT_GT(result["jacobian_norm"].get<double>(), 0);
+}
+
+TEST_F(Codes, EmbedInAStoreIsWhatEncodeWrites) {
+  const auto store = folder_ / "store";
+  embed({.codec = codec_, .data = data_, .out = store, .limit = 10});
+  const StoreReader reader(store);
+  EXPECT_EQ(reader.size(), 10);
+  EXPECT_EQ(reader.info().dtype, "fp32");
 }
 
 TEST_F(Codes, EmbedWritesARowPerImage) {
@@ -161,6 +213,56 @@ TEST_F(Codes, AnotherSizeIsRefused) {
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), HasSubstr("takes images of 16x16 alone"));
   }
+}
+
+/// A stacked autoencoder of drawn images, five steps for each of its layers.
+TrainJob stacked_job(const fs::path& out, int64_t stop_after = 0) {
+  set_quiet(true);
+  TrainJob job{.out = out, .stop_after = stop_after};
+  read_config(Json::parse(R"({
+        "model": {"_class_name": "CalotypeAutoencoder", "sample_size": 16,
+                  "hidden": [24], "latent_channels": 4},
+        "loss": {"pretrain_steps": 5},
+        "data": {"train": "synthetic:64:16:1:1"},
+        "training": {"steps": 14, "batch_size": 16, "checkpoint_every": 3}
+      })"),
+              job.config, "test");
+  return job;
+}
+
+std::map<std::string, at::Tensor> state_of(const TrainJob& job) {
+  return read_checkpoint(job.out / "state" / "state.safetensors").tensors;
+}
+
+TEST(StackedTraining, FreezesWhatIsNotYetOrNoLongerLearnt) {
+  const TempFolder folder;
+  const auto begin = stacked_job(folder / "begin", 1);
+  const auto first = stacked_job(folder / "first", 5);
+  const auto second = stacked_job(folder / "second", 10);
+  for (const auto& job : {begin, first, second}) train(job);
+  const auto start = state_of(begin), middle = state_of(first),
+             end = state_of(second);
+  const auto moved = [](const auto& a, const auto& b, const std::string& name) {
+    return !torch::equal(a.at("weights." + name), b.at("weights." + name));
+  };
+  EXPECT_TRUE(moved(start, middle, "encoder.0.weight"));
+  EXPECT_FALSE(moved(start, middle, "encoder.1.weight"));
+  EXPECT_FALSE(moved(middle, end, "encoder.0.weight"));
+  EXPECT_TRUE(moved(middle, end, "encoder.1.weight"));
+}
+
+TEST(StackedTraining, GoesOnAcrossItsStagesBitForBit) {
+  const TempFolder folder;
+  const auto whole = stacked_job(folder / "whole");
+  train(whole);
+  // Stopped in the first layer, at the border and in the second.
+  for (const int64_t steps : {3, 2, 4})
+    train(stacked_job(folder / "parts", steps));
+  const auto parts = stacked_job(folder / "parts");
+  train(parts);
+  const auto other = state_of(parts);
+  for (const auto& [name, tensor] : state_of(whole))
+    EXPECT_TRUE(torch::equal(tensor, other.at(name))) << name;
 }
 
 TEST(Between, KeepsToTheLineOrToTheCircle) {
