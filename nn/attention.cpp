@@ -43,7 +43,10 @@ AttentionImpl::AttentionImpl(const AttentionConfig& config) : config_(config) {
                     "{} of {} channels",
                     head_dim, channels));
   num_heads_ = channels / head_dim;
-  if (config.num_groups > 0)
+  if (config.condition_channels > 0)
+    spatial_norm_ = register_module(
+        "spatial_norm", SpatialNorm(channels, config.condition_channels));
+  else if (config.num_groups > 0)
     group_norm_ = register_module(
         "group_norm", group_norm(config.num_groups, channels, config.eps));
   to_q_ = register_module("to_q", torch::nn::Linear(channels, channels));
@@ -53,9 +56,12 @@ AttentionImpl::AttentionImpl(const AttentionConfig& config) : config_(config) {
       "to_out", torch::nn::ModuleList(torch::nn::Linear(channels, channels)));
 }
 
-torch::Tensor AttentionImpl::forward(const torch::Tensor& x) {
+torch::Tensor AttentionImpl::forward(const torch::Tensor& x,
+                                     const torch::Tensor& condition) {
   check_shape("Attention", "x", x, {-1, config_.channels, -1, -1});
-  const auto normed = group_norm_ ? group_norm_(x) : x;
+  const auto normed = spatial_norm_ ? spatial_norm_(x, condition)
+                      : group_norm_ ? group_norm_(x)
+                                    : x;
   const auto rows = normed.flatten(2).transpose(1, 2);  // [N,H*W,C]
   const auto heads = [&](torch::nn::Linear& projection) {
     return projection(rows)

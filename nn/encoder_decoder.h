@@ -6,6 +6,7 @@
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
+#include <string>
 #include <vector>
 
 #include "nn/activation.h"
@@ -21,8 +22,31 @@ struct ConvCoderConfig {
   int64_t layers_per_block = 1;
   int64_t num_groups = 32;
   bool mid_attention = true;
+  std::vector<std::string> block_types;  // in diffusers' order
+  int64_t condition_channels = 0;        // decoder: of the grid that normalises
   Activation activation = Activation::kSilu;
 };
+
+/// One half from a model's configuration with diffusers' keys.
+template <class ModelConfig>
+ConvCoderConfig coder_config(const ModelConfig& c, int64_t image_channels,
+                             int64_t latent_channels,
+                             const std::vector<std::string>& block_types) {
+  return {.image_channels = image_channels,
+          .latent_channels = latent_channels,
+          .block_channels = c.block_out_channels,
+          .layers_per_block = c.layers_per_block,
+          .num_groups = c.norm_num_groups,
+          .mid_attention = c.mid_block_add_attention,
+          .block_types = block_types,
+          .activation = parse_activation(c.act_fn)};
+}
+
+/// Throw ConfigError, in the name of the model `where`, for a half that cannot
+/// be. Blocks: DownEncoderBlock2D and AttnDownEncoderBlock2D, UpDecoderBlock2D
+/// and AttnUpDecoderBlock2D.
+void validate_encoder(const char* where, const ConvCoderConfig& config);
+void validate_decoder(const char* where, const ConvCoderConfig& config);
 
 /// Images [N,C,H,W] -> [N,latent_channels,H/f,W/f], f = 2^(blocks - 1).
 class EncoderImpl : public torch::nn::Module {
@@ -43,7 +67,9 @@ TORCH_MODULE(Encoder);
 class DecoderImpl : public torch::nn::Module {
  public:
   explicit DecoderImpl(const ConvCoderConfig& config);
-  torch::Tensor forward(torch::Tensor z);
+
+  /// `condition`: [N,condition_channels,h,w], undefined without.
+  torch::Tensor forward(torch::Tensor z, const torch::Tensor& condition = {});
 
  private:
   Activation activation_;
@@ -51,6 +77,7 @@ class DecoderImpl : public torch::nn::Module {
   MidBlock mid_block_{nullptr};
   torch::nn::ModuleList up_blocks_;
   torch::nn::GroupNorm conv_norm_out_{nullptr};
+  SpatialNorm spatial_norm_out_{nullptr};
 };
 TORCH_MODULE(Decoder);
 

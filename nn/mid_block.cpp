@@ -17,7 +17,7 @@ MidBlockImpl::MidBlockImpl(const ResnetBlockConfig& resnet,
 torch::Tensor MidBlockImpl::forward(const torch::Tensor& x,
                                     const torch::Tensor& embedding) {
   auto h = first_(x, embedding);
-  if (attention_) h = attention_(h);
+  if (attention_) h = attention_(h, embedding);
   return second_(h, embedding);
 }
 

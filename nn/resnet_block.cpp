@@ -32,24 +32,39 @@ torch::nn::GroupNorm group_norm(int64_t num_groups, int64_t channels,
 ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& config)
     : config_(config) {
   const auto in = config.in_channels, out = config.out_channels;
-  norm1_ =
-      register_module("norm1", group_norm(config.num_groups, in, config.eps));
+  const auto add_norm = [&](const char* name, int64_t channels,
+                            torch::nn::GroupNorm& group, SpatialNorm& spatial) {
+    if (config.condition_channels > 0)
+      spatial = register_module(
+          name, SpatialNorm(channels, config.condition_channels));
+    else
+      group = register_module(
+          name, group_norm(config.num_groups, channels, config.eps));
+  };
+  add_norm("norm1", in, norm1_, spatial1_);
   conv1_ = register_module("conv1", conv3x3(in, out));
   if (config.embedding_dim > 0)
     time_emb_proj_ = register_module(
         "time_emb_proj", torch::nn::Linear(config.embedding_dim,
                                            config.scale_shift ? 2 * out : out));
-  norm2_ =
-      register_module("norm2", group_norm(config.num_groups, out, config.eps));
+  add_norm("norm2", out, norm2_, spatial2_);
   conv2_ = register_module("conv2", conv3x3(out, out));
   if (in != out)
     conv_shortcut_ = register_module("conv_shortcut", conv1x1(in, out));
 }
 
+torch::Tensor ResnetBlockImpl::normalise(torch::nn::GroupNorm& group,
+                                         SpatialNorm& spatial,
+                                         const torch::Tensor& x,
+                                         const torch::Tensor& condition) {
+  return spatial ? activate(config_.activation, spatial(x, condition))
+                 : norm_activate(group, config_.activation, x);
+}
+
 torch::Tensor ResnetBlockImpl::forward(const torch::Tensor& x,
                                        const torch::Tensor& embedding) {
   check_shape("ResnetBlock", "x", x, {-1, config_.in_channels, -1, -1});
-  auto h = norm_activate(norm1_, config_.activation, x);
+  auto h = normalise(norm1_, spatial1_, x, embedding);
   auto shortcut = x;
   if (config_.resample == Resample::kDown) {
     h = torch::avg_pool2d(h, 2, 2);
@@ -73,7 +88,7 @@ torch::Tensor ResnetBlockImpl::forward(const torch::Tensor& x,
     h = activate(config_.activation, norm2_(h) * (1 + halves[0]) + halves[1]);
   } else {
     if (shift.defined()) h = h + shift;
-    h = norm_activate(norm2_, config_.activation, h);
+    h = normalise(norm2_, spatial2_, h, embedding);
   }
   if (config_.dropout > 0)
     h = torch::dropout(h, config_.dropout, is_training());

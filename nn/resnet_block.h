@@ -7,6 +7,7 @@
 #include <torch/nn/pimpl.h>
 
 #include "nn/activation.h"
+#include "nn/spatial_norm.h"
 
 namespace calotype {
 
@@ -18,7 +19,8 @@ struct ResnetBlockConfig {
   int64_t out_channels = 0;
   int64_t num_groups = 32;
   double eps = 1e-6;
-  int64_t embedding_dim = 0;  // of the time embedding; 0: none
+  int64_t embedding_dim = 0;       // of the time embedding; 0: none
+  int64_t condition_channels = 0;  // of a grid that normalises; 0: none
   bool scale_shift =
       false;  // the embedding scales and shifts instead of adding
   double dropout = 0;
@@ -29,19 +31,26 @@ struct ResnetBlockConfig {
 
 /// norm, activation, 3x3 convolution, twice, beside a shortcut: diffusers'
 /// ResnetBlock2D, with its parameter names norm1, conv1, time_emb_proj, norm2,
-/// conv2, conv_shortcut.
+/// conv2, conv_shortcut. With condition_channels, both norms are spatial:
+/// diffusers' ResnetBlockCondNorm2D.
 class ResnetBlockImpl : public torch::nn::Module {
  public:
   explicit ResnetBlockImpl(const ResnetBlockConfig& config);
 
-  /// `x`: [N,in_channels,H,W]; `embedding`: [N,embedding_dim] or undefined.
+  /// `x`: [N,in_channels,H,W]; `embedding`: [N,embedding_dim], or the grid
+  /// [N,condition_channels,h,w], or undefined.
   /// Returns [N,out_channels,H,W], H and W halved or doubled if resampled.
   torch::Tensor forward(const torch::Tensor& x,
                         const torch::Tensor& embedding = {});
 
  private:
   ResnetBlockConfig config_;
+  torch::Tensor normalise(torch::nn::GroupNorm& group, SpatialNorm& spatial,
+                          const torch::Tensor& x,
+                          const torch::Tensor& condition);
+
   torch::nn::GroupNorm norm1_{nullptr}, norm2_{nullptr};
+  SpatialNorm spatial1_{nullptr}, spatial2_{nullptr};
   torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr}, conv_shortcut_{nullptr};
   torch::nn::Linear time_emb_proj_{nullptr};
 };

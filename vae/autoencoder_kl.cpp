@@ -10,57 +10,28 @@
 namespace calotype {
 namespace {
 
-ConvCoderConfig coder_config(const AutoencoderKLConfig& c,
-                             int64_t image_channels, int64_t latent_channels) {
-  return {.image_channels = image_channels,
-          .latent_channels = latent_channels,
-          .block_channels = c.block_out_channels,
-          .layers_per_block = c.layers_per_block,
-          .num_groups = c.norm_num_groups,
-          .mid_attention = c.mid_block_add_attention,
-          .activation = parse_activation(c.act_fn)};
+ConvCoderConfig encoder_config(const AutoencoderKLConfig& c) {
+  return coder_config(c, c.in_channels, 2 * c.latent_channels,
+                      c.down_block_types);
 }
 
-void expect_blocks(const std::vector<std::string>& types, const char* key,
-                   const char* expected, size_t num_levels) {
-  if (types.size() != num_levels)
-    throw ConfigError(
-        fmt::format("AutoencoderKL: {} must have as many entries as "
-                    "block_out_channels, {}, got {}",
-                    key, num_levels, types.size()));
-  for (const auto& type : types)
-    check_one_of("AutoencoderKL", key, type, {expected});
+ConvCoderConfig decoder_config(const AutoencoderKLConfig& c) {
+  return coder_config(c, c.out_channels, c.latent_channels, c.up_block_types);
 }
 
 }  // namespace
 
 void AutoencoderKLConfig::validate() const {
-  constexpr double kMany = 1 << 16;
-  check_range("AutoencoderKL", "in_channels", double(in_channels), 1, kMany);
-  check_range("AutoencoderKL", "out_channels", double(out_channels), 1, kMany);
-  check_range("AutoencoderKL", "latent_channels", double(latent_channels), 1,
-              kMany);
-  check_range("AutoencoderKL", "layers_per_block", double(layers_per_block), 1,
-              64);
-  check_range("AutoencoderKL", "number of block_out_channels",
-              double(block_out_channels.size()), 1, 16);
-  for (const auto channels : block_out_channels)
-    check_range("AutoencoderKL", "block_out_channels", double(channels), 1,
-                kMany);
-  expect_blocks(down_block_types, "down_block_types", "DownEncoderBlock2D",
-                block_out_channels.size());
-  expect_blocks(up_block_types, "up_block_types", "UpDecoderBlock2D",
-                block_out_channels.size());
+  validate_encoder("AutoencoderKL", encoder_config(*this));
+  validate_decoder("AutoencoderKL", decoder_config(*this));
 }
 
 AutoencoderKLImpl::AutoencoderKLImpl(const AutoencoderKLConfig& config)
     : config_(config) {
   config.validate();
   const auto D = config.latent_channels;
-  encoder_ = register_module(
-      "encoder", Encoder(coder_config(config, config.in_channels, 2 * D)));
-  decoder_ = register_module(
-      "decoder", Decoder(coder_config(config, config.out_channels, D)));
+  encoder_ = register_module("encoder", Encoder(encoder_config(config)));
+  decoder_ = register_module("decoder", Decoder(decoder_config(config)));
   if (config.use_quant_conv)
     quant_conv_ = register_module("quant_conv", conv1x1(2 * D, 2 * D));
   if (config.use_post_quant_conv)

@@ -10,7 +10,7 @@
 
 #include "nn/latent_codec.h"
 #include "nn/model_folder.h"
-#include "vae/encoder_decoder.h"
+#include "nn/encoder_decoder.h"
 
 namespace calotype {
 

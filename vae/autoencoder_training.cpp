@@ -11,7 +11,7 @@
 #include "vae/evidence.h"
 #include "vae/gaussian.h"
 #include "vae/masked_network.h"
-#include "vae/preview.h"
+#include "nn/preview.h"
 
 namespace calotype {
 namespace {

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "vae/gaussian.h"
-#include "vae/preview.h"
+#include "nn/preview.h"
 
 namespace calotype {
 

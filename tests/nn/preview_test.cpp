@@ -1,4 +1,4 @@
-#include "vae/preview.h"
+#include "nn/preview.h"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>

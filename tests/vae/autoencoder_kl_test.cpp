@@ -126,11 +126,11 @@ TEST(AutoencoderKL, RefusesSizesThatItCannotHalve) {
 
 TEST(AutoencoderKL, RefusesBlocksThatItDoesNotHave) {
   auto config = small_config();
-  config.down_block_types[0] = "AttnDownEncoderBlock2D";
+  config.down_block_types[0] = "DownBlock2D";
   EXPECT_EQ(
       message_of([&] { AutoencoderKL{config}; }),
-      "AutoencoderKL: down_block_types must be one of DownEncoderBlock2D, got "
-      "AttnDownEncoderBlock2D");
+      "AutoencoderKL: down_block_types must be one of DownEncoderBlock2D, "
+      "AttnDownEncoderBlock2D, got DownBlock2D");
   config = small_config();
   config.norm_num_groups = 5;
   EXPECT_THROW(AutoencoderKL{config}, ConfigError);
