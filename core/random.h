@@ -28,6 +28,7 @@ enum class Stream : uint32_t {
   kBinarize,       // grey values to black or white
   kProbe,          // directions of a stochastic trace estimate
   kPrior,          // codes drawn from the prior
+  kCodebook,       // first values and restarts of codes
 };
 
 /// Four 32-bit words from a 128-bit counter and a 64-bit key.

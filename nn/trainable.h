@@ -2,7 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
-
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -25,6 +24,7 @@ struct Batch {
 struct Losses {
   at::Tensor total;                                       // scalar
   std::vector<std::pair<std::string, at::Tensor>> parts;  // scalars
+  std::string warning;  // what a person should know now; mostly empty
 };
 
 /// What the one trainer can train.
@@ -40,6 +40,12 @@ class Trainable {
 
   /// Names of the parameters that step `step` may change; empty: all of them.
   virtual std::vector<std::string> trained_parameters(int64_t) const {
+    return {};
+  }
+
+  /// What only training needs, by name: kept in the checkpoint, not in the
+  /// model.
+  virtual std::vector<std::pair<std::string, at::Tensor>> training_state() {
     return {};
   }
 

@@ -6,6 +6,7 @@
 #include "nn/model_folder.h"
 #include "vae/autoencoder.h"
 #include "vae/autoencoder_kl.h"
+#include "vqvae/vq_model.h"
 
 namespace calotype {
 namespace {
@@ -31,11 +32,16 @@ LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
     const auto codec = load_calotype_autoencoder(folder);
     loaded.codec = codec.ptr();
     loaded.config = write_config(codec->config());
+  } else if (folder.class_name == VQModelImpl::kClassName) {
+    const auto codec = load_vq_model(folder);
+    loaded.codec = codec.ptr();
+    loaded.tokenizer = codec.ptr();
+    loaded.config = write_config(codec->config());
   } else {
-    throw ConfigError(fmt::format("{}: expected a codec ({}, {}), got a {}",
-                                  path.string(), AutoencoderKLImpl::kClassName,
-                                  CalotypeAutoencoderImpl::kClassName,
-                                  folder.class_name));
+    throw ConfigError(fmt::format(
+        "{}: expected a codec ({}, {}, {}), got a {}", path.string(),
+        AutoencoderKLImpl::kClassName, CalotypeAutoencoderImpl::kClassName,
+        VQModelImpl::kClassName, folder.class_name));
   }
   loaded.codec->module().to(device);
   return loaded;

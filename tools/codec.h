@@ -8,12 +8,14 @@
 #include "core/config.h"
 #include "datasets/transforms.h"
 #include "nn/latent_codec.h"
+#include "nn/tokenizer.h"
 
 namespace calotype {
 
 /// A codec read from its model folder, ready to encode and decode.
 struct LoadedCodec {
   std::shared_ptr<LatentCodec> codec;
+  std::shared_ptr<Tokenizer> tokenizer;  // the same model, if it is one
   std::filesystem::path path;
   std::string class_name;
   std::string sha256;  // of the weights

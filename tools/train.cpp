@@ -11,6 +11,7 @@
 #include "vae/autoencoder_kl.h"
 #include "vae/autoencoder_training.h"
 #include "vae/vae_training.h"
+#include "vqvae/vq_training.h"
 
 namespace calotype {
 namespace {
@@ -188,13 +189,17 @@ Prepared prepare(TrainConfig& config, const TrainJob& job) {
                          VaeLossConfig>(config);
   if (name == CalotypeAutoencoderImpl::kClassName)
     return prepare_autoencoder(config);
+  if (name == VQModelImpl::kClassName)
+    return prepare_codec<VQModelImpl, VQModelConfig, VqTraining, VqLossConfig>(
+        config);
   if (name == UNet2DModelImpl::kClassName)
     return prepare_diffusion(config, job);
   if (name == kClassifierClass) return prepare_classifier(config, job.out);
   throw ConfigError(
       fmt::format("config: model._class_name must be one of AutoencoderKL, "
-                  "{}, UNet2DModel, {}, got \"{}\"",
-                  CalotypeAutoencoderImpl::kClassName, kClassifierClass, name));
+                  "{}, {}, UNet2DModel, {}, got \"{}\"",
+                  CalotypeAutoencoderImpl::kClassName, VQModelImpl::kClassName,
+                  kClassifierClass, name));
 }
 
 int64_t num_parameters(const torch::nn::Module& module) {

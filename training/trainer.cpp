@@ -71,7 +71,8 @@ TrainingResult Trainer::run() {
     const bool last = step_ == config_.steps;
     const bool stop = stop_requested() || (setup_.stop_after > 0 &&
                                            step_ - first >= setup_.stop_after);
-    progress.update(step_, fmt::format("loss {:.4g}", losses.total));
+    progress.update(step_, progress_text(losses));
+    tell(losses.warning);
 
     const bool validates =
         setup_.validation && (step_ % config_.validate_every == 0 || last);
@@ -112,8 +113,24 @@ Batch Trainer::next_batch(BatchSource& source) {
   return batch;
 }
 
+std::string Trainer::progress_text(const StepLosses& losses) const {
+  auto text = fmt::format("loss {:.4g}", losses.total);
+  for (const auto& [name, value] : losses.parts)
+    if (name == "perplexity") text += fmt::format("  perplexity {:.0f}", value);
+  return text;
+}
+
+void Trainer::tell(const std::string& warning) {
+  const bool is_new = !warning.empty() && !was_warned_;
+  was_warned_ = !warning.empty();
+  if (is_new)
+    fmt::print(stderr, "\n{}: step {}: {}\n", run_.path().string(), step_,
+               warning);
+}
+
 void Trainer::add(StepLosses& sums, const Losses& losses, double share) const {
   sums.total += share * losses.total.item<double>();
+  sums.warning = losses.warning;
   if (sums.parts.empty())
     for (const auto& part : losses.parts)
       sums.parts.emplace_back(part.first, 0);
@@ -229,6 +246,8 @@ std::map<std::string, at::Tensor> Trainer::state_tensors() {
   add_all("second_moment.", optimizer_.second_moment());
   for (const auto& item : setup_.trainable->module().named_buffers())
     tensors["buffers." + item.key()] = item.value();
+  for (const auto& [name, tensor] : setup_.trainable->training_state())
+    tensors["training." + name] = tensor;
   return tensors;
 }
 

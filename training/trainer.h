@@ -93,11 +93,14 @@ class Trainer {
     double total = 0;
     std::vector<std::pair<std::string, double>> parts;
     double gradient_norm = 0;
+    std::string warning;
   };
 
   StepLosses step();
   Batch next_batch(BatchSource& source);
   void add(StepLosses& sums, const Losses& losses, double share) const;
+  std::string progress_text(const StepLosses& losses) const;
+  void tell(const std::string& warning);  // once, until it is gone
   void check_finite(const StepLosses& losses, const Batch& last) const;
   Json validate();
   void draw_samples();
@@ -113,6 +116,7 @@ class Trainer {
   Ema ema_;
   int64_t step_ = 0;
   double elapsed_before_s_ = 0, started_s_ = 0;
+  bool was_warned_ = false;
 };
 
 }  // namespace calotype

@@ -1,0 +1,63 @@
+#include "vqvae/codebook_health.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+namespace calotype {
+namespace {
+
+constexpr double kDecay = 1 - 1.0 / double(CodebookHealth::kWindow);
+constexpr double kCollapsed = 0.1;  // of the codes, as perplexity
+
+}  // namespace
+
+double perplexity(const at::Tensor& counts) {
+  const auto c = counts.to(torch::kDouble);
+  const auto total = c.sum(-1, /*keepdim=*/true).clamp_min(1e-300);
+  const auto share = c / total;
+  const auto entropy = -(share * share.clamp_min(1e-300).log()).sum(-1);
+  return entropy.exp().mean().item<double>();
+}
+
+CodebookHealth::CodebookHealth(int64_t num_codes, int64_t num_levels)
+    : counts_(torch::zeros({num_levels, num_codes})),
+      idle_steps_(torch::zeros({num_levels, num_codes}, torch::kLong)),
+      observed_steps_(torch::zeros({}, torch::kLong)) {}
+
+void CodebookHealth::observe(const at::Tensor& indices) {
+  const torch::NoGradGuard no_grad;
+  const auto on_cpu = indices.to(torch::kCPU);
+  idle_steps_.add_(1);
+  observed_steps_.add_(1);
+  for (int64_t level = 0; level < counts_.size(0); ++level) {
+    const auto codes = on_cpu.select(1, level);
+    const auto counts = torch::bincount(codes, {}, counts_.size(1));
+    counts_[level].lerp_(counts.to(torch::kFloat), 1 - kDecay);
+    idle_steps_[level].index_fill_(0, codes, 0);
+  }
+}
+
+double CodebookHealth::perplexity() const {
+  return calotype::perplexity(counts_);
+}
+
+int64_t CodebookHealth::num_dead() const {
+  return idle_steps_.ge(kWindow).sum().item<int64_t>();
+}
+
+double CodebookHealth::usage() const {
+  return 1 - double(num_dead()) / double(idle_steps_.numel());
+}
+
+std::string CodebookHealth::warning() const {
+  const auto steps = observed_steps_.item<int64_t>();
+  const auto num_codes = double(counts_.size(1));
+  if (steps < 5 * kWindow || perplexity() >= kCollapsed * num_codes) return {};
+  return fmt::format(
+      "the codebook collapses: {:.0f} of {:.0f} codes do all the work "
+      "(perplexity), {} were not used in {} steps; quantizer.kmeans_init and "
+      "quantizer.restart_after bring codes back",
+      perplexity(), num_codes, num_dead(), kWindow);
+}
+
+}  // namespace calotype

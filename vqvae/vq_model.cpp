@@ -1,0 +1,136 @@
+#include "vqvae/vq_model.h"
+
+#include <torch/torch.h>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "nn/resnet_block.h"
+
+namespace calotype {
+namespace {
+
+constexpr const char* kWhere = "VQModel";
+
+/// [N,D,h,w] -> [N*h*w,D].
+at::Tensor to_vectors(const at::Tensor& grid) {
+  return grid.permute({0, 2, 3, 1}).reshape({-1, grid.size(1)});
+}
+
+/// [N*h*w,D] -> [N,D,h,w], as `like` in all but D.
+at::Tensor to_grid(const at::Tensor& vectors, const at::Tensor& like) {
+  return vectors
+      .view({like.size(0), like.size(2), like.size(3), vectors.size(1)})
+      .permute({0, 3, 1, 2});
+}
+
+QuantizerConfig quantizer_config(const VQModelConfig& config) {
+  auto quantizer = config.quantizer;
+  quantizer.num_codes = config.num_vq_embeddings;
+  return quantizer;
+}
+
+int64_t code_channels(const VQModelConfig& config) {
+  return config.vq_embed_dim.value_or(config.latent_channels);
+}
+
+ConvCoderConfig encoder_config(const VQModelConfig& c) {
+  return coder_config(c, c.in_channels, c.latent_channels, c.down_block_types);
+}
+
+ConvCoderConfig decoder_config(const VQModelConfig& c) {
+  auto decoder =
+      coder_config(c, c.out_channels, c.latent_channels, c.up_block_types);
+  if (c.norm_type == "spatial") decoder.condition_channels = c.latent_channels;
+  return decoder;
+}
+
+}  // namespace
+
+void VQModelConfig::validate() const {
+  check_one_of(kWhere, "norm_type", norm_type, {"group", "spatial"});
+  validate_encoder(kWhere, encoder_config(*this));
+  validate_decoder(kWhere, decoder_config(*this));
+  check_range(kWhere, "vq_embed_dim", double(code_channels(*this)), 1, 1 << 16);
+  if (norm_type == "spatial" && code_channels(*this) != latent_channels)
+    throw ConfigError(fmt::format(
+        "VQModel: norm_type spatial needs vq_embed_dim to be latent_channels, "
+        "got {} and {}",
+        code_channels(*this), latent_channels));
+  quantizer_config(*this).validate();
+  int64_t product = 1;
+  for (const auto level : quantizer.levels) product *= level;
+  if (quantizer.kind == "fsq" && product != num_vq_embeddings)
+    throw ConfigError(fmt::format(
+        "VQModel: quantizer.levels make {} codes, num_vq_embeddings is {}",
+        product, num_vq_embeddings));
+}
+
+VQModelImpl::VQModelImpl(const VQModelConfig& config) : config_(config) {
+  config.validate();
+  const auto D = config.latent_channels, code = code_channels(config);
+  encoder_ = register_module("encoder", Encoder(encoder_config(config)));
+  quant_conv_ = register_module("quant_conv", conv1x1(D, code));
+  quantizer_ = make_quantizer(quantizer_config(config), code);
+  register_module("quantize", quantizer_);
+  post_quant_conv_ = register_module("post_quant_conv", conv1x1(code, D));
+  decoder_ = register_module("decoder", Decoder(decoder_config(config)));
+}
+
+int64_t VQModelImpl::latent_channels() const {
+  return code_channels(config_);
+}
+
+int64_t VQModelImpl::downsample() const {
+  return int64_t{1} << (config_.block_out_channels.size() - 1);
+}
+
+LatentGrid VQModelImpl::encode(const torch::Tensor& images) {
+  check_shape(kWhere, "images", images, {-1, config_.in_channels, -1, -1});
+  const auto f = downsample();
+  if (images.size(2) % f != 0 || images.size(3) % f != 0)
+    throw ShapeError(
+        fmt::format("VQModel: height and width must be multiples of {}, got "
+                    "{}x{}",
+                    f, images.size(2), images.size(3)));
+  return {.mean = quant_conv_(encoder_(images))};
+}
+
+Quantized VQModelImpl::quantize(const torch::Tensor& latent,
+                                const QuantizerStep* training) {
+  check_shape(kWhere, "latent", latent, {-1, latent_channels(), -1, -1});
+  auto result = quantizer_->quantize(to_vectors(latent), training);
+  result.vectors = to_grid(result.vectors, latent);
+  result.indices = to_grid(result.indices, latent);
+  return result;
+}
+
+torch::Tensor VQModelImpl::decode_codes(const torch::Tensor& codes) {
+  const auto condition =
+      config_.norm_type == "spatial" ? codes : torch::Tensor();
+  return decoder_->forward(post_quant_conv_(codes), condition);
+}
+
+torch::Tensor VQModelImpl::decode(const torch::Tensor& latent) {
+  return decode_codes(quantize(latent).vectors);
+}
+
+torch::Tensor VQModelImpl::tokenize(const torch::Tensor& images) {
+  return quantize(encode(images).mean).indices;
+}
+
+torch::Tensor VQModelImpl::detokenize(const torch::Tensor& tokens) {
+  check_shape(kWhere, "tokens", tokens, {-1, num_levels(), -1, -1});
+  return decode_codes(to_grid(quantizer_->lookup(to_vectors(tokens)), tokens));
+}
+
+VQModel load_vq_model(const ModelFolder& folder) {
+  expect_class(folder, VQModelImpl::kClassName);
+  VQModelConfig config;
+  read_config(folder.config, config, (folder.path / "config.json").string());
+  VQModel model(config);
+  load_weights(*model, folder);
+  model->eval();
+  return model;
+}
+
+}  // namespace calotype
