@@ -82,6 +82,12 @@ Handle file_type(Hdf5Type type, int64_t item_bytes) {
         return half_type(5, 10, 15);
       case Hdf5Type::kBfloat16:
         return half_type(8, 7, 127);
+      case Hdf5Type::kUint8:
+        return H5Tcopy(H5T_STD_U8LE);
+      case Hdf5Type::kUint16:
+        return H5Tcopy(H5T_STD_U16LE);
+      case Hdf5Type::kUint32:
+        return H5Tcopy(H5T_STD_U32LE);
       case Hdf5Type::kInt32:
         return H5Tcopy(H5T_STD_I32LE);
       case Hdf5Type::kInt64:
@@ -102,6 +108,7 @@ std::optional<Hdf5Type> known_type(hid_t type) {
                                          : std::nullopt;
   for (const auto each :
        {Hdf5Type::kFloat32, Hdf5Type::kFloat16, Hdf5Type::kBfloat16,
+        Hdf5Type::kUint8, Hdf5Type::kUint16, Hdf5Type::kUint32,
         Hdf5Type::kInt32, Hdf5Type::kInt64, Hdf5Type::kUint64})
     if (H5Tequal(type, file_type(each, 0)) > 0) return each;
   return std::nullopt;

@@ -18,16 +18,16 @@ namespace calotype {
 /// store.json: everything that one must know to use the latents.
 struct StoreInfo {
   int64_t format_version = 1;
-  std::string kind =
-      "moments";  // moments (mean and logvar), latents, later tokens
-  std::string dtype = "fp32";                     // fp32, fp16, bf16
+  std::string kind = "moments";  // moments (mean and logvar), latents, tokens
+  std::string dtype = "fp32";    // fp32, fp16, bf16; tokens: uint8, 16, 32
   std::vector<std::vector<int64_t>> grid_shapes;  // [D,h,w] of each bucket
   Json codec = Json::object();                    // class, sha256, config, path
   Json preprocessing = Json::object();            // resize, crop, channels
   Json source = Json::object();                   // spec, fingerprint, count
   Json recipe = Json::object();  // how latents were drawn, where they were
   std::vector<std::string> class_names;
-  std::vector<double> mean;  // [D] of the latents that training draws
+  std::vector<double> mean;  // [D] of the latents that training draws; tokens:
+                             // empty, as std
   std::vector<double> std;   // [D] sqrt(var(mean) + mean(exp(logvar)))
   int64_t count = 0;
   bool complete = false;
@@ -50,9 +50,13 @@ void visit_fields(StoreInfo& c, Visitor&& visit) {
   visit("complete", c.complete);
 }
 
+/// The smallest type that holds tokens in [0, num_codes).
+std::string token_dtype(int64_t num_codes);
+
 /// Rows on their way into or out of a store; all of one grid shape.
 struct StoreRows {
-  LatentGrid grid;     // [N,D,h,w] float
+  LatentGrid grid;     // [N,D,h,w] float; tokens: undefined
+  at::Tensor tokens;   // [N,L,h,w] int64 of kind tokens, otherwise undefined
   at::Tensor labels;   // [N] int64, -1 where unknown
   at::Tensor indices;  // [N] int64, position in the source
   std::vector<std::string> names;
@@ -120,8 +124,8 @@ class StoreReader {
   /// info().grid_shapes.
   const std::vector<std::vector<int64_t>>& buckets() const;
 
-  /// Latents, labels and indices of `rows` (int64 [N] in [0, size()), all of
-  /// one bucket), as fp32. Throws ShapeError.
+  /// Latents (as fp32) or tokens, labels and indices of `rows` (int64 [N] in
+  /// [0, size()), all of one bucket). Throws ShapeError.
   StoreRows gather(const at::Tensor& rows) const;
 
   /// The same with names, sizes and hashes.

@@ -8,23 +8,23 @@
 
 #include "core/check.h"
 #include "core/hash.h"
-#include "core/runtime.h"
 #include "datasets/store_info.h"
 #include "datasets/store_rows.h"
+#include "datasets/store_type.h"
 
 namespace calotype {
 namespace {
-
-Hdf5Type moment_type(const std::string& dtype) {
-  if (dtype == "fp16") return Hdf5Type::kFloat16;
-  return dtype == "bf16" ? Hdf5Type::kBfloat16 : Hdf5Type::kFloat32;
-}
 
 template <class T>
 T load(const uint8_t* at) {
   T value;
   std::memcpy(&value, at, sizeof value);  // a foreign file need not be aligned
   return value;
+}
+
+/// The array that holds the grids.
+const char* grid_array(const StoreInfo& info) {
+  return info.kind == "tokens" ? "tokens" : "latents";
 }
 
 std::string hash_text(std::span<const uint8_t> bytes) {
@@ -45,7 +45,7 @@ void check_entry(std::span<const uint8_t> bytes, const ShardEntry& entry,
 
 ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
                       const std::string& file) {
-  const auto& mean = rows.grid.mean;
+  const auto& mean = grid_values(rows);
   const auto count = mean.size(0);
   const auto longest = std::max_element(
       rows.names.begin(), rows.names.end(),
@@ -64,15 +64,15 @@ ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
       {"dtype", described.dtype},
       {"store", store_info_text(described)}};
 
-  const auto type = moment_type(info.dtype);
+  const auto type = stored_hdf5(info.dtype);
   const auto item_bytes = int64_t(mean.element_size());
   const auto latents = mean.contiguous(),
              logvar = rows.grid.logvar.defined() ? rows.grid.logvar.contiguous()
                                                  : at::Tensor();
   const auto labels = rows.labels.contiguous(),
              indices = rows.indices.contiguous();
-  std::vector<Hdf5Array> arrays = {
-      {"latents", type, item_bytes, latents.sizes().vec(), latents.data_ptr()}};
+  std::vector<Hdf5Array> arrays = {{grid_array(info), type, item_bytes,
+                                    latents.sizes().vec(), latents.data_ptr()}};
   if (logvar.defined())
     arrays.push_back(
         {"logvar", type, item_bytes, logvar.sizes().vec(), logvar.data_ptr()});
@@ -115,32 +115,33 @@ void ShardFile::find_arrays(const std::filesystem::path& path) {
   check_format_version(file.integer("format_version"), path.string());
   info_ =
       parse_store_info(file.text("store"), path.string() + ": attribute store");
-  latents_ = file.find("latents");
-  const auto expect = [&](const Hdf5Place& got, const char* array,
-                          Hdf5Type type, const std::vector<int64_t>& shape) {
+  const auto* array = grid_array(info_);
+  latents_ = file.find(array);
+  const auto expect = [&](const Hdf5Place& got, const char* name, Hdf5Type type,
+                          const std::vector<int64_t>& shape) {
     if (got.type != type)
       throw DataError(
           fmt::format("{}: /{} has elements of another type than a store "
                       "of {} {} has",
-                      path.string(), array, info_.dtype, info_.kind));
+                      path.string(), name, info_.dtype, info_.kind));
     if (got.shape != shape)
       throw DataError(fmt::format("{}: /{} must be {}, got {}", path.string(),
-                                  array, shape_text(shape),
+                                  name, shape_text(shape),
                                   shape_text(got.shape)));
   };
-  const auto find = [&](const char* array, Hdf5Type type,
+  const auto find = [&](const char* name, Hdf5Type type,
                         const std::vector<int64_t>& shape) {
-    auto got = file.find(array);
-    expect(got, array, type, shape);
+    auto got = file.find(name);
+    expect(got, name, type, shape);
     return got;
   };
   const auto shape = latents_.shape;
   if (shape.size() != 4 || *std::min_element(shape.begin(), shape.end()) < 1)
-    throw DataError(fmt::format("{}: /latents must be [n, D, h, w], got {}",
-                                path.string(), shape_text(shape)));
+    throw DataError(fmt::format("{}: /{} must be [n, D, h, w], got {}",
+                                path.string(), array, shape_text(shape)));
   const auto n = shape[0];
-  const auto type = moment_type(info_.dtype);
-  expect(latents_, "latents", type, shape);
+  const auto type = stored_hdf5(info_.dtype);
+  expect(latents_, array, type, shape);
   has_logvar_ = info_.kind == "moments";
   if (has_logvar_) logvar_ = find("logvar", type, shape);
   label_ = find("label", Hdf5Type::kInt64, {n});
@@ -154,7 +155,7 @@ void ShardFile::find_arrays(const std::filesystem::path& path) {
 
 at::Tensor ShardFile::moment(const Hdf5Place& place) const {
   return at::from_blob(const_cast<uint8_t*>(at(place, 0)), place.shape,
-                       at::TensorOptions(parse_dtype(info_.dtype)));
+                       at::TensorOptions(stored_scalar(info_.dtype)));
 }
 
 int64_t ShardFile::label(int64_t row) const {

@@ -43,8 +43,9 @@ class ShardFile {
   int64_t count() const { return info_.count; }
   int64_t size_bytes() const { return int64_t(map_.bytes().size()); }
 
-  /// Views of the file: read them, never write. [n,D,h,w] in the store's type;
-  /// logvar is undefined where there is none.
+  /// Views of the file: read them, never write. [n,D,h,w] in the store's type,
+  /// the bits of tokens in a store of tokens; logvar is undefined where there
+  /// is none.
   at::Tensor mean() const { return moment(latents_); }
   at::Tensor logvar() const {
     return has_logvar_ ? moment(logvar_) : at::Tensor();

@@ -130,7 +130,7 @@ void set_normalisation(const std::vector<ShardEntry>& entries,
                        StoreInfo& info) {
   info.mean.clear();
   info.std.clear();
-  if (entries.empty()) return;
+  if (entries.empty() || info.kind == "tokens") return;
   double num_values = 0;  // per channel
   for (const auto& entry : entries)
     num_values += double(entry.count) * double(entry.grid_shape[1]) *

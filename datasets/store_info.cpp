@@ -85,8 +85,13 @@ std::string store_info_text(const StoreInfo& info) {
 }
 
 void check_store_info(const StoreInfo& info) {
-  check_one_of("latent store", "kind", info.kind, {"moments", "latents"});
-  check_one_of("latent store", "dtype", info.dtype, {"fp32", "fp16", "bf16"});
+  check_one_of("latent store", "kind", info.kind,
+               {"moments", "latents", "tokens"});
+  if (info.kind == "tokens")
+    check_one_of("token store", "dtype", info.dtype,
+                 {"uint8", "uint16", "uint32"});
+  else
+    check_one_of("latent store", "dtype", info.dtype, {"fp32", "fp16", "bf16"});
 }
 
 StoreInfo identity_of(const StoreInfo& info) {

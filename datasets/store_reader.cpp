@@ -7,11 +7,11 @@
 
 #include "core/check.h"
 #include "core/files.h"
-#include "core/runtime.h"
 #include "datasets/latent_store.h"
 #include "datasets/shard_file.h"
 #include "datasets/shard_list.h"
 #include "datasets/store_info.h"
+#include "datasets/store_type.h"
 
 namespace calotype {
 namespace {
@@ -101,8 +101,9 @@ struct StoreReader::Impl {
           fmt::format("{}: shards.jsonl and store.json list different grid "
                       "shapes",
                       folder.string()));
-    const auto D =
-        info.grid_shapes.empty() ? 0 : size_t(info.grid_shapes[0][0]);
+    const auto D = info.grid_shapes.empty() || info.kind == "tokens"
+                       ? 0
+                       : size_t(info.grid_shapes[0][0]);
     if (info.mean.size() != D || info.std.size() != D)
       throw DataError(
           fmt::format("{}: store.json must have mean and std of {} channels",
@@ -143,15 +144,15 @@ struct StoreReader::Impl {
     return located;
   }
 
-  /// [N,D,h,w] float of the rows that `row_data` points to.
-  at::Tensor moments(const std::vector<Located>& located,
-                     const uint8_t* (ShardFile::*row_data)(int64_t)
-                         const) const {
+  /// [N,D,h,w] as stored, of the rows that `row_data` points to.
+  at::Tensor values(const std::vector<Located>& located,
+                    const uint8_t* (ShardFile::*row_data)(int64_t)
+                        const) const {
     const auto& shape = located[0].shard->grid_shape();
     const auto n = int64_t(located.size());
     const auto row_bytes = located[0].shard->row_bytes();
     auto stored =
-        at::empty({n, shape[0], shape[1], shape[2]}, parse_dtype(info.dtype));
+        at::empty({n, shape[0], shape[1], shape[2]}, stored_scalar(info.dtype));
     auto* out = static_cast<uint8_t*>(stored.data_ptr());
     const auto grain = std::max<int64_t>(1, kBytesPerTask / row_bytes);
     at::parallel_for(0, n, grain, [&](int64_t begin, int64_t end) {
@@ -161,14 +162,18 @@ struct StoreReader::Impl {
                     size_t(row_bytes));
       }
     });
-    return stored.to(at::kFloat);
+    return stored;
   }
 
   StoreRows gather(const std::vector<Located>& located) const {
     StoreRows rows;
-    rows.grid.mean = moments(located, &ShardFile::mean_row);
+    const auto grids = values(located, &ShardFile::mean_row);
+    if (info.kind == "tokens")
+      rows.tokens = tokens_from_bits(grids, info.dtype);
+    else
+      rows.grid.mean = grids.to(at::kFloat);
     if (info.kind == "moments")
-      rows.grid.logvar = moments(located, &ShardFile::logvar_row);
+      rows.grid.logvar = values(located, &ShardFile::logvar_row).to(at::kFloat);
     const auto n = int64_t(located.size());
     rows.labels = at::empty({n}, at::kLong);
     rows.indices = at::empty({n}, at::kLong);

@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "core/runtime.h"
+#include "datasets/store_type.h"
 
 namespace calotype {
 namespace {
@@ -16,8 +17,14 @@ namespace {
 constexpr char kWhere[] = "StoreWriter";
 
 void check_fields(const StoreRows& rows, const StoreInfo& info) {
-  const auto& mean = rows.grid.mean;
-  check_shape(kWhere, "mean", mean, {-1, -1, -1, -1});
+  if (rows.tokens.defined() != (info.kind == "tokens") ||
+      rows.tokens.defined() == rows.grid.mean.defined())
+    throw ShapeError(fmt::format(
+        "{}: rows of kind {} must have {}", kWhere, info.kind,
+        info.kind == "tokens" ? "tokens and no mean" : "a mean and no tokens"));
+  const auto& mean = grid_values(rows);
+  check_shape(kWhere, rows.tokens.defined() ? "tokens" : "mean", mean,
+              {-1, -1, -1, -1});
   const auto count = mean.size(0);
   if (rows.grid.logvar.defined())
     check_shape(kWhere, "logvar", rows.grid.logvar,
@@ -28,8 +35,8 @@ void check_fields(const StoreRows& rows, const StoreInfo& info) {
                                  kWhere, info.kind, wants_logvar ? "a" : "no"));
   for (const auto size : mean.sizes().slice(1))
     if (size < 1)
-      throw ShapeError(fmt::format("{}: mean must not be empty, got {}", kWhere,
-                                   shape_text(mean.sizes())));
+      throw ShapeError(fmt::format("{}: grids must not be empty, got {}",
+                                   kWhere, shape_text(mean.sizes())));
   check_shape(kWhere, "labels", rows.labels, {count});
   check_shape(kWhere, "indices", rows.indices, {count});
   for (const auto& ids : {rows.labels, rows.indices})
@@ -72,10 +79,17 @@ at::Tensor convert(const at::Tensor& moment, const char* what,
 
 }  // namespace
 
+const at::Tensor& grid_values(const StoreRows& rows) {
+  return rows.tokens.defined() ? rows.tokens : rows.grid.mean;
+}
+
 StoreRows to_stored(const StoreRows& rows, const StoreInfo& info) {
   check_fields(rows, info);
   auto stored = rows;
-  stored.grid.mean = convert(rows.grid.mean, "mean", rows, info.dtype);
+  if (rows.tokens.defined() && rows.tokens.numel() > 0)
+    stored.tokens = tokens_to_bits(rows.tokens, info.dtype);
+  else if (!rows.tokens.defined())
+    stored.grid.mean = convert(rows.grid.mean, "mean", rows, info.dtype);
   if (rows.grid.logvar.defined()) {
     stored.grid.logvar = convert(rows.grid.logvar, "logvar", rows, info.dtype);
     const auto variance = stored.grid.logvar.to(at::kFloat).exp();
@@ -98,6 +112,7 @@ StoreRows slice_rows(const StoreRows& rows, int64_t begin, int64_t count) {
     return List(list.begin() + begin, list.begin() + begin + count);
   };
   return {.grid = {part(rows.grid.mean), part(rows.grid.logvar)},
+          .tokens = part(rows.tokens),
           .labels = part(rows.labels),
           .indices = part(rows.indices),
           .names = some(rows.names),
@@ -108,17 +123,19 @@ StoreRows slice_rows(const StoreRows& rows, int64_t begin, int64_t count) {
 StoreRows join_rows(const std::vector<StoreRows>& parts) {
   if (parts.size() == 1) return parts[0];
   StoreRows all;
-  std::vector<at::Tensor> means, logvars, labels, indices;
+  std::vector<at::Tensor> means, logvars, tokens, labels, indices;
   for (const auto& part : parts) {
-    means.push_back(part.grid.mean);
+    if (part.grid.mean.defined()) means.push_back(part.grid.mean);
     if (part.grid.logvar.defined()) logvars.push_back(part.grid.logvar);
+    if (part.tokens.defined()) tokens.push_back(part.tokens);
     labels.push_back(part.labels);
     indices.push_back(part.indices);
     all.names.insert(all.names.end(), part.names.begin(), part.names.end());
     all.sizes.insert(all.sizes.end(), part.sizes.begin(), part.sizes.end());
     all.hashes.insert(all.hashes.end(), part.hashes.begin(), part.hashes.end());
   }
-  all.grid.mean = at::cat(means);
+  if (!means.empty()) all.grid.mean = at::cat(means);
+  if (!tokens.empty()) all.tokens = at::cat(tokens);
   if (!logvars.empty()) all.grid.logvar = at::cat(logvars);
   all.labels = at::cat(labels);
   all.indices = at::cat(indices);
@@ -129,6 +146,7 @@ ChannelSums channel_sums(const at::Tensor& mean, const at::Tensor& logvar) {
   const auto num_channels = mean.size(1);
   const auto zeros = std::vector<double>(size_t(num_channels), 0.0);
   ChannelSums sums{zeros, zeros, zeros};
+  if (!mean.is_floating_point()) return sums;  // numbers of codes have no mean
   // A channel is one thread's, from the first row to the last.
   at::parallel_for(0, num_channels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t channel = begin; channel < end; ++channel) {

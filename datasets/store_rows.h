@@ -9,10 +9,13 @@
 // Rows as they are stored: on the CPU, in the store's own number type.
 namespace calotype {
 
-/// The same rows with the moments in `info.dtype`, rounded to nearest even.
-/// Throws ShapeError if the fields do not fit each other or the kind of store;
-/// DataError that names the image if a moment is NaN or infinite; ConfigError
-/// if one is too large for the type.
+/// What fills the grid of a row: the means or codes, or the tokens.
+const at::Tensor& grid_values(const StoreRows& rows);
+
+/// The same rows with the moments in `info.dtype`, rounded to nearest even, or
+/// the tokens' bits. Throws ShapeError if the fields do not fit each other or
+/// the kind of store; DataError that names the image if a moment is NaN or
+/// infinite; ConfigError if one is too large for the type.
 StoreRows to_stored(const StoreRows& rows, const StoreInfo& info);
 
 /// Rows [begin, begin + count), sharing memory.
@@ -22,7 +25,8 @@ StoreRows slice_rows(const StoreRows& rows, int64_t begin, int64_t count);
 StoreRows join_rows(const std::vector<StoreRows>& parts);
 
 /// Sums in the order of the rows, whatever the number of threads. `mean`,
-/// `logvar`: [N,D,h,w] of any float type; `logvar` may be undefined.
+/// `logvar`: [N,D,h,w] of any float type; `logvar` may be undefined. Zeros for
+/// the bits of tokens.
 ChannelSums channel_sums(const at::Tensor& mean, const at::Tensor& logvar);
 
 }  // namespace calotype

@@ -10,6 +10,7 @@
 #include "datasets/shard_list.h"
 #include "datasets/store_info.h"
 #include "datasets/store_rows.h"
+#include "datasets/store_type.h"
 
 namespace calotype {
 namespace {
@@ -69,6 +70,7 @@ class Verification {
         add("{}: is of another store: {}", where, difference);
     check_indices(shard, entry, where);
 
+    if (info_ && info_->kind == "tokens") return check_tokens(shard, where);
     const auto is_finite = [](const at::Tensor& moment) {
       return !moment.defined() ||
              moment.to(at::kFloat).isfinite().all().item<bool>();
@@ -77,6 +79,15 @@ class Verification {
       add("{}: has values that are NaN or infinite", where);
     else if (channel_sums(shard.mean(), shard.logvar()) != entry.sums)
       add("{}: its sums in shards.jsonl are not those of its rows", where);
+  }
+
+  void check_tokens(const ShardFile& shard, const std::string& where) {
+    const auto num_codes = info_->codec.value("num_codes", int64_t{0});
+    const auto highest =
+        tokens_from_bits(shard.mean(), info_->dtype).max().item<int64_t>();
+    if (num_codes > 0 && highest >= num_codes)
+      add("{}: has token {}, the codebook has {} codes", where, highest,
+          num_codes);
   }
 
   void check_indices(const ShardFile& shard, const ShardEntry& entry,
@@ -109,7 +120,7 @@ class Verification {
     if (info_->count != report.num_rows)
       add("{}: store.json says {} rows, shards.jsonl {}", where, info_->count,
           report.num_rows);
-    StoreInfo expected;
+    StoreInfo expected{.kind = info_->kind};
     set_normalisation(list.entries, expected);
     if (info_->mean != expected.mean || info_->std != expected.std)
       add("{}: mean and std in store.json are not those of the rows", where);

@@ -153,7 +153,7 @@ struct StoreWriter::Impl {
     auto stored = to_stored(rows, info);
     const auto count = stored.indices.size(0);
     if (count == 0) return;
-    auto& bucket = bucket_of(stored.grid.mean.sizes().slice(1));
+    auto& bucket = bucket_of(grid_values(stored).sizes().slice(1));
     const auto* indices = stored.indices.data_ptr<int64_t>();
     mark({indices, indices + count});
     bucket.min_index =

@@ -38,10 +38,10 @@ LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
     loaded.tokenizer = codec.ptr();
     loaded.config = write_config(codec->config());
   } else {
-    throw ConfigError(fmt::format(
-        "{}: expected a codec ({}, {}, {}), got a {}", path.string(),
-        AutoencoderKLImpl::kClassName, CalotypeAutoencoderImpl::kClassName,
-        VQModelImpl::kClassName, folder.class_name));
+    throw ConfigError(fmt::format("{}: expected a codec ({}, {}, {}), got a {}",
+                                  path.string(), AutoencoderKLImpl::kClassName,
+                                  CalotypeAutoencoderImpl::kClassName,
+                                  VQModelImpl::kClassName, folder.class_name));
   }
   loaded.codec->module().to(device);
   return loaded;
@@ -60,11 +60,14 @@ void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing) {
 }
 
 Json codec_record(const LoadedCodec& codec) {
-  return {{"class", codec.class_name},
-          {"sha256", codec.sha256},
-          {"path",
-           std::filesystem::absolute(codec.path).lexically_normal().string()},
-          {"config", codec.config}};
+  Json record{
+      {"class", codec.class_name},
+      {"sha256", codec.sha256},
+      {"path",
+       std::filesystem::absolute(codec.path).lexically_normal().string()},
+      {"config", codec.config}};
+  if (codec.tokenizer) record["num_codes"] = codec.tokenizer->num_codes();
+  return record;
 }
 
 void expect_same_codec(const LoadedCodec& codec, const Json& record,

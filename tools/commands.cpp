@@ -90,7 +90,14 @@ CommandRun add_encode(CLI::App& app) {
   app.add_option("--out", job->out,
                  "Latent store; one that was broken off goes on")
       ->required();
-  app.add_option("--dtype", job->dtype, "Of the stored moments")
+  app.add_option("--kind", job->kind,
+                 "What of the codec is stored; auto: tokens if it is a "
+                 "tokenizer, else latents")
+      ->check(CLI::IsMember({"auto", "latents", "tokens"}))
+      ->capture_default_str();
+  app.add_option("--dtype", job->dtype,
+                 "Of the stored latents; tokens take the smallest that holds "
+                 "them")
       ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
       ->capture_default_str();
   add_batch_size(app, job->batch_size);

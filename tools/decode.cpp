@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "core/error.h"
 #include "core/progress.h"
 #include "core/runtime.h"
 #include "core/stop_signal.h"
@@ -25,6 +26,20 @@ at::Tensor restore_size(const at::Tensor& image, const Preprocessing& how,
       .narrow(2, 0, std::min(width, image.size(2)));
 }
 
+/// The codec must know the store's tokens, also under --any-codec.
+void expect_tokenizer(const LoadedCodec& codec, const StoreInfo& store,
+                      const std::string& where) {
+  if (!codec.tokenizer)
+    throw ConfigError(fmt::format("{}: holds tokens, and a {} has none", where,
+                                  codec.class_name));
+  const auto wanted =
+      store.codec.value("num_codes", codec.tokenizer->num_codes());
+  if (wanted != codec.tokenizer->num_codes())
+    throw ConfigError(fmt::format(
+        "{}: its tokens are of a codebook of {} codes, {} has {}", where,
+        wanted, codec.path.string(), codec.tokenizer->num_codes()));
+}
+
 }  // namespace
 
 Json decode(const DecodeJob& job) {
@@ -32,6 +47,8 @@ Json decode(const DecodeJob& job) {
   const StoreReader store(job.store, /*allow_incomplete=*/true);
   if (!job.any_codec)
     expect_same_codec(codec, store.info().codec, job.store.string());
+  const bool is_tokens = store.info().kind == "tokens";
+  if (is_tokens) expect_tokenizer(codec, store.info(), job.store.string());
   Preprocessing preprocessing;
   if (!store.info().preprocessing.empty())
     read_config(store.info().preprocessing, preprocessing, job.store.string());
@@ -49,7 +66,9 @@ Json decode(const DecodeJob& job) {
       const auto rows = store.read(torch::tensor(std::vector<int64_t>(
           bucket.begin() + long(at), bucket.begin() + long(at + count))));
       const auto images =
-          codec.codec->decode(rows.grid.mean.to(job.device)).to(torch::kCPU);
+          (is_tokens ? codec.tokenizer->detokenize(rows.tokens.to(job.device))
+                     : codec.codec->decode(rows.grid.mean.to(job.device)))
+              .to(torch::kCPU);
       for (size_t i = 0; i < count; ++i) {
         const Json recipe{{"store", job.store.filename().string()},
                           {"index", rows.indices[int64_t(i)].item<int64_t>()},

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "core/check.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
 #include "core/runtime.h"
@@ -17,11 +18,21 @@
 namespace calotype {
 namespace {
 
+std::string store_kind(const EncodeJob& job, const LoadedCodec& codec) {
+  check_one_of("encode", "--kind", job.kind, {"auto", "latents", "tokens"});
+  if (job.kind == "tokens" && !codec.tokenizer)
+    throw ConfigError(fmt::format("{}: a {} has no tokens; say --kind latents",
+                                  codec.path.string(), codec.class_name));
+  if (codec.tokenizer && job.kind != "latents") return "tokens";
+  return codec.codec->has_variance() ? "moments" : "latents";
+}
+
 StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
                      const ImageSource& source) {
-  StoreInfo info{.kind = codec.codec->has_variance() ? "moments" : "latents",
-                 .dtype = job.dtype,
-                 .codec = codec_record(codec)};
+  StoreInfo info{.kind = store_kind(job, codec), .dtype = job.dtype};
+  info.codec = codec_record(codec);
+  if (info.kind == "tokens")
+    info.dtype = token_dtype(codec.tokenizer->num_codes());
   info.preprocessing = write_config(job.preprocessing);
   info.source = {{"spec", source.spec()},
                  {"fingerprint", source.fingerprint()},
@@ -45,18 +56,23 @@ int64_t aligned_rows(const EncodeJob& job) {
          job.batch_size;
 }
 
-StoreRows encode_batch(LatentCodec& codec, const ImageBatch& batch,
-                       c10::Device device) {
-  auto grid = encode_images(codec, batch.images, device);
-  grid.mean = grid.mean.to(torch::kCPU).contiguous();
-  if (grid.logvar.defined())
-    grid.logvar = grid.logvar.to(torch::kCPU).contiguous();
-  return {.grid = grid,
-          .labels = batch.labels,
-          .indices = batch.indices,
-          .names = batch.names,
-          .sizes = batch.sizes,
-          .hashes = batch.hashes};
+StoreRows encode_batch(const LoadedCodec& codec, const ImageBatch& batch,
+                       const std::string& kind, c10::Device device) {
+  StoreRows rows{.labels = batch.labels,
+                 .indices = batch.indices,
+                 .names = batch.names,
+                 .sizes = batch.sizes,
+                 .hashes = batch.hashes};
+  if (kind == "tokens") {
+    rows.tokens =
+        tokenize_images(*codec.codec, *codec.tokenizer, batch.images, device);
+    return rows;
+  }
+  rows.grid = encode_images(*codec.codec, batch.images, device);
+  rows.grid.mean = rows.grid.mean.to(torch::kCPU).contiguous();
+  if (rows.grid.logvar.defined())
+    rows.grid.logvar = rows.grid.logvar.to(torch::kCPU).contiguous();
+  return rows;
 }
 
 }  // namespace
@@ -97,7 +113,7 @@ Json encode(const EncodeJob& given) {
   Progress progress("encode", source->size(), "images", num_before);
   int64_t done = num_before;
   while (const auto batch = loader.next()) {
-    writer.append(encode_batch(*codec.codec, *batch, job.device));
+    writer.append(encode_batch(codec, *batch, info.kind, job.device));
     done += batch->images.size(0);
     progress.update(done);
     throw_if_stopped();

@@ -15,6 +15,7 @@ struct EncodeJob {
   std::string data;             // --data, see open_source
   std::filesystem::path out;    // latent store
   Preprocessing preprocessing;  // channels are the codec's
+  std::string kind = "auto";    // latents, tokens; auto: tokens if it has them
   std::string dtype = "fp16";   // of the stored moments: fp32, fp16, bf16
   int64_t batch_size = 64;      // images per forward pass
   int64_t rows_per_shard = 8192;
@@ -24,8 +25,9 @@ struct EncodeJob {
   c10::Device device{c10::kCPU};
 };
 
-/// Encodes a set of images into a latent store, or goes on with one that was
-/// broken off. Returns counts, rates and the list of skipped images.
+/// Encodes a set of images into a store of latents, or of tokens in the
+/// smallest type that holds them, or goes on with one that was broken off.
+/// Returns counts, rates and the list of skipped images.
 Json encode(const EncodeJob& job);
 
 }  // namespace calotype

@@ -16,6 +16,7 @@
 #include "tools/image_pass.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
+#include "tools/token_use.h"
 #include "vae/autoencoder.h"
 
 namespace calotype {
@@ -35,14 +36,25 @@ Json evaluate_codec(EvaluateJob job,
     throw ConfigError(job.model.string() +
                       ": --importance-samples, --binarize and "
                       "--jacobian-probes need a CalotypeAutoencoder");
+  std::optional<TokenUse> token_use;
+  if (codec.tokenizer) token_use.emplace(codec.tokenizer->num_codes());
+  const auto there_and_back = [&](const at::Tensor& images) {
+    const torch::InferenceMode inference;
+    if (!codec.tokenizer)
+      return round_trip(*codec.codec, images, job.device, dtype);
+    const auto tokens =
+        tokenize_images(*codec.codec, *codec.tokenizer, images, job.device);
+    token_use->add(tokens);
+    return detokenize_images(*codec.tokenizer, tokens, images.size(2),
+                             images.size(3), job.device);
+  };
   Distortion distortion;
   double model_s = 0;
   int64_t num_pixels = 0, stored_bytes = 0;
   const auto pass =
       for_each_batch(job, "evaluate", source, 0, [&](const ImageBatch& batch) {
         const double begin = monotonic_s();
-        const auto decoded =
-            round_trip(*codec.codec, batch.images, job.device, dtype);
+        const auto decoded = there_and_back(batch.images);
         model_s += monotonic_s() - begin;
         distortion.add(batch.images, decoded, batch.labels, batch.indices);
         const auto f = codec.codec->downsample();
@@ -62,7 +74,7 @@ Json evaluate_codec(EvaluateJob job,
               {"codec_sha256", codec.sha256},
               {"data", source->spec()},
               {"preprocessing", write_config(job.preprocessing)},
-              {"latents", job.dtype},
+              {"latents", codec.tokenizer ? "tokens" : job.dtype},
               {"images", summary.num_images},
               {"mse", summary.mse},
               {"mae", summary.mae},
@@ -74,6 +86,11 @@ Json evaluate_codec(EvaluateJob job,
               {"round_trip_images_per_s", double(summary.num_images) / model_s},
               {"peak_memory_mib", double(peak_memory_bytes()) / (1 << 20)}};
   if (code_report) code_report->write(result);
+  if (token_use) {
+    token_use->write(result, num_pixels);
+    result["compression_ratio"] = 8.0 * double(codec.codec->image_channels()) /
+                                  result["rate_bpp"].get<double>();
+  }
   report_skipped(result, pass.skipped);
   return result;
 }

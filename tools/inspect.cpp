@@ -1,10 +1,13 @@
 #include "tools/inspect.h"
 
+#include <torch/torch.h>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/image_io.h"
 #include "datasets/latent_store.h"
 #include "nn/model_folder.h"
+#include "tools/token_use.h"
 #include "training/run_folder.h"
 
 namespace calotype {
@@ -47,6 +50,24 @@ Json inspect_run(const fs::path& path) {
   return result;
 }
 
+/// How the codebook is used by all tokens of a store.
+void add_token_use(Json& result, const StoreReader& store) {
+  constexpr int64_t kRowsAtOnce = 8192;
+  TokenUse use(store.info().codec.value("num_codes", int64_t{1} << 24));
+  const auto edge = store.info().preprocessing.value("size", int64_t{0});
+  int64_t num_pixels = 0;
+  for (const auto& bucket : store.buckets())
+    for (size_t at = 0; at < bucket.size(); at += kRowsAtOnce) {
+      const auto end = std::min(bucket.size(), at + kRowsAtOnce);
+      const auto rows = store.read(torch::tensor(std::vector<int64_t>(
+          bucket.begin() + long(at), bucket.begin() + long(end))));
+      use.add(rows.tokens);
+      for (const auto& [height, width] : rows.sizes)
+        num_pixels += edge > 0 ? edge * edge : int64_t(height) * width;
+    }
+  use.write(result, num_pixels);
+}
+
 Json inspect_store(const fs::path& path) {
   const StoreReader store(path, /*allow_incomplete=*/true);
   Json result{{"kind", fs::is_directory(path) ? "latent store"
@@ -65,6 +86,7 @@ Json inspect_store(const fs::path& path) {
         double(store.stored_bytes()) / double(store.size());
     result["numbers_per_image"] = double(numbers) / double(store.size());
   }
+  if (info.kind == "tokens") add_token_use(result, store);
   result["info"] = write_config(info);
   return result;
 }

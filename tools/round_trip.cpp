@@ -7,23 +7,46 @@
 
 namespace calotype {
 
-LatentGrid encode_images(LatentCodec& codec, const at::Tensor& images,
-                         c10::Device device) {
+namespace {
+
+/// Images on the device, padded to what the codec takes.
+at::Tensor fit(const LatentCodec& codec, const at::Tensor& images,
+               c10::Device device) {
   const auto padded = pad_to_multiple(images.to(device), codec.downsample());
   if (const auto size = codec.fixed_size();
       size && (padded.size(2) != *size || padded.size(3) != *size))
     throw ConfigError(fmt::format(
         "codec: takes images of {}x{} alone, got {}x{}; say --size {}", *size,
         *size, images.size(2), images.size(3), *size));
-  return codec.encode(padded);
+  return padded;
+}
+
+/// Cuts off what was padded.
+at::Tensor crop(const at::Tensor& images, int64_t height, int64_t width) {
+  return images.narrow(2, 0, height).narrow(3, 0, width).to(torch::kCPU);
+}
+
+}  // namespace
+
+LatentGrid encode_images(LatentCodec& codec, const at::Tensor& images,
+                         c10::Device device) {
+  return codec.encode(fit(codec, images, device));
 }
 
 at::Tensor decode_images(LatentCodec& codec, const at::Tensor& latent,
                          int64_t height, int64_t width) {
-  return codec.decode(latent)
-      .narrow(2, 0, height)
-      .narrow(3, 0, width)
-      .to(torch::kCPU);
+  return crop(codec.decode(latent), height, width);
+}
+
+at::Tensor tokenize_images(LatentCodec& codec, Tokenizer& tokenizer,
+                           const at::Tensor& images, c10::Device device) {
+  return tokenizer.tokenize(fit(codec, images, device)).to(torch::kCPU);
+}
+
+at::Tensor detokenize_images(Tokenizer& tokenizer, const at::Tensor& tokens,
+                             int64_t height, int64_t width,
+                             c10::Device device) {
+  return crop(tokenizer.detokenize(tokens.to(device)), height, width);
 }
 
 at::Tensor round_trip(LatentCodec& codec, const at::Tensor& images,

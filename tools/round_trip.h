@@ -4,6 +4,7 @@
 #include <c10/core/Device.h>
 
 #include "nn/latent_codec.h"
+#include "nn/tokenizer.h"
 
 namespace calotype {
 
@@ -19,5 +20,12 @@ at::Tensor decode_images(LatentCodec& codec, const at::Tensor& latent,
 /// Both: the means, rounded to `dtype` as a store would hold them.
 at::Tensor round_trip(LatentCodec& codec, const at::Tensor& images,
                       c10::Device device, at::ScalarType dtype = at::kFloat);
+
+/// The same for tokens: int64 [N,L,h,w] on the CPU, and back to images. The
+/// tokenizer is `codec`.
+at::Tensor tokenize_images(LatentCodec& codec, Tokenizer& tokenizer,
+                           const at::Tensor& images, c10::Device device);
+at::Tensor detokenize_images(Tokenizer& tokenizer, const at::Tensor& tokens,
+                             int64_t height, int64_t width, c10::Device device);
 
 }  // namespace calotype

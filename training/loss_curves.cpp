@@ -28,10 +28,23 @@ std::string loss_curves_svg(const std::filesystem::path& metrics_file) {
   return line_chart_svg(chart);
 }
 
+std::string codebook_curves_svg(const std::filesystem::path& metrics_file) {
+  const auto lines = read_metrics(metrics_file);
+  const LineChart chart{.title = "Codebook",
+                        .x_label = "steps",
+                        .y_label = "codes",
+                        .series = {series(lines, "perplexity", "perplexity"),
+                                   series(lines, "dead_codes", "dead codes")}};
+  return chart.series[0].x.empty() ? "" : line_chart_svg(chart);
+}
+
 void write_loss_curves(const RunFolder& run) {
-  if (std::filesystem::exists(run.metrics_file()))
-    write_file_atomic(run.path() / "curves.svg",
-                      loss_curves_svg(run.metrics_file()));
+  if (!std::filesystem::exists(run.metrics_file())) return;
+  write_file_atomic(run.path() / "curves.svg",
+                    loss_curves_svg(run.metrics_file()));
+  if (const auto codebook = codebook_curves_svg(run.metrics_file());
+      !codebook.empty())
+    write_file_atomic(run.path() / "codebook.svg", codebook);
 }
 
 }  // namespace calotype

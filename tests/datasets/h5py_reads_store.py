@@ -77,3 +77,14 @@ with tempfile.TemporaryDirectory() as folder:
                 assert described["grid_shapes"] == [[4, 2, 3]]
             begin += line["count"]
         print(f"{dtype}: {begin} rows read by h5py {h5py.__version__}")
+
+    for dtype, num_codes in (("uint8", 256), ("uint16", 65536), ("uint32", 1 << 24)):
+        store = pathlib.Path(folder) / f"tokens-{dtype}"
+        lines = [json.loads(x) for x in (store / "shards.jsonl").read_text().splitlines()]
+        shards = [h5py.File(store / line["file"], "r") for line in lines]
+        assert all(shard["tokens"].dtype == dtype for shard in shards)
+        assert all("latents" not in shard for shard in shards)
+        got = np.concatenate([shard["tokens"][...] for shard in shards])
+        want = (num_codes - 1 - np.arange(42)).reshape(7, 1, 2, 3)
+        assert np.array_equal(got, want), dtype
+        print(f"tokens as {dtype}: {len(got)} rows read by h5py {h5py.__version__}")

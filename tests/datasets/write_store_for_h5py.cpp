@@ -32,6 +32,23 @@ void write_store(const std::filesystem::path& folder,
   writer.finish();
 }
 
+void write_tokens(const std::filesystem::path& folder, int64_t num_codes) {
+  StoreInfo info{.kind = "tokens", .dtype = token_dtype(num_codes)};
+  info.codec = {{"class", "VQModel"}, {"num_codes", num_codes}};
+  StoreWriter writer(folder / ("tokens-" + info.dtype), info, 4);
+  StoreRows rows{.tokens = num_codes - 1 - at::arange(kCount * 6, at::kLong)};
+  rows.tokens = rows.tokens.view({kCount, 1, 2, 3});
+  rows.indices = at::arange(kCount);
+  rows.labels = rows.indices;
+  for (int64_t k = 0; k < kCount; ++k) {
+    rows.names.push_back(std::to_string(k));
+    rows.sizes.push_back({8, 12});
+    rows.hashes.push_back(uint64_t(k));
+  }
+  writer.append(rows);
+  writer.finish();
+}
+
 }  // namespace
 }  // namespace calotype
 
@@ -39,4 +56,6 @@ int main(int argc, char** argv) {
   if (argc != 2) return 2;
   for (const auto* dtype : {"fp32", "fp16", "bf16"})
     calotype::write_store(argv[1], dtype);
+  for (const int64_t num_codes : {256, 65536, 1 << 24})
+    calotype::write_tokens(argv[1], num_codes);
 }

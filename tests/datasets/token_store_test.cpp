@@ -1,0 +1,123 @@
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "datasets/latent_store.h"
+#include "tests/datasets/store_samples.h"
+#include "tests/support/temp_folder.h"
+
+namespace calotype {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr int64_t kRows = 10;
+
+StoreInfo token_info(int64_t num_codes) {
+  auto info = sample_info(token_dtype(num_codes), "tokens");
+  info.codec["num_codes"] = num_codes;
+  return info;
+}
+
+/// Rows of 2x3 tokens that reach the codebook's last code.
+StoreRows token_rows(int64_t num_codes) {
+  auto rows = sample_rows(0, kRows, 2, "latents");
+  rows.grid.mean = at::Tensor();
+  rows.tokens =
+      num_codes - 1 -
+      at::arange(kRows * 6, at::kLong) % std::min<int64_t>(num_codes, 50);
+  rows.tokens = rows.tokens.view({kRows, 1, 2, 3});
+  return rows;
+}
+
+void write(const std::filesystem::path& folder, int64_t num_codes) {
+  StoreWriter writer(folder, token_info(num_codes), 4);
+  writer.append(token_rows(num_codes));
+  writer.finish();
+}
+
+TEST(TokenStore, TakesTheSmallestTypeThatHolds) {
+  EXPECT_EQ(token_dtype(256), "uint8");
+  EXPECT_EQ(token_dtype(257), "uint16");
+  EXPECT_EQ(token_dtype(65536), "uint16");
+  EXPECT_EQ(token_dtype(65537), "uint32");
+}
+
+TEST(TokenStore, GivesEveryTypesTokensBack) {
+  for (const int64_t num_codes : {200, 60'000, 1 << 24}) {
+    SCOPED_TRACE(num_codes);
+    const TempFolder folder;
+    write(folder.path(), num_codes);
+    const StoreReader reader(folder.path());
+    EXPECT_EQ(reader.size(), kRows);
+    EXPECT_EQ(reader.info().grid_shapes,
+              (std::vector<std::vector<int64_t>>{{1, 2, 3}}));
+    EXPECT_TRUE(reader.info().mean.empty());
+    const auto rows = reader.read(at::arange(kRows - 1, -1, -1, at::kLong));
+    EXPECT_TRUE(at::equal(rows.tokens, token_rows(num_codes).tokens.flip({0})));
+    EXPECT_FALSE(rows.grid.mean.defined());
+    EXPECT_TRUE(verify_store(folder.path()).problems.empty());
+  }
+}
+
+TEST(TokenStore, GoesOnWhereItWasBrokenOff) {
+  const TempFolder whole, parts;
+  write(whole.path(), 500);
+  {
+    StoreWriter writer(parts.path(), token_info(500), 4);
+    writer.append(token_rows(500));  // not finished: two shards of four are
+  }
+  StoreWriter writer(parts.path(), token_info(500), 4);
+  EXPECT_EQ(writer.num_stored(), 8);
+  auto rest = token_rows(500);
+  rest.tokens = rest.tokens.narrow(0, 8, 2);
+  rest.labels = rest.labels.narrow(0, 8, 2);
+  rest.indices = rest.indices.narrow(0, 8, 2);
+  rest.names = {rest.names[8], rest.names[9]};
+  rest.sizes = {rest.sizes[8], rest.sizes[9]};
+  rest.hashes = {rest.hashes[8], rest.hashes[9]};
+  writer.append(rest);
+  writer.finish();
+  EXPECT_EQ(folder_content(parts.path()), folder_content(whole.path()));
+}
+
+TEST(TokenStore, RefusesWhatItCannotKeep) {
+  const TempFolder folder;
+  StoreWriter writer(folder.path(), token_info(200), 4);
+  auto rows = token_rows(200);
+  rows.tokens = rows.tokens + 100;
+  EXPECT_THAT(message_of<DataError>([&] { writer.append(rows); }),
+              HasSubstr("token store: 299 does not fit uint8"));
+  EXPECT_THAT(message_of<ShapeError>(
+                  [&] { writer.append(sample_rows(0, 2, 2, "latents")); }),
+              HasSubstr("rows of kind tokens must have tokens and no mean"));
+  auto info = token_info(200);
+  info.dtype = "fp16";
+  EXPECT_THAT(
+      message_of<ConfigError>([&] { StoreWriter(folder / "other", info, 4); }),
+      HasSubstr("dtype"));
+}
+
+TEST(TokenStore, VerifyFindsATokenOutsideTheCodebook) {
+  const TempFolder folder;
+  StoreWriter writer(folder.path(), token_info(190), 4);
+  writer.append(token_rows(200));  // uint8 holds 199, the codebook does not
+  writer.finish();
+  EXPECT_THAT(verify_store(folder.path()).problems,
+              testing::Contains(
+                  HasSubstr("has token 199, the codebook has 190 codes")));
+}
+
+TEST(TokenStore, RefusesAShardThatIsCutShort) {
+  const TempFolder folder;
+  write(folder.path(), 500);
+  const auto shard = folder / "shard-00000.h5";
+  std::filesystem::resize_file(shard, std::filesystem::file_size(shard) - 40);
+  EXPECT_THAT(message_of<DataError>([&] { StoreReader{folder.path()}; }),
+              HasSubstr("bytes, got"));
+}
+
+}  // namespace
+}  // namespace calotype
