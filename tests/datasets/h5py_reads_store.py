@@ -52,7 +52,7 @@ with tempfile.TemporaryDirectory() as folder:
         for line in lines:
             with h5py.File(store / line["file"], "r") as shard:
                 rows = slice(begin, begin + line["count"])
-                assert list(shard) == sorted(
+                assert sorted(shard) == sorted(
                     ["latents", "logvar", "label", "name", "index", "size", "source_hash"]
                 )
                 for name, want in (("latents", mean), ("logvar", logvar)):
