@@ -36,6 +36,10 @@ void set_quiet(bool quiet) {
   quiet_all = quiet;
 }
 
+bool is_quiet() {
+  return quiet_all;
+}
+
 std::string duration_text(double seconds) {
   const auto s = int64_t(std::llround(std::max(seconds, 0.0)));
   if (s >= 3600) return fmt::format("{}h{:02}m", s / 3600, s % 3600 / 60);

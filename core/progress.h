@@ -38,6 +38,9 @@ class Progress {
 /// Switches all progress off (--quiet).
 void set_quiet(bool quiet);
 
+/// Whether notes that are no warnings should be left out as well.
+bool is_quiet();
+
 /// "1h02m", "4m05s", "12s".
 std::string duration_text(double seconds);
 

@@ -11,7 +11,8 @@ namespace calotype {
 
 /// One batch for any trainable thing.
 struct Batch {
-  at::Tensor data;     // images [N,C,H,W] in [-1,1], or latent means [N,D,h,w]
+  at::Tensor data;     // images [N,C,H,W] in [-1,1], latent means [N,D,h,w],
+                       // or tokens [N,L,h,w] int64
   at::Tensor logvar;   // of the latents, or undefined
   at::Tensor labels;   // [N] int64, -1 where unknown
   at::Tensor samples;  // [N] int64, names each sample's random draws on the CPU
@@ -35,8 +36,11 @@ class Trainable {
   /// Loss of a batch. All randomness comes from (seed, samples, step).
   virtual Losses losses(const Batch& batch) = 0;
 
-  /// The network whose parameters are trained and saved.
+  /// The network that is saved.
   virtual torch::nn::Module& module() = 0;
+
+  /// All that is trained: the network, and what helps it to learn.
+  virtual torch::nn::Module& trained_module() { return module(); }
 
   /// Names of the parameters that step `step` may change; empty: all of them.
   virtual std::vector<std::string> trained_parameters(int64_t) const {

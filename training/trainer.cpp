@@ -54,7 +54,7 @@ Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
     : config_(config),
       setup_(std::move(setup)),
       run_(run),
-      parameters_(moved_to(setup_.device, setup_.trainable->module())),
+      parameters_(moved_to(setup_.device, setup_.trainable->trained_module())),
       optimizer_(config.optimizer, parameters_.values()),
       ema_(config.ema_decay, parameters_.values()) {
   config.validate();
@@ -141,7 +141,7 @@ void Trainer::add(StepLosses& sums, const Losses& losses, double share) const {
 Trainer::StepLosses Trainer::step() {
   auto& gradients = parameters_.gradients();
   gradients.zero_();
-  setup_.trainable->module().train();
+  setup_.trainable->trained_module().train();
   torch::manual_seed(setup_.seed +
                      uint64_t(step_));  // dropout is the only other draw
 
@@ -198,7 +198,7 @@ void Trainer::check_finite(const StepLosses& losses, const Batch& last) const {
 Json Trainer::validate() {
   const torch::NoGradGuard no_grad;
   const AveragedWeights averaged(parameters_.values(), ema_.values());
-  setup_.trainable->module().eval();
+  setup_.trainable->trained_module().eval();
   setup_.validation->seek({});
   const auto per_epoch =
       (setup_.validation->size() + config_.batch_size - 1) / config_.batch_size;
@@ -219,7 +219,7 @@ Json Trainer::validate() {
 void Trainer::draw_samples() {
   const torch::NoGradGuard no_grad;
   const AveragedWeights averaged(parameters_.values(), ema_.values());
-  setup_.trainable->module().eval();
+  setup_.trainable->trained_module().eval();
   auto& source = setup_.validation ? *setup_.validation : *setup_.data;
   const auto position = source.position();
   source.seek({});
@@ -244,7 +244,7 @@ std::map<std::string, at::Tensor> Trainer::state_tensors() {
   add_all("ema.", ema_.values());
   add_all("first_moment.", optimizer_.first_moment());
   add_all("second_moment.", optimizer_.second_moment());
-  for (const auto& item : setup_.trainable->module().named_buffers())
+  for (const auto& item : setup_.trainable->trained_module().named_buffers())
     tensors["buffers." + item.key()] = item.value();
   for (const auto& [name, tensor] : setup_.trainable->training_state())
     tensors["training." + name] = tensor;

@@ -8,7 +8,7 @@
 namespace calotype {
 
 void VqLossConfig::validate() const {
-  check_one_of("loss", "reconstruction", reconstruction, {"mse", "l1"});
+  image.validate();
   check_range("loss", "quantizer_weight", quantizer_weight, 0, 1e6);
 }
 
@@ -16,6 +16,8 @@ VqTraining::VqTraining(std::shared_ptr<VQModelImpl> model,
                        const VqLossConfig& config)
     : model_(std::move(model)),
       config_(config),
+      image_loss_(config.image, model_->image_channels()),
+      trained_(image_loss_.with_discriminator(*model_)),
       health_(model_->num_codes(), model_->num_levels()) {
   config.validate();
 }
@@ -25,13 +27,11 @@ Losses VqTraining::losses(const Batch& batch) {
   const QuantizerStep step{.seed = batch.seed, .step = batch.step};
   const auto latent = model_->encode(batch.data).mean;
   const auto quantized = model_->quantize(latent, trains ? &step : nullptr);
-  const auto error = batch.data - model_->decode_codes(quantized.vectors);
-  const auto reconstruction = config_.reconstruction == "l1"
-                                  ? error.abs().mean()
-                                  : error.square().mean();
-  Losses losses{
-      .total = reconstruction + config_.quantizer_weight * quantized.loss,
-      .parts = {{config_.reconstruction, reconstruction}}};
+  const auto image = image_loss_(model_->decode_codes(quantized.vectors),
+                                 batch.data, *model_, batch.step, trains);
+  Losses losses{.total = image.codec + image.discriminator +
+                         config_.quantizer_weight * quantized.loss,
+                .parts = image.parts};
   for (const auto& part : quantized.parts) losses.parts.push_back(part);
   if (!trains) return losses;
   health_.observe(quantized.indices.permute({0, 2, 3, 1})

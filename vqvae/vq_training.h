@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "nn/image_loss.h"
 #include "nn/trainable.h"
 #include "vqvae/codebook_health.h"
 #include "vqvae/vq_model.h"
@@ -10,26 +11,27 @@
 namespace calotype {
 
 struct VqLossConfig {
-  std::string reconstruction = "mse";  // mse, l1
-  double quantizer_weight = 1;         // of what the quantizer asks for
+  ImageLossConfig image;        // its keys stand beside the following
+  double quantizer_weight = 1;  // of what the quantizer asks for
 
   void validate() const;  // throws ConfigError
 };
 
 template <class Visitor>
 void visit_fields(VqLossConfig& c, Visitor&& visit) {
-  visit("reconstruction", c.reconstruction);
+  visit_fields(c.image, visit);
   visit("quantizer_weight", c.quantizer_weight);
 }
 
-/// Trains a VQModel: the mean error over all pixel values plus what the
-/// quantizer asks for (arXiv:1711.00937, equation 3), and watches the codebook.
+/// Trains a VQModel: the loss of its images plus what the quantizer asks for
+/// (arXiv:1711.00937, equation 3), and watches the codebook.
 class VqTraining : public Trainable {
  public:
   VqTraining(std::shared_ptr<VQModelImpl> model, const VqLossConfig& config);
 
   Losses losses(const Batch& batch) override;
   torch::nn::Module& module() override { return *model_; }
+  torch::nn::Module& trained_module() override { return *trained_; }
 
   /// Rows of eight originals above their reconstructions: [2N,C,H,W].
   at::Tensor preview(const Batch& batch) override;
@@ -39,6 +41,8 @@ class VqTraining : public Trainable {
  private:
   std::shared_ptr<VQModelImpl> model_;
   VqLossConfig config_;
+  ImageLoss image_loss_;
+  std::shared_ptr<torch::nn::Module> trained_;
   CodebookHealth health_;
 };
 

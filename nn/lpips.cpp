@@ -1,0 +1,211 @@
+#include "nn/lpips.h"
+
+#include <torch/torch.h>
+
+#include "core/check.h"
+#include "core/error.h"
+
+namespace calotype {
+namespace {
+
+constexpr int64_t kSmallest = 32;  // pixels to a side: five halvings
+
+/// One layer: a convolution with ReLU, a pooling, or a fire module (a squeezing
+/// convolution, then two side by side).
+struct Layer {
+  enum Kind { kConv, kMaxPool, kFire } kind;
+  const char* name = "";    // of its tensors, below "net."
+  int64_t in = 0, out = 0;  // channels; fire: of the squeeze, of each expansion
+  int64_t kernel = 3, stride = 1, padding = 1;
+  bool round_up = false;  // pooling
+};
+
+/// What each slice appends to the one before; its output is compared.
+using Slices = std::vector<std::vector<Layer>>;
+
+Layer conv(const char* name, int64_t in, int64_t out) {
+  return {.kind = Layer::kConv, .name = name, .in = in, .out = out};
+}
+
+Layer fire(const char* name, int64_t squeeze, int64_t expand) {
+  return {.kind = Layer::kFire, .name = name, .in = squeeze, .out = expand};
+}
+
+Layer pool(int64_t kernel, bool round_up = false) {
+  return {.kind = Layer::kMaxPool,
+          .kernel = kernel,
+          .stride = 2,
+          .round_up = round_up};
+}
+
+Slices slices_of(const std::string& network) {
+  if (network == "alex")
+    return {{{.kind = Layer::kConv,
+              .name = "slice1.0",
+              .in = 3,
+              .out = 64,
+              .kernel = 11,
+              .stride = 4,
+              .padding = 2}},
+            {pool(3),
+             {.kind = Layer::kConv,
+              .name = "slice2.3",
+              .in = 64,
+              .out = 192,
+              .kernel = 5,
+              .padding = 2}},
+            {pool(3), conv("slice3.6", 192, 384)},
+            {conv("slice4.8", 384, 256)},
+            {conv("slice5.10", 256, 256)}};
+  if (network == "squeeze")
+    return {
+        {{.kind = Layer::kConv,
+          .name = "slice1.0",
+          .in = 3,
+          .out = 64,
+          .stride = 2,
+          .padding = 0}},
+        {pool(3, true), fire("slice2.3", 16, 64), fire("slice2.4", 16, 64)},
+        {pool(3, true), fire("slice3.6", 32, 128), fire("slice3.7", 32, 128)},
+        {pool(3, true), fire("slice4.9", 48, 192)},
+        {fire("slice5.10", 48, 192)},
+        {fire("slice6.11", 64, 256)},
+        {fire("slice7.12", 64, 256)}};
+  return {{conv("slice1.0", 3, 64), conv("slice1.2", 64, 64)},
+          {pool(2), conv("slice2.5", 64, 128), conv("slice2.7", 128, 128)},
+          {pool(2), conv("slice3.10", 128, 256), conv("slice3.12", 256, 256),
+           conv("slice3.14", 256, 256)},
+          {pool(2), conv("slice4.17", 256, 512), conv("slice4.19", 512, 512),
+           conv("slice4.21", 512, 512)},
+          {pool(2), conv("slice5.24", 512, 512), conv("slice5.26", 512, 512),
+           conv("slice5.28", 512, 512)}};
+}
+
+/// Name below "net." and shape of every convolution of a layer that has `in`
+/// channels before it.
+std::vector<std::pair<std::string, std::vector<int64_t>>> convolutions(
+    const Layer& layer, int64_t in) {
+  const std::string name = layer.name;
+  if (layer.kind == Layer::kConv)
+    return {{name, {layer.out, in, layer.kernel, layer.kernel}}};
+  if (layer.kind == Layer::kFire)
+    return {{name + ".squeeze", {layer.in, in, 1, 1}},
+            {name + ".expand1x1", {layer.out, layer.in, 1, 1}},
+            {name + ".expand3x3", {layer.out, layer.in, 3, 3}}};
+  return {};
+}
+
+int64_t channels_after(const Layer& layer, int64_t in) {
+  if (layer.kind == Layer::kMaxPool) return in;
+  return layer.kind == Layer::kFire ? 2 * layer.out : layer.out;
+}
+
+}  // namespace
+
+Lpips::Lpips(const TensorFile& file, const std::string& where) {
+  const auto& given = file.tensors;
+  network_ = given.count("lins.6.model.1.weight") ? "squeeze"
+             : given.count("net.slice1.2.weight") ? "vgg"
+                                                  : "alex";
+  const auto take = [&](const std::string& name,
+                        const std::vector<int64_t>& shape) {
+    const auto found = given.find(name);
+    if (found == given.end())
+      throw DataError(fmt::format("{}: {} is missing, which LPIPS with {} has",
+                                  where, name, network_));
+    if (found->second.sizes() != shape)
+      throw DataError(fmt::format("{}: {} must be {}, got {}", where, name,
+                                  shape_text(shape),
+                                  shape_text(found->second.sizes())));
+    weights_[name] = found->second.to(torch::kFloat);
+  };
+  int64_t channels = 3;
+  int64_t slice = 0;
+  for (const auto& layers : slices_of(network_)) {
+    for (const auto& layer : layers) {
+      for (const auto& [name, shape] : convolutions(layer, channels)) {
+        take("net." + name + ".weight", shape);
+        take("net." + name + ".bias", {shape[0]});
+      }
+      channels = channels_after(layer, channels);
+    }
+    take(fmt::format("lins.{}.model.1.weight", slice++), {1, channels, 1, 1});
+  }
+  // ImageNet's mean and spread on [-1,1], the package's own numbers.
+  weights_["shift"] =
+      torch::tensor({-.030f, -.088f, -.188f}).view({1, 3, 1, 1});
+  weights_["scale"] = torch::tensor({.458f, .448f, .450f}).view({1, 3, 1, 1});
+  for (const char* name : {"shift", "scale"})
+    if (const auto found = given.find(std::string("scaling_layer.") + name);
+        found != given.end())
+      weights_[name] = found->second.to(torch::kFloat).view({1, 3, 1, 1});
+}
+
+const at::Tensor& Lpips::weight(const std::string& name) const {
+  return weights_.at(name);
+}
+
+void Lpips::to(c10::Device device) {
+  for (auto& item : weights_) item.second = item.second.to(device);
+}
+
+std::vector<at::Tensor> Lpips::features(const at::Tensor& images) const {
+  auto x = images.expand({-1, 3, -1, -1});
+  x = (x - weight("shift")) / weight("scale");
+  const auto convolve = [&](const std::string& name, const at::Tensor& input,
+                            int64_t stride, int64_t padding) {
+    return torch::relu(torch::conv2d(input, weight("net." + name + ".weight"),
+                                     weight("net." + name + ".bias"), stride,
+                                     padding));
+  };
+  std::vector<at::Tensor> outputs;
+  for (const auto& layers : slices_of(network_)) {
+    for (const auto& layer : layers) {
+      const std::string name = layer.name;
+      if (layer.kind == Layer::kMaxPool) {
+        x = torch::max_pool2d(x, layer.kernel, layer.stride, 0, 1,
+                              layer.round_up);
+      } else if (layer.kind == Layer::kConv) {
+        x = convolve(name, x, layer.stride, layer.padding);
+      } else {
+        const auto squeezed = convolve(name + ".squeeze", x, 1, 0);
+        x = torch::cat({convolve(name + ".expand1x1", squeezed, 1, 0),
+                        convolve(name + ".expand3x3", squeezed, 1, 1)},
+                       1);
+      }
+    }
+    outputs.push_back(x);
+  }
+  return outputs;
+}
+
+at::Tensor Lpips::distance(const at::Tensor& a, const at::Tensor& b) const {
+  constexpr double kTiny = 1e-10;  // also keeps the root's gradient finite
+  if (a.dim() != 4 || a.sizes() != b.sizes() ||
+      (a.size(1) != 1 && a.size(1) != 3) || a.size(2) < kSmallest ||
+      a.size(3) < kSmallest)
+    throw ShapeError(fmt::format(
+        "LPIPS: images must be [N,1|3,H,W] of at least {} pixels to a side, "
+        "and alike, got {} and {}",
+        kSmallest, shape_text(a.sizes()), shape_text(b.sizes())));
+  const auto of_a = features(a), of_b = features(b);
+  const auto unit = [&](const at::Tensor& x) {
+    const auto squares = x.square().sum(1, /*keepdim=*/true);
+    return x / ((squares + kTiny * kTiny).sqrt() + kTiny);
+  };
+  auto total = torch::zeros({a.size(0)}, a.options());
+  for (size_t i = 0; i < of_a.size(); ++i) {
+    const auto difference = (unit(of_a[i]) - unit(of_b[i])).square();
+    total =
+        total + torch::conv2d(difference,
+                              weight(fmt::format("lins.{}.model.1.weight", i)))
+                    .mean({1, 2, 3});
+  }
+  return total;
+}
+
+Lpips load_lpips(const std::filesystem::path& path) {
+  return Lpips(read_safetensors(path), path.string());
+}
+
+}  // namespace calotype
