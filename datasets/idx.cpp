@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "datasets/codecs.h"
+#include "datasets/dataset_roots.h"
 #include "datasets/idx_file.h"
 
 namespace calotype {
@@ -128,9 +129,7 @@ std::unique_ptr<ImageSource> open_fashion_mnist(const std::string& split,
   if (split != "train" && split != "test")
     throw ConfigError(fmt::format(
         "{}: expected fashion-mnist:train or fashion-mnist:test", spec));
-  std::vector<fs::path> roots = {"/usr/share/datasets"};
-  if (const char* named = std::getenv("CALOTYPE_DATASETS"))
-    roots.insert(roots.begin(), named);
+  const auto roots = dataset_roots();
   const std::string stem = split == "train" ? "train" : "t10k";
   for (const auto& root : roots)
     for (const char* suffix : {".gz", ""}) {

@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "datasets/folder_walk.h"
+#include "datasets/image_file.h"
 #include "datasets/printable.h"
 
 namespace calotype {
@@ -25,19 +26,6 @@ std::string fingerprint_of(const std::vector<FoundFile>& files) {
     text += fmt::format("{} {}\n", file.size_bytes, file.modified_ns);
   }
   return hex64(xxh64(text));
-}
-
-/// Reads and decodes a file. That it is gone or not readable is the file's
-/// fault, not the user's: one of a million files must not end the run.
-SourceImage load_file(const fs::path& path, const ImageLimits& limits) {
-  const auto where = printable(path.string());
-  std::vector<uint8_t> bytes;
-  try {
-    bytes = read_file(path, limits.max_file_bytes());
-  } catch (const ConfigError& error) {
-    throw DataError(printable(error.what()));
-  }
-  return {decode_image(bytes, where, limits), xxh64(bytes)};
 }
 
 /// "shirt" of "shirt/12.png"; nothing of "12.png".
@@ -72,7 +60,7 @@ class ImageFolder : public ImageSource {
 
   int64_t size() const override { return int64_t(paths_.size()); }
   SourceImage load(int64_t index) const override {
-    return load_file(root_ / paths_[size_t(index)], limits_);
+    return load_image_file(root_ / paths_[size_t(index)], limits_);
   }
   std::string name(int64_t index) const override {
     return printable(paths_[size_t(index)]);
@@ -101,7 +89,9 @@ class ImageFile : public ImageSource {
         fingerprint_(fingerprint_of({find_file(path_)})) {}
 
   int64_t size() const override { return 1; }
-  SourceImage load(int64_t) const override { return load_file(path_, limits_); }
+  SourceImage load(int64_t) const override {
+    return load_image_file(path_, limits_);
+  }
   std::string name(int64_t) const override {
     return printable(path_.filename().string());
   }
@@ -118,6 +108,17 @@ class ImageFile : public ImageSource {
 };
 
 }  // namespace
+
+SourceImage load_image_file(const fs::path& path, const ImageLimits& limits) {
+  const auto where = printable(path.string());
+  std::vector<uint8_t> bytes;
+  try {
+    bytes = read_file(path, limits.max_file_bytes());
+  } catch (const ConfigError& error) {
+    throw DataError(printable(error.what()));
+  }
+  return {decode_image(bytes, where, limits), xxh64(bytes)};
+}
 
 std::unique_ptr<ImageSource> open_image_folder(const fs::path& folder,
                                                const std::string& spec,

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "datasets/emoji.h"
 #include "datasets/folder_walk.h"
 #include "datasets/idx.h"
 #include "datasets/idx_file.h"
@@ -113,12 +114,14 @@ std::unique_ptr<ImageSource> open_source(const std::string& spec,
       return part;
   if (const auto split = after(spec, "fashion-mnist:"))
     return open_fashion_mnist(*split, spec, limits);
+  if (const auto what = after(spec, "emoji:"))
+    return open_emoji(*what, spec, limits);
   if (const auto numbers = after(spec, "synthetic:"))
     return open_synthetic(*numbers, spec);
   throw ConfigError(
       fmt::format("{}: no such folder, file or data set; expected a path, "
-                  "fashion-mnist:train, "
-                  "fashion-mnist:test or synthetic:COUNT",
+                  "fashion-mnist:train, fashion-mnist:test, emoji:google, "
+                  "emoji:twitter or synthetic:COUNT",
                   printable(spec)));
 }
 

@@ -47,7 +47,8 @@ class ImageSource {
 };
 
 /// Opens what --data names: a folder of images (sub-folders are classes), one
-/// image, an IDX file (gzipped or not), `fashion-mnist:train` or `:test`, or
+/// image, an IDX file (gzipped or not), `fashion-mnist:train` or `:test`,
+/// `emoji:google` or `:twitter` (see open_emoji), or
 /// `synthetic:COUNT[:SIZE[:CHANNELS[:SEED]]]`. A suffix `[A:B]` keeps images A
 /// to B-1, either of which may be left out; `[class=NAME,...]` keeps classes,
 /// `[class!=NAME,...]` all others. What exists as a path is a path. Throws

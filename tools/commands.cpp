@@ -16,7 +16,8 @@ namespace {
 
 constexpr const char* kDataHelp =
     "Folder of images (sub-folders are classes), one image, an IDX file, "
-    "fashion-mnist:train, fashion-mnist:test or synthetic:COUNT:SIZE; [A:B] "
+    "fashion-mnist:train, fashion-mnist:test, emoji:google, emoji:twitter or "
+    "synthetic:COUNT:SIZE; [A:B] "
     "behind it keeps images A to B-1, [class=NAME,...] classes, "
     "[class!=NAME,...] all others";
 
@@ -155,8 +156,10 @@ CommandRun add_generate(CLI::App& app) {
   app.add_option("--class", job->classes,
                  "all (in turn), none, or names or numbers with commas")
       ->capture_default_str();
-  app.add_option("--steps", job->steps, "Calls of the network per image")
-      ->check(CLI::Range(1, 1000))
+  app.add_option("--steps", job->steps,
+                 "Calls of the network per image; 0: 50 for diffusion, 12 for "
+                 "tokens")
+      ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   app.add_option("--sampler", job->sampler, "How to walk from noise to latents")
       ->check(CLI::IsMember({"ddim", "ddpm"}))
