@@ -19,7 +19,9 @@
 #include "tools/classifier_model.h"
 #include "tools/codec.h"
 #include "tools/image_files.h"
+#include "tools/token_space.h"
 #include "vae/autoencoder.h"
+#include "vqvae/masked_generator.h"
 
 namespace calotype {
 namespace {
@@ -71,6 +73,11 @@ Json recipe_of(const GenerateJob& job, const std::string& model_sha256) {
           {"eta", job.eta},        {"guidance", job.guidance}};
 }
 
+bool draws_tokens(const GenerateJob& job) {
+  return open_model_folder(job.model).class_name ==
+         MaskedGeneratorImpl::kClassName;
+}
+
 /// Where the drawn latents go: PNG files by class and a grid, or a store.
 class Output {
  public:
@@ -97,8 +104,7 @@ class ImageOutput : public Output {
 
   void add(const at::Tensor& latents, const at::Tensor& samples,
            const at::Tensor& labels) override {
-    const auto images =
-        codec_.codec->decode(latents.to(job_.device)).to(torch::kCPU);
+    const auto images = decoded(latents).to(torch::kCPU);
     for (int64_t i = 0; i < images.size(0); ++i) {
       const auto sample = samples[i].item<int64_t>();
       const auto name = class_name(space_, labels[i].item<int64_t>());
@@ -124,6 +130,14 @@ class ImageOutput : public Output {
   }
 
  private:
+  /// Latents, or tokens, which are whole numbers.
+  at::Tensor decoded(const at::Tensor& latents) {
+    const auto on_device = latents.to(job_.device);
+    return latents.scalar_type() == torch::kLong
+               ? codec_.tokenizer->detokenize(on_device)
+               : codec_.codec->decode(on_device);
+  }
+
   static std::filesystem::path remembered_codec(const GenerateJob& job,
                                                 const LatentSpace& space) {
     const auto path = space.codec.value("path", "");
@@ -156,8 +170,9 @@ class StoreOutput : public Output {
 
   void add(const at::Tensor& latents, const at::Tensor& samples,
            const at::Tensor& labels) override {
-    StoreRows rows{
-        .grid = {.mean = latents}, .labels = labels, .indices = samples};
+    StoreRows rows{.labels = labels, .indices = samples};
+    (latents.scalar_type() == torch::kLong ? rows.tokens : rows.grid.mean) =
+        latents;
     for (int64_t i = 0; i < latents.size(0); ++i) {
       rows.names.push_back(fmt::format(
           "{}/{:05}", file_word(class_name(space_, labels[i].item<int64_t>())),
@@ -173,7 +188,13 @@ class StoreOutput : public Output {
  private:
   static StoreInfo info(const GenerateJob& job, const LatentSpace& space,
                         const Json& recipe) {
-    StoreInfo info{.kind = "latents", .dtype = "fp32", .codec = space.codec};
+    StoreInfo info{.kind = "latents", .dtype = "fp32"};
+    if (draws_tokens(job)) {
+      info.kind = "tokens";
+      info.dtype =
+          token_dtype(space.codec.value("num_codes", int64_t{1} << 24));
+    }
+    info.codec = space.codec;
     info.recipe = recipe;
     info.source = {{"spec", "generated"},
                    {"fingerprint", recipe.dump()},
@@ -270,7 +291,8 @@ Json generate_from_prior(GenerateJob job) {
       });
 }
 
-Json generate_by_diffusion(const GenerateJob& job) {
+Json generate_by_diffusion(GenerateJob job) {
+  if (job.steps == 0) job.steps = 50;
   const auto model = load_latent_diffusion(job.model, job.device);
   const auto& space = model->space();
   return generate_with(
@@ -289,16 +311,53 @@ Json generate_by_diffusion(const GenerateJob& job) {
       });
 }
 
+Json generate_by_unmasking(GenerateJob job) {
+  const auto folder = open_model_folder(job.model);
+  auto model = load_masked_generator(folder);
+  model->to(job.device);
+  const GenerateJob untouched;
+  if (job.sampler != untouched.sampler || job.eta != untouched.eta)
+    throw ConfigError(job.model.string() +
+                      ": reveals tokens; --sampler and --eta belong to a "
+                      "diffusion model");
+  if (job.steps == 0) job.steps = 12;
+  const auto tokens = read_token_space(job.model);
+  const LatentSpace space{.grid_shape = {1, model->config().grid_height,
+                                         model->config().grid_width},
+                          .class_names = tokens.class_names,
+                          .codec = tokens.codec};
+  const Json recipe{{"model", weights_sha256(folder)},
+                    {"seed", job.seed},
+                    {"steps", job.steps},
+                    {"sampler", "unmasking"},
+                    {"guidance", job.guidance}};
+  const auto classes =
+      parse_classes(job.classes, space, model->config().num_classes);
+  return generate_with(
+      job, space, recipe, classes,
+      [&](const at::Tensor& samples, const at::Tensor& labels) {
+        return draw_tokens(*model,
+                           {.samples = samples,
+                            .labels = labels,
+                            .seed = job.seed,
+                            .num_steps = job.steps,
+                            .guidance = classes.front() < 0 ? 1 : job.guidance,
+                            .on_step = [](int64_t) { throw_if_stopped(); }});
+      });
+}
+
 }  // namespace
 
 Json generate(const GenerateJob& job) {
   check_range("generate", "--count", double(job.count), 1, 1e9);
   check_range("generate", "--batch-size", double(job.batch_size), 1, 1 << 16);
   check_range("generate", "--first", double(job.first), 0, 1e15);
-  return open_model_folder(job.model).class_name ==
-                 CalotypeAutoencoderImpl::kClassName
-             ? generate_from_prior(job)
-             : generate_by_diffusion(job);
+  const auto class_name = open_model_folder(job.model).class_name;
+  if (class_name == CalotypeAutoencoderImpl::kClassName)
+    return generate_from_prior(job);
+  if (class_name == MaskedGeneratorImpl::kClassName)
+    return generate_by_unmasking(job);
+  return generate_by_diffusion(job);
 }
 
 }  // namespace calotype

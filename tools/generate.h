@@ -20,8 +20,8 @@ struct GenerateJob {
   int64_t count = 16;
   int64_t first = 0;  // number of the first sample
   std::string classes =
-      "all";           // all (in turn), none, or names or numbers with commas
-  int64_t steps = 50;  // calls of the network
+      "all";          // all (in turn), none, or names or numbers with commas
+  int64_t steps = 0;  // calls of the network; 0: 50, with tokens 12
   std::string sampler = "ddim";  // ddim, ddpm
   double eta = 0;                // of DDIM, in [0,1]
   double guidance = 2;           // 1: none
@@ -30,7 +30,8 @@ struct GenerateJob {
   c10::Device device{c10::kCPU};
 };
 
-/// With a latent diffusion model, or from the standard normal prior of a
+/// With a latent diffusion model, a generator of tokens, or from the standard
+/// normal prior of a
 /// CalotypeAutoencoder (which refuses settings of diffusion): draws latents and
 /// decodes them to PNG files, a folder per class, that carry their recipe, with
 /// an overview of the first 100 beside the folder; or stores them. Sample k

@@ -3,14 +3,17 @@
 #include <torch/torch.h>
 
 #include "core/error.h"
+#include "core/progress.h"
 #include "core/runtime.h"
 #include "diffusion/unet2d_model.h"
 #include "nn/model_folder.h"
 #include "tools/classifier_model.h"
 #include "tools/codec.h"
+#include "tools/token_space.h"
 #include "vae/autoencoder_kl.h"
 #include "vae/autoencoder_training.h"
 #include "vae/vae_training.h"
+#include "vqvae/masked_generator.h"
 #include "vqvae/vq_training.h"
 
 namespace calotype {
@@ -83,6 +86,12 @@ Prepared prepare_codec(TrainConfig& config) {
   expect_only(config, true, false);
   const auto loss = read_loss_config<LossConfig>(config);
   const auto model_config = read_model_config<ModelConfig>(config.model);
+  if (const auto& image = *config.loss;
+      !is_quiet() && image.contains("perceptual") &&
+      image["perceptual"]["weights"].get<std::string>().empty())
+    fmt::print(stderr,
+               "trains without a perceptual loss: loss.perceptual.weights "
+               "names no file\n");
   const auto model = std::make_shared<Model>(model_config);
   Prepared prepared{.class_name = Model::kClassName,
                     .model_config = write_config(model_config)};
@@ -138,6 +147,10 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
   expect_only(config, false, true);
   if (!config.diffusion) config.diffusion.emplace();
   const auto store = std::make_shared<StoreReader>(config.data.train);
+  if (store->info().kind == "tokens")
+    throw ConfigError(config.data.train +
+                      ": holds tokens, and a UNet2DModel learns latents; "
+                      "encode with --kind latents");
   fill_from_store(config.model, store->info());
   const auto model_config = read_model_config<UNet2DModelConfig>(config.model);
   UNet2DModel unet(model_config);
@@ -179,6 +192,57 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
   return prepared;
 }
 
+/// Turns tokens into images with the tokenizer that the store remembers; null
+/// if it is not there.
+std::function<at::Tensor(const at::Tensor&)> remembered_tokenizer(
+    const Json& codec, c10::Device device) {
+  const fs::path path = codec.value("path", "");
+  if (!fs::is_directory(path)) return nullptr;
+  const auto loaded = load_codec(path, device);
+  return [loaded, device](const at::Tensor& tokens) {
+    return loaded.tokenizer->detokenize(tokens.to(device)).to(torch::kCPU);
+  };
+}
+
+Prepared prepare_masked_generator(TrainConfig& config, const TrainJob& job) {
+  expect_only(config, true, false);
+  const auto loss = read_loss_config<MaskedTokenLossConfig>(config);
+  const auto store = std::make_shared<StoreReader>(config.data.train);
+  const auto& info = store->info();
+  if (info.kind != "tokens" || info.grid_shapes.size() != 1 ||
+      info.grid_shapes[0][0] != 1)
+    throw ConfigError(
+        config.data.train +
+        ": a CalotypeMaskedGenerator learns tokens of one grid, one to a cell");
+  auto model_config = read_model_config<MaskedGeneratorConfig>(config.model);
+  const auto set_default = [](int64_t& field, int64_t value) {
+    if (field == 0) field = value;
+  };
+  set_default(model_config.num_codes, info.codec.value("num_codes", int64_t{}));
+  set_default(model_config.grid_height, info.grid_shapes[0][1]);
+  set_default(model_config.grid_width, info.grid_shapes[0][2]);
+  set_default(model_config.num_classes, int64_t(info.class_names.size()));
+  Prepared prepared{.class_name = MaskedGeneratorImpl::kClassName,
+                    .model_config = write_config(model_config)};
+  auto& setup = prepared.setup;
+  setup.trainable = std::make_shared<MaskedTokenTraining>(
+      std::make_shared<MaskedGeneratorImpl>(model_config), loss);
+  setup.data = latent_batches(store, config.training.batch_size, config.seed);
+  if (!config.data.validation.empty())
+    setup.validation = latent_batches(
+        std::make_shared<StoreReader>(config.data.validation),
+        config.training.batch_size, config.seed, /*shuffle=*/false);
+  setup.to_images = remembered_tokenizer(info.codec, job.device);
+  if (!setup.to_images)
+    setup.to_images = [](const at::Tensor& tokens) {
+      return tokens.to(torch::kFloat) /
+             double(tokens.max().item<int64_t>() + 1);
+    };
+  setup.save_model = [space = token_space(info), out = job.out](
+                         const TensorFile&) { write_token_space(out, space); };
+  return prepared;
+}
+
 Prepared prepare(TrainConfig& config, const TrainJob& job) {
   const auto name = config.model.value("_class_name", "");
   if (config.data.train.empty())
@@ -194,12 +258,14 @@ Prepared prepare(TrainConfig& config, const TrainJob& job) {
         config);
   if (name == UNet2DModelImpl::kClassName)
     return prepare_diffusion(config, job);
+  if (name == MaskedGeneratorImpl::kClassName)
+    return prepare_masked_generator(config, job);
   if (name == kClassifierClass) return prepare_classifier(config, job.out);
   throw ConfigError(
       fmt::format("config: model._class_name must be one of AutoencoderKL, "
-                  "{}, {}, UNet2DModel, {}, got \"{}\"",
+                  "{}, {}, UNet2DModel, {}, {}, got \"{}\"",
                   CalotypeAutoencoderImpl::kClassName, VQModelImpl::kClassName,
-                  kClassifierClass, name));
+                  MaskedGeneratorImpl::kClassName, kClassifierClass, name));
 }
 
 int64_t num_parameters(const torch::nn::Module& module) {

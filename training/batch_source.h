@@ -50,7 +50,7 @@ std::unique_ptr<BatchSource> image_batches(
     const Preprocessing& preprocessing, const LoaderConfig& config,
     const SkipReport& on_skip = {});
 
-/// Batches of latents from a store. Grids of different shapes never share a
+/// Batches of latents or tokens from a store. Grids of different shapes never share a
 /// batch. `shuffle` false: in the order of the store, as validation wants it.
 std::unique_ptr<BatchSource> latent_batches(
     std::shared_ptr<const StoreReader> store, int64_t batch_size, uint64_t seed,

@@ -52,7 +52,7 @@ class LatentBatches : public BatchSource {
       rows.data_ptr<int64_t>()[i] =
           bucket[size_t(order(slot.batch * batch_size_ + i))];
     auto read = store_->gather(rows);
-    return {.data = read.grid.mean,
+    return {.data = read.tokens.defined() ? read.tokens : read.grid.mean,
             .logvar = read.grid.logvar,
             .labels = read.labels,
             .samples = read.indices};

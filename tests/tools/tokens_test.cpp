@@ -11,6 +11,7 @@
 #include "tools/decode.h"
 #include "tools/encode.h"
 #include "tools/evaluate.h"
+#include "tools/generate.h"
 #include "tools/inspect.h"
 #include "tools/token_use.h"
 #include "tools/train.h"
@@ -125,6 +126,51 @@ TEST_F(Tokens, TrainingLogsTheCodebooksHealth) {
        {"perplexity", "usage", "dead_codes", "commitment", "mse"})
     EXPECT_TRUE(lines.back().contains(name)) << name;
   EXPECT_THAT(read_text_file(codec_ / "codebook.svg"), HasSubstr("dead codes"));
+}
+
+/// A masked generator of what `store` holds, trained for a few steps.
+TrainJob generator_job(const fs::path& out, const fs::path& store) {
+  TrainJob job{.out = out};
+  auto json = Json::parse(R"({
+      "model": {"_class_name": "CalotypeMaskedGenerator", "width": 24,
+                "num_layers": 2, "num_attention_heads": 2},
+      "training": {"steps": 6, "batch_size": 8}
+    })");
+  json["data"] = {{"train", store.string()}};
+  read_config(json, job.config, "test");
+  return job;
+}
+
+TEST_F(Tokens, AreDrawnByAMaskedGenerator) {
+  encode({.codec = codec_, .data = data_, .out = store_});
+  const auto generator = generator_job(folder_ / "generator", store_);
+  train(generator);
+  generate({.model = generator.out, .out = out_, .count = 6, .steps = 4});
+  const auto other = folder_ / "other";
+  generate({.model = generator.out,
+            .out = other,
+            .count = 1,
+            .first = 4,
+            .steps = 4,
+            .batch_size = 1});
+  const auto classes = open_source(data_)->class_names();
+  const auto file = fs::path(classes[4]) / "00004.png";
+  EXPECT_EQ(read_file(out_ / file), read_file(other / file));
+  const auto tokens = folder_ / "tokens";
+  generate(
+      {.model = generator.out, .out = tokens, .latents = true, .count = 3});
+  const StoreReader reader(tokens);
+  EXPECT_EQ(reader.info().kind, "tokens");
+  EXPECT_EQ(decode({.codec = codec_, .store = tokens, .out = out_})["images"],
+            3);
+}
+
+TEST_F(Tokens, ADiffusionModelRefusesThem) {
+  encode({.codec = codec_, .data = data_, .out = store_});
+  auto job = generator_job(out_, store_);
+  job.config.model = {{"_class_name", "UNet2DModel"}};
+  EXPECT_THAT(message_of<ConfigError>([&] { train(job); }),
+              HasSubstr("encode with --kind latents"));
 }
 
 TEST(TokenizerTraining, StoppingAndGoingOnIsNotStoppingBitForBit) {

@@ -1,0 +1,33 @@
+#include <gtest/gtest.h>
+
+#include "core/progress.h"
+#include "tests/support/temp_folder.h"
+#include "tools/train.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What the README tells people to type must not be refused for a key.
+TEST(Configs, AreAllTakenByTrain) {
+  set_quiet(true);
+  const TempFolder folder;
+  int num_checked = 0;
+  const auto root = fs::path(std::getenv("CALOTYPE_SOURCE_DIR")) / "configs";
+  for (const auto& file : fs::recursive_directory_iterator(root)) {
+    if (file.path().extension() != ".json") continue;
+    SCOPED_TRACE(file.path().string());
+    const auto config = read_train_config(file.path(), {});
+    // Those that learn from a store need one.
+    if (!config.data.train.starts_with("fashion-mnist:")) continue;
+    const auto result =
+        train({.config = config, .out = folder / "run", .dry_run = true});
+    EXPECT_GT(result["parameters"].get<int64_t>(), 0);
+    ++num_checked;
+  }
+  EXPECT_GE(num_checked, 15);
+}
+
+}  // namespace
+}  // namespace calotype

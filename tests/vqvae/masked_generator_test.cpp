@@ -1,0 +1,96 @@
+#include "vqvae/masked_generator.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "core/error.h"
+
+namespace calotype {
+namespace {
+
+MaskedGenerator small() {
+  torch::manual_seed(1);
+  return MaskedGenerator(MaskedGeneratorConfig{.num_codes = 8,
+                                               .grid_height = 3,
+                                               .grid_width = 4,
+                                               .num_classes = 2,
+                                               .width = 32,
+                                               .num_layers = 2,
+                                               .num_attention_heads = 2});
+}
+
+TokenRequest request(int64_t first, int64_t count) {
+  const auto samples = torch::arange(first, first + count);
+  return {.samples = samples,
+          .labels = samples.remainder(2),
+          .seed = 5,
+          .num_steps = 6,
+          .guidance = 2};
+}
+
+TEST(DrawTokens, DoesNotDependOnTheRestOfTheBatch) {
+  auto model = small();
+  const auto all = draw_tokens(*model, request(0, 6));
+  EXPECT_EQ(all.sizes(), (std::vector<int64_t>{6, 1, 3, 4}));
+  EXPECT_TRUE(torch::equal(draw_tokens(*model, request(4, 1))[0], all[4]));
+}
+
+TEST(DrawTokens, LeavesNothingHiddenAndRevealsOnlyOnce) {
+  auto model = small();
+  for (const int64_t steps : {1, 2, 5, 40}) {
+    auto r = request(0, 4);
+    r.num_steps = steps;
+    const auto tokens = draw_tokens(*model, r);
+    EXPECT_LT(tokens.max().item<int64_t>(), 8) << steps;
+    EXPECT_GE(tokens.min().item<int64_t>(), 0) << steps;
+  }
+}
+
+TEST(DrawTokens, RefusesLabelsThatAreNotThere) {
+  auto model = small();
+  auto r = request(0, 1);
+  r.labels = torch::tensor({2});
+  EXPECT_THROW(draw_tokens(*model, r), ConfigError);
+}
+
+TEST(MaskedTokenTraining, JudgesTheHiddenTokensAlone) {
+  auto model = small();
+  MaskedTokenTraining training(model.ptr(), {});
+  model->eval();
+  const torch::NoGradGuard no_grad;
+  const Batch batch{.data = torch::randint(0, 8, {4, 1, 3, 4}),
+                    .labels = torch::tensor({0, 1, -1, 0}),
+                    .samples = torch::arange(4),
+                    .seed = 1};
+  const auto loss = training.losses(batch).total.item<double>();
+  EXPECT_NEAR(loss, std::log(8.0), 0.5);  // it knows nothing yet
+  EXPECT_EQ(training.losses(batch).total.item<double>(), loss);
+}
+
+// Every class has one grid: the generator must learn them by heart, and
+// guidance must draw the class that was asked for.
+TEST(MaskedTokenTraining, LearnsToDrawWhatItSaw) {
+  auto model = small();
+  MaskedTokenTraining training(model.ptr(), {.label_smoothing = 0});
+  const auto grids = torch::randint(0, 8, {2, 1, 3, 4});
+  const auto labels = torch::arange(16).remainder(2);
+  torch::optim::Adam optimizer(model->parameters(), 5e-3);
+  for (int64_t step = 0; step < 150; ++step) {
+    optimizer.zero_grad();
+    training
+        .losses({.data = grids.index_select(0, labels),
+                 .labels = labels,
+                 .samples = torch::arange(16),
+                 .seed = 1,
+                 .step = step})
+        .total.backward();
+    optimizer.step();
+  }
+  model->eval();
+  const auto drawn = draw_tokens(*model, request(0, 10));
+  const auto want = grids.index_select(0, torch::arange(10).remainder(2));
+  EXPECT_GT(drawn.eq(want).to(torch::kFloat).mean().item<double>(), 0.95);
+}
+
+}  // namespace
+}  // namespace calotype

@@ -1,0 +1,28 @@
+#include "tools/token_space.h"
+
+#include "core/files.h"
+
+namespace calotype {
+namespace {
+
+constexpr const char* kFile = "token_space.json";
+
+}  // namespace
+
+TokenSpace token_space(const StoreInfo& store) {
+  return {.class_names = store.class_names, .codec = store.codec};
+}
+
+TokenSpace read_token_space(const std::filesystem::path& folder) {
+  const auto path = folder / kFile;
+  TokenSpace space;
+  read_config(read_json_file(path), space, path.string());
+  return space;
+}
+
+void write_token_space(const std::filesystem::path& folder,
+                       const TokenSpace& space) {
+  write_file_atomic(folder / kFile, write_config(space).dump(2) + "\n");
+}
+
+}  // namespace calotype
