@@ -166,8 +166,15 @@ Json evaluate_classes(EvaluateJob job,
 Json evaluate(const EvaluateJob& job) {
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
   const auto folder = open_model_folder(job.model);
-  if (folder.class_name == kClassifierClass)
-    return evaluate_classes(job, source);
+  const bool judges = folder.class_name == kClassifierClass;
+  if (!job.reference.empty() && !judges)
+    throw ConfigError(job.model.string() + ": --reference needs a classifier");
+  if (judges &&
+      (job.importance_samples > 0 || job.binarize || job.jacobian_probes > 0))
+    throw ConfigError(job.model.string() +
+                      ": --importance-samples, --binarize and "
+                      "--jacobian-probes need a CalotypeAutoencoder");
+  if (judges) return evaluate_classes(job, source);
   return evaluate_codec(job, source);
 }
 

@@ -99,6 +99,9 @@ class ImageOutput : public Output {
             job.device)) {
     if (!job.any_codec)
       expect_same_codec(codec_, space.codec, job.model.string());
+    if (draws_tokens(job) && !codec_.tokenizer)
+      throw ConfigError(fmt::format("{}: draws tokens, and a {} has none",
+                                    job.model.string(), codec_.class_name));
     recipe_["codec"] = codec_.sha256;
   }
 

@@ -199,6 +199,7 @@ std::function<at::Tensor(const at::Tensor&)> remembered_tokenizer(
   const fs::path path = codec.value("path", "");
   if (!fs::is_directory(path)) return nullptr;
   const auto loaded = load_codec(path, device);
+  if (!loaded.tokenizer) return nullptr;  // replaced since
   return [loaded, device](const at::Tensor& tokens) {
     return loaded.tokenizer->detokenize(tokens.to(device)).to(torch::kCPU);
   };

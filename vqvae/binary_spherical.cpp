@@ -1,8 +1,8 @@
 #include "vqvae/binary_spherical.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
+
+#include "vqvae/vectors.h"
 
 namespace calotype {
 
@@ -10,8 +10,7 @@ BinarySpherical::BinarySpherical(const QuantizerConfig& config, int64_t dim)
     : LookupFree(config, dim, 1 / std::sqrt(double(dim))) {}
 
 at::Tensor BinarySpherical::prepare(const at::Tensor& vectors) const {
-  constexpr double kTiny = 1e-12;
-  return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(kTiny);
+  return unit_rows(vectors);
 }
 
 }  // namespace calotype

@@ -1,6 +1,6 @@
 #include "vqvae/cosine_codebook.h"
 
-#include <torch/torch.h>
+#include "vqvae/vectors.h"
 
 namespace calotype {
 
@@ -10,8 +10,7 @@ CosineCodebook::CosineCodebook(const QuantizerConfig& config, int64_t dim)
 }
 
 at::Tensor CosineCodebook::prepare(const at::Tensor& vectors) const {
-  constexpr double kTiny = 1e-12;
-  return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(kTiny);
+  return unit_rows(vectors);
 }
 
 }  // namespace calotype

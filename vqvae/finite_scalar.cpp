@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "core/error.h"
+#include "vqvae/vectors.h"
 
 namespace calotype {
 namespace {
@@ -25,9 +25,7 @@ FiniteScalar::FiniteScalar(const std::vector<int64_t>& levels) {
 
 Quantized FiniteScalar::quantize(const at::Tensor& vectors,
                                  const QuantizerStep*) {
-  if (!vectors.isfinite().all().item<bool>())
-    throw NumericError(
-        "quantizer: the encoder put out a number that is not finite");
+  expect_finite(vectors);
   const auto levels = levels_.to(vectors.options());
   const auto half_width = half_width_.to(vectors.options());
   const auto reach = (levels - 1) * ((1 + kMargin) / 2);

@@ -3,8 +3,8 @@
 #include <torch/torch.h>
 
 #include "core/check.h"
-#include "core/error.h"
 #include "vqvae/bit_codes.h"
+#include "vqvae/vectors.h"
 
 namespace calotype {
 
@@ -22,9 +22,7 @@ LookupFree::LookupFree(const QuantizerConfig& config, int64_t dim, double scale)
 Quantized LookupFree::quantize(const at::Tensor& vectors,
                                const QuantizerStep*) {
   const auto inputs = prepare(vectors);
-  if (!inputs.isfinite().all().item<bool>())
-    throw NumericError(
-        "quantizer: the encoder put out a number that is not finite");
+  expect_finite(inputs);
   const auto codes = torch::where(inputs > 0, torch::ones_like(inputs),
                                   -torch::ones_like(inputs)) *
                      scale_;

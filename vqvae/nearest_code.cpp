@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "core/error.h"
+#include "vqvae/vectors.h"
 
 namespace calotype {
 namespace {
@@ -24,9 +24,7 @@ at::Tensor nearest_codes(const at::Tensor& vectors,
   const auto K = codebook.size(0), D = codebook.size(1);
   check_shape("quantizer", "vectors", vectors, {-1, D});
   const auto M = vectors.size(0);
-  if (!vectors.isfinite().all().item<bool>())
-    throw NumericError(
-        "quantizer: the encoder put out a number that is not finite");
+  expect_finite(vectors);
   // |x - c|^2 is smallest where c.x - |c|^2 / 2 is largest.
   const auto offsets = codebook.square().sum(1).mul_(-0.5);
   auto nearest = torch::zeros({M}, vectors.options().dtype(torch::kLong));

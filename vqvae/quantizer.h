@@ -15,8 +15,9 @@ struct QuantizerConfig {
   // learned, ema, cosine, simvq: codebooks; fsq, lfq, bsq: fixed grids;
   // residual: several codebooks of kind ema, one after the other
   std::string kind = "ema";
-  int64_t num_codes = 512;  // K; fsq: the product of levels; lfq, bsq: 2^dim
-  int64_t code_dim = 0;     // of projected vectors; 0: the latent's own
+  // K; fsq: the product of levels; lfq, bsq: 2^dim. No key: num_vq_embeddings.
+  int64_t num_codes = 512;
+  int64_t code_dim = 0;  // of projected vectors; 0: the latent's own
   // What replaces the gradient of rounding: straight_through, rotation.
   std::string gradient = "straight_through";
   double commitment_weight = 0.25;  // of |x - sg(code)|^2
@@ -36,7 +37,6 @@ struct QuantizerConfig {
 template <class Visitor>
 void visit_fields(QuantizerConfig& c, Visitor&& visit) {
   visit("kind", c.kind);
-  visit("num_codes", c.num_codes);
   visit("code_dim", c.code_dim);
   visit("gradient", c.gradient);
   visit("commitment_weight", c.commitment_weight);

@@ -119,6 +119,8 @@ TEST_F(Codes, DrawnImagesAreComparedWithAReference) {
       evaluate({.model = judge.out, .data = data_, .reference = data_});
   EXPECT_NEAR(same["frechet_distance"].get<double>(), 0, 1e-6);
   EXPECT_TRUE(same.contains("class_agreement"));
+  EXPECT_THROW(evaluate({.model = codec_, .data = data_, .reference = data_}),
+               ConfigError);
 }
 
 TEST_F(Codes, EvaluateMeasuresHowCodesAnswerToTheImage) {
@@ -155,6 +157,14 @@ TEST_F(Codes, AnomalySortsAndScores) {
   EXPECT_LE(auc, 1);
   const auto text = read_text_file(out_ / "scores.csv");
   EXPECT_EQ(num_lines(text), 25);
+  double last = std::numeric_limits<double>::infinity();
+  for (size_t at = text.find('\n'); at + 1 < text.size();) {
+    const auto end = text.find('\n', at + 1);
+    const double score = std::stod(text.substr(text.rfind(',', end) + 1));
+    EXPECT_LE(score, last);
+    last = score;
+    at = end;
+  }
   EXPECT_EQ(read_png(out_ / "highest.png").channels, 3);
 }
 

@@ -165,6 +165,37 @@ TEST_F(Tokens, AreDrawnByAMaskedGenerator) {
             3);
 }
 
+TEST_F(Tokens, AGeneratorRefusesACodecWithoutTokens) {
+  encode({.codec = codec_, .data = data_, .out = store_});
+  const auto generator = generator_job(folder_ / "generator", store_);
+  train(generator);
+  const auto other = folder_ / "other";
+  TrainJob job{.out = other};
+  read_config(Json::parse(R"({
+        "model": {"_class_name": "CalotypeAutoencoder", "sample_size": 16,
+                  "hidden": [8], "latent_channels": 2},
+        "data": {"train": "synthetic:16:16:1:1"},
+        "training": {"steps": 1, "batch_size": 8}
+      })"),
+              job.config, "test");
+  train(job);
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                generate({.model = generator.out,
+                          .out = out_,
+                          .codec = other,
+                          .any_codec = true,
+                          .count = 1});
+              }),
+              HasSubstr("draws tokens, and a CalotypeAutoencoder has none"));
+}
+
+TEST_F(Tokens, ACountOfCodesInTheQuantizerIsRefused) {
+  auto job = tokenizer_job(out_, "ema");
+  job.config.model["quantizer"]["num_codes"] = 64;  // num_vq_embeddings decides
+  EXPECT_THAT(message_of<ConfigError>([&] { train(job); }),
+              HasSubstr("num_codes"));
+}
+
 TEST_F(Tokens, ADiffusionModelRefusesThem) {
   encode({.codec = codec_, .data = data_, .out = store_});
   auto job = generator_job(out_, store_);
