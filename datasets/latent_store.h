@@ -20,6 +20,10 @@ struct StoreInfo {
   int64_t format_version = 1;
   std::string kind = "moments";  // moments (mean and logvar), latents, tokens
   std::string dtype = "fp32";    // fp32, fp16, bf16; tokens: uint8, 16, 32
+  // How tokens lie in a shard: none (as numbers), bits (as many as a code
+  // needs, row by row) or entropy (range-coded; a shard is decoded when it is
+  // first used, and stays in memory).
+  std::string packing = "none";
   std::vector<std::vector<int64_t>> grid_shapes;  // [D,h,w] of each bucket
   Json codec = Json::object();                    // class, sha256, config, path
   Json preprocessing = Json::object();            // resize, crop, channels
@@ -38,6 +42,7 @@ void visit_fields(StoreInfo& c, Visitor&& visit) {
   visit("format_version", c.format_version);
   visit("kind", c.kind);
   visit("dtype", c.dtype);
+  visit("packing", c.packing);
   visit("grid_shapes", c.grid_shapes);
   visit("codec", c.codec);
   visit("preprocessing", c.preprocessing);
@@ -52,6 +57,9 @@ void visit_fields(StoreInfo& c, Visitor&& visit) {
 
 /// The smallest type that holds tokens in [0, num_codes).
 std::string token_dtype(int64_t num_codes);
+
+/// How many codes the tokens of a store are of; 0 where it does not say.
+int64_t store_num_codes(const StoreInfo& info);
 
 /// Rows on their way into or out of a store; all of one grid shape.
 struct StoreRows {

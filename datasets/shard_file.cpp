@@ -11,6 +11,7 @@
 #include "datasets/store_info.h"
 #include "datasets/store_rows.h"
 #include "datasets/store_type.h"
+#include "datasets/token_packing.h"
 
 namespace calotype {
 namespace {
@@ -24,7 +25,41 @@ T load(const uint8_t* at) {
 
 /// The array that holds the grids.
 const char* grid_array(const StoreInfo& info) {
-  return info.kind == "tokens" ? "tokens" : "latents";
+  if (info.kind != "tokens") return "latents";
+  if (info.packing == "none") return "tokens";
+  return info.packing == "bits" ? "packed_tokens" : "coded_tokens";
+}
+
+/// What stands in the shard of tokens whose stored bits are [n,L,h,w]; nothing
+/// unless they are packed.
+std::vector<uint8_t> packed_tokens(const StoreInfo& info,
+                                   const at::Tensor& stored) {
+  if (info.packing == "none") return {};
+  const auto tokens = tokens_from_bits(stored, info.dtype).flatten(1);
+  const auto codes = store_num_codes(info);
+  if (const auto highest = tokens.max().item<int64_t>(); highest >= codes)
+    throw DataError(
+        fmt::format("token store: {} is no token of {} codes", highest, codes));
+  const auto bits = bits_per_token(codes);
+  return info.packing == "entropy" ? code_tokens(tokens, bits)
+                                   : pack_bits(tokens, bits);
+}
+
+/// [n,L,h,w] of packed tokens as the shard says: their array does not show it.
+std::vector<int64_t> stated_shape(const StoreInfo& info,
+                                  const std::string& where) {
+  constexpr int64_t kMost = 1 << 24;  // tokens of an image
+  if (info.grid_shapes.size() != 1)
+    throw DataError(where + ": attribute store must have one grid shape");
+  int64_t tokens = 1;
+  for (const auto size : info.grid_shapes[0])
+    if (size < 1 || __builtin_mul_overflow(tokens, size, &tokens) ||
+        tokens > kMost)
+      throw DataError(fmt::format("{}: rows cannot be {} tokens", where,
+                                  shape_text(info.grid_shapes[0])));
+  auto shape = info.grid_shapes[0];
+  shape.insert(shape.begin(), info.count);
+  return shape;
 }
 
 std::string hash_text(std::span<const uint8_t> bytes) {
@@ -71,8 +106,17 @@ ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
                                                  : at::Tensor();
   const auto labels = rows.labels.contiguous(),
              indices = rows.indices.contiguous();
-  std::vector<Hdf5Array> arrays = {{grid_array(info), type, item_bytes,
-                                    latents.sizes().vec(), latents.data_ptr()}};
+  const auto packed = packed_tokens(info, latents);
+  std::vector<int64_t> packed_shape{int64_t(packed.size())};
+  if (info.packing == "bits")
+    packed_shape = {count, int64_t(packed.size()) / count};
+  std::vector<Hdf5Array> arrays;
+  if (info.packing == "none")
+    arrays.push_back({grid_array(info), type, item_bytes, latents.sizes().vec(),
+                      latents.data_ptr()});
+  else
+    arrays.push_back(
+        {grid_array(info), Hdf5Type::kUint8, 1, packed_shape, packed.data()});
   if (logvar.defined())
     arrays.push_back(
         {"logvar", type, item_bytes, logvar.sizes().vec(), logvar.data_ptr()});
@@ -115,8 +159,6 @@ void ShardFile::find_arrays(const std::filesystem::path& path) {
   check_format_version(file.integer("format_version"), path.string());
   info_ =
       parse_store_info(file.text("store"), path.string() + ": attribute store");
-  const auto* array = grid_array(info_);
-  latents_ = file.find(array);
   const auto expect = [&](const Hdf5Place& got, const char* name, Hdf5Type type,
                           const std::vector<int64_t>& shape) {
     if (got.type != type)
@@ -135,13 +177,28 @@ void ShardFile::find_arrays(const std::filesystem::path& path) {
     expect(got, name, type, shape);
     return got;
   };
-  const auto shape = latents_.shape;
+  const auto* array = grid_array(info_);
+  const bool packed = info_.packing != "none";
+  latents_ = file.find(array);
+  auto shape = latents_.shape;
+  if (packed) shape = stated_shape(info_, path.string());
   if (shape.size() != 4 || *std::min_element(shape.begin(), shape.end()) < 1)
     throw DataError(fmt::format("{}: /{} must be [n, D, h, w], got {}",
                                 path.string(), array, shape_text(shape)));
   const auto n = shape[0];
   const auto type = stored_hdf5(info_.dtype);
-  expect(latents_, array, type, shape);
+  info_.grid_shapes = {{shape[1], shape[2], shape[3]}};
+  info_.count = n;
+  if (!packed) {
+    expect(latents_, array, type, shape);
+  } else {
+    bits_ = bits_per_token(store_num_codes(info_));
+    const bool coded = info_.packing == "entropy";
+    expect(latents_, array, Hdf5Type::kUint8,
+           coded ? std::vector{latents_.size_bytes}
+                 : std::vector{n, packed_bytes(row_numbers(), bits_)});
+    if (coded) decoded_ = std::make_unique<Decoded>();
+  }
   has_logvar_ = info_.kind == "moments";
   if (has_logvar_) logvar_ = find("logvar", type, shape);
   label_ = find("label", Hdf5Type::kInt64, {n});
@@ -149,8 +206,56 @@ void ShardFile::find_arrays(const std::filesystem::path& path) {
   index_ = find("index", Hdf5Type::kInt64, {n});
   size_ = find("size", Hdf5Type::kInt32, {n, 2});
   source_hash_ = find("source_hash", Hdf5Type::kUint64, {n});
-  info_.grid_shapes = {{shape[1], shape[2], shape[3]}};
-  info_.count = n;
+}
+
+int64_t ShardFile::row_numbers() const {
+  const auto& shape = grid_shape();
+  return shape[0] * shape[1] * shape[2];
+}
+
+int64_t ShardFile::row_bytes() const {
+  return row_numbers() * int64_t(c10::elementSize(stored_scalar(info_.dtype)));
+}
+
+const at::Tensor& ShardFile::decoded() const {
+  std::call_once(decoded_->once, [&] {
+    const auto bytes = map_.bytes().subspan(size_t(latents_.offset),
+                                            size_t(latents_.size_bytes));
+    decoded_->tokens = decode_tokens(bytes, count(), row_numbers(), bits_)
+                           .to(stored_scalar(info_.dtype));
+  });
+  return decoded_->tokens;
+}
+
+at::Tensor ShardFile::mean() const {
+  if (info_.packing == "none") return moment(latents_);
+  const auto& shape = grid_shape();
+  auto all = at::empty({count(), shape[0], shape[1], shape[2]},
+                       stored_scalar(info_.dtype));
+  for (int64_t row = 0; row < count(); ++row)
+    copy_mean(row, static_cast<uint8_t*>(all.data_ptr()) + row * row_bytes());
+  return all;
+}
+
+void ShardFile::copy_mean(int64_t row, uint8_t* out) const {
+  if (info_.packing == "none") {
+    std::memcpy(out, at(latents_, row), size_t(row_bytes()));
+  } else if (info_.packing == "entropy") {
+    std::memcpy(
+        out,
+        static_cast<const uint8_t*>(decoded().data_ptr()) + row * row_bytes(),
+        size_t(row_bytes()));
+  } else {
+    const auto item = size_t(row_bytes() / row_numbers());
+    unpack_bits(at(latents_, row), row_numbers(), bits_,
+                [&](int64_t i, int64_t token) {
+                  std::memcpy(out + size_t(i) * item, &token, item);
+                });
+  }
+}
+
+void ShardFile::copy_logvar(int64_t row, uint8_t* out) const {
+  std::memcpy(out, at(logvar_, row), size_t(row_bytes()));
 }
 
 at::Tensor ShardFile::moment(const Hdf5Place& place) const {

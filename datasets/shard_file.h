@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -43,18 +45,19 @@ class ShardFile {
   int64_t count() const { return info_.count; }
   int64_t size_bytes() const { return int64_t(map_.bytes().size()); }
 
-  /// Views of the file: read them, never write. [n,D,h,w] in the store's type,
-  /// the bits of tokens in a store of tokens; logvar is undefined where there
-  /// is none.
-  at::Tensor mean() const { return moment(latents_); }
+  /// [n,D,h,w] in the store's type, the bits of tokens in a store of tokens;
+  /// logvar is undefined where there is none. Views of the file where nothing
+  /// is packed: read them, never write.
+  at::Tensor mean() const;
   at::Tensor logvar() const {
     return has_logvar_ ? moment(logvar_) : at::Tensor();
   }
 
-  /// `row` must be in [0, count()).
-  const uint8_t* mean_row(int64_t row) const { return at(latents_, row); }
-  const uint8_t* logvar_row(int64_t row) const { return at(logvar_, row); }
-  int64_t row_bytes() const { return latents_.size_bytes / count(); }
+  /// The same of one row, `row` in [0, count()), into row_bytes() bytes. Of
+  /// range-coded tokens all rows are decoded first, once.
+  void copy_mean(int64_t row, uint8_t* out) const;
+  void copy_logvar(int64_t row, uint8_t* out) const;
+  int64_t row_bytes() const;
   int64_t label(int64_t row) const;
   int64_t index(int64_t row) const;
   std::string name(int64_t row) const;
@@ -66,6 +69,8 @@ class ShardFile {
 
  private:
   void find_arrays(const std::filesystem::path& path);
+  int64_t row_numbers() const;        // D h w
+  const at::Tensor& decoded() const;  // of range-coded tokens
   at::Tensor moment(const Hdf5Place& place) const;
   const uint8_t* at(const Hdf5Place& place, int64_t row) const {
     return map_.bytes().data() + place.offset +
@@ -75,6 +80,13 @@ class ShardFile {
   MappedFile map_;
   StoreInfo info_;
   bool has_logvar_ = false;
+  int bits_ = 0;  // of a packed token
+  struct Decoded {
+    std::once_flag once;
+    at::Tensor tokens;
+  };
+  std::unique_ptr<Decoded> decoded_;
+  // latents_: or tokens, packed or coded ones too
   Hdf5Place latents_, logvar_, label_, name_, index_, size_, source_hash_;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/check.h"
+#include "datasets/token_packing.h"
 
 namespace calotype {
 namespace {
@@ -42,6 +43,7 @@ Json dependencies(const StoreInfo& info) {
   return {{"format_version", info.format_version},
           {"kind", info.kind},
           {"dtype", info.dtype},
+          {"packing", info.packing},
           {"codec", codec},
           {"source", source},
           {"preprocessing", info.preprocessing},
@@ -92,6 +94,25 @@ void check_store_info(const StoreInfo& info) {
                  {"uint8", "uint16", "uint32"});
   else
     check_one_of("latent store", "dtype", info.dtype, {"fp32", "fp16", "bf16"});
+  check_one_of("latent store", "packing", info.packing,
+               {"none", "bits", "entropy"});
+  if (info.packing == "none") return;
+  const auto codes = store_num_codes(info);
+  const auto most = info.packing == "entropy" ? int64_t{1} << kMaxCodedBits
+                                              : int64_t{1} << 32;
+  if (info.kind != "tokens" || codes < 1 || codes > most)
+    throw ConfigError(fmt::format(
+        "latent store: packing {} needs tokens of at most {} codes, got {}",
+        info.packing, most,
+        info.kind == "tokens" ? fmt::format("{}", codes)
+                              : "kind " + info.kind));
+}
+
+int64_t store_num_codes(const StoreInfo& info) {
+  const auto found = info.codec.find("num_codes");
+  return found != info.codec.end() && found->is_number_integer()
+             ? found->get<int64_t>()
+             : 0;
 }
 
 StoreInfo identity_of(const StoreInfo& info) {

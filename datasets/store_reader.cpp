@@ -144,9 +144,9 @@ struct StoreReader::Impl {
     return located;
   }
 
-  /// [N,D,h,w] as stored, of the rows that `row_data` points to.
+  /// [N,D,h,w] as stored, each row as `copy_row` gives it.
   at::Tensor values(const std::vector<Located>& located,
-                    const uint8_t* (ShardFile::*row_data)(int64_t)
+                    void (ShardFile::*copy_row)(int64_t, uint8_t*)
                         const) const {
     const auto& shape = located[0].shard->grid_shape();
     const auto n = int64_t(located.size());
@@ -158,8 +158,7 @@ struct StoreReader::Impl {
     at::parallel_for(0, n, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const auto& [shard, row] = located[size_t(i)];
-        std::memcpy(out + i * row_bytes, (shard->*row_data)(row),
-                    size_t(row_bytes));
+        (shard->*copy_row)(row, out + i * row_bytes);
       }
     });
     return stored;
@@ -167,13 +166,14 @@ struct StoreReader::Impl {
 
   StoreRows gather(const std::vector<Located>& located) const {
     StoreRows rows;
-    const auto grids = values(located, &ShardFile::mean_row);
+    const auto grids = values(located, &ShardFile::copy_mean);
     if (info.kind == "tokens")
       rows.tokens = tokens_from_bits(grids, info.dtype);
     else
       rows.grid.mean = grids.to(at::kFloat);
     if (info.kind == "moments")
-      rows.grid.logvar = values(located, &ShardFile::logvar_row).to(at::kFloat);
+      rows.grid.logvar =
+          values(located, &ShardFile::copy_logvar).to(at::kFloat);
     const auto n = int64_t(located.size());
     rows.labels = at::empty({n}, at::kLong);
     rows.indices = at::empty({n}, at::kLong);

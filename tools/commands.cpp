@@ -101,6 +101,11 @@ CommandRun add_encode(CLI::App& app) {
                  "them")
       ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
       ->capture_default_str();
+  app.add_option("--packing", job->packing,
+                 "Of stored tokens: as numbers, as few bits as a code needs, or "
+                 "range-coded")
+      ->check(CLI::IsMember({"none", "bits", "entropy"}))
+      ->capture_default_str();
   add_batch_size(app, job->batch_size);
   app.add_option("--rows-per-shard", job->rows_per_shard, "Images per shard")
       ->check(CLI::Range(1, 1'000'000'000))

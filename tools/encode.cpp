@@ -33,6 +33,7 @@ StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
   info.codec = codec_record(codec);
   if (info.kind == "tokens")
     info.dtype = token_dtype(codec.tokenizer->num_codes());
+  info.packing = job.packing;
   info.preprocessing = write_config(job.preprocessing);
   info.source = {{"spec", source.spec()},
                  {"fingerprint", source.fingerprint()},

@@ -26,6 +26,51 @@ ROUND = {
     "fp16": lambda values: values.astype(np.float16),
     "bf16": bfloat16,
 }
+
+
+def layout(shard):
+    """Bits of a token, and the shape of all of a shard's tokens."""
+    info = json.loads(shard.attrs["store"])
+    bits = (info["codec"]["num_codes"] - 1).bit_length()
+    return bits, (info["count"], *info["grid_shapes"][0])
+
+
+def packed_tokens(shard):
+    bits, shape = layout(shard)
+    every = np.unpackbits(shard["packed_tokens"][...], axis=1, bitorder="little")
+    each = every[:, : np.prod(shape[1:]) * bits].reshape(*shape, bits)
+    return each @ (1 << np.arange(bits))
+
+
+def coded_tokens(shard):
+    bits, shape = layout(shard)
+    data = shard["coded_tokens"][...].tobytes()
+    stream = iter(data + bytes(4 + 4 * np.prod(shape) * bits))
+    code, size = int.from_bytes([next(stream) for _ in range(4)], "big"), 2**32 - 1
+    nodes = [(32768, 0)] * (1 << bits)  # probability of a 0 in 65,536ths, seen
+    columns = np.empty((np.prod(shape[1:]), shape[0]), np.int64)
+    for column in columns:
+        nodes = [(zero, min(seen, 4)) for zero, seen in nodes]
+        for row in range(len(column)):
+            node = 1
+            for _ in range(bits):
+                zero, seen = nodes[node]
+                share = (size >> 16) * zero
+                bit = int(code >= share)
+                if bit:
+                    code, size = code - share, size - share
+                    zero -= zero // (seen + 2)
+                else:
+                    size = share
+                    zero += (65536 - zero) // (seen + 2)
+                nodes[node] = min(max(zero, 16), 65520), min(seen + 1, 255)
+                while size < 1 << 24:
+                    code, size = code << 8 | next(stream), size << 8
+                node = 2 * node + bit
+            column[row] = node - (1 << bits)
+    return columns.T.reshape(shape)
+
+
 SHOWN_AS = {"fp32": "float32", "fp16": "float16", "bf16": "float32"}
 COUNTS = [4, 3]
 
@@ -79,7 +124,7 @@ with tempfile.TemporaryDirectory() as folder:
         print(f"{dtype}: {begin} rows read by h5py {h5py.__version__}")
 
     for dtype, num_codes in (("uint8", 256), ("uint16", 65536), ("uint32", 1 << 24)):
-        store = pathlib.Path(folder) / f"tokens-{dtype}"
+        store = pathlib.Path(folder) / f"tokens-{num_codes}-none"
         lines = [json.loads(x) for x in (store / "shards.jsonl").read_text().splitlines()]
         shards = [h5py.File(store / line["file"], "r") for line in lines]
         assert all(shard["tokens"].dtype == dtype for shard in shards)
@@ -88,3 +133,11 @@ with tempfile.TemporaryDirectory() as folder:
         want = (num_codes - 1 - np.arange(42)).reshape(7, 1, 2, 3)
         assert np.array_equal(got, want), dtype
         print(f"tokens as {dtype}: {len(got)} rows read by h5py {h5py.__version__}")
+
+    for num_codes in (700, 65536):
+        want = (num_codes - 1 - np.arange(42)).reshape(7, 1, 2, 3)
+        for packing, read in (("bits", packed_tokens), ("entropy", coded_tokens)):
+            store = pathlib.Path(folder) / f"tokens-{num_codes}-{packing}"
+            shards = [h5py.File(path, "r") for path in sorted(store.glob("shard-*.h5"))]
+            assert np.array_equal(np.concatenate([read(shard) for shard in shards]), want)
+            print(f"tokens of {num_codes} codes packed as {packing} read by h5py")

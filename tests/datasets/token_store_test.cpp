@@ -15,9 +15,10 @@ using testing::HasSubstr;
 
 constexpr int64_t kRows = 10;
 
-StoreInfo token_info(int64_t num_codes) {
+StoreInfo token_info(int64_t num_codes, const std::string& packing = "none") {
   auto info = sample_info(token_dtype(num_codes), "tokens");
   info.codec["num_codes"] = num_codes;
+  info.packing = packing;
   return info;
 }
 
@@ -32,8 +33,9 @@ StoreRows token_rows(int64_t num_codes) {
   return rows;
 }
 
-void write(const std::filesystem::path& folder, int64_t num_codes) {
-  StoreWriter writer(folder, token_info(num_codes), 4);
+void write(const std::filesystem::path& folder, int64_t num_codes,
+           const std::string& packing = "none") {
+  StoreWriter writer(folder, token_info(num_codes, packing), 4);
   writer.append(token_rows(num_codes));
   writer.finish();
 }
@@ -62,14 +64,71 @@ TEST(TokenStore, GivesEveryTypesTokensBack) {
   }
 }
 
+class PackedTokenStore : public testing::TestWithParam<const char*> {};
+
+TEST_P(PackedTokenStore, GivesEveryTypesTokensBack) {
+  for (const int64_t num_codes : {2, 200, 60'000}) {
+    SCOPED_TRACE(num_codes);
+    const TempFolder folder;
+    write(folder.path(), num_codes, GetParam());
+    const StoreReader reader(folder.path());
+    const auto rows = reader.read(at::arange(kRows - 1, -1, -1, at::kLong));
+    EXPECT_TRUE(at::equal(rows.tokens, token_rows(num_codes).tokens.flip({0})));
+    EXPECT_THAT(verify_store(folder.path()).problems, testing::IsEmpty());
+    const StoreReader shard(folder / "shard-00001.h5");
+    EXPECT_TRUE(at::equal(shard.read(at::arange(4)).tokens,
+                          token_rows(num_codes).tokens.narrow(0, 4, 4)));
+  }
+}
+
+TEST_P(PackedTokenStore, RefusesATokenOutsideTheCodebook) {
+  const TempFolder folder;
+  StoreWriter writer(folder.path(), token_info(190, GetParam()), 4);
+  EXPECT_THAT(message_of<DataError>([&] { writer.append(token_rows(200)); }),
+              HasSubstr("token store: 199 is no token of 190 codes"));
+}
+
+TEST_P(PackedTokenStore, IsOfTokensOfAKnownCodebook) {
+  const TempFolder folder;
+  const auto message = [&](StoreInfo info) {
+    info.packing = GetParam();
+    return message_of<ConfigError>(
+        [&] { StoreWriter(folder.path(), info, 4); });
+  };
+  EXPECT_THAT(message(sample_info()), HasSubstr("got kind moments"));
+  EXPECT_THAT(message(sample_info("uint8", "tokens")), HasSubstr("got 0"));
+}
+
+TEST_P(PackedTokenStore, IsNotGoneOnWithInAnotherPacking) {
+  const TempFolder folder;
+  {
+    StoreWriter writer(folder.path(), token_info(500, GetParam()), 4);
+    writer.append(token_rows(500));
+  }
+  EXPECT_THAT(message_of<ConfigError>(
+                  [&] { StoreWriter(folder.path(), token_info(500), 4); }),
+              HasSubstr("packing is \""));
+}
+
+INSTANTIATE_TEST_SUITE_P(Packings, PackedTokenStore,
+                         testing::Values("bits", "entropy"));
+
+TEST(TokenStore, PacksNoMoreCodesThanItsCoderKnows) {
+  const TempFolder folder;
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                StoreWriter(folder.path(), token_info(65537, "entropy"), 4);
+              }),
+              HasSubstr("tokens of at most 65536 codes, got 65537"));
+}
+
 TEST(TokenStore, GoesOnWhereItWasBrokenOff) {
   const TempFolder whole, parts;
-  write(whole.path(), 500);
+  write(whole.path(), 500, "entropy");
   {
-    StoreWriter writer(parts.path(), token_info(500), 4);
+    StoreWriter writer(parts.path(), token_info(500, "entropy"), 4);
     writer.append(token_rows(500));  // not finished: two shards of four are
   }
-  StoreWriter writer(parts.path(), token_info(500), 4);
+  StoreWriter writer(parts.path(), token_info(500, "entropy"), 4);
   EXPECT_EQ(writer.num_stored(), 8);
   auto rest = token_rows(500);
   rest.tokens = rest.tokens.narrow(0, 8, 2);

@@ -32,10 +32,13 @@ void write_store(const std::filesystem::path& folder,
   writer.finish();
 }
 
-void write_tokens(const std::filesystem::path& folder, int64_t num_codes) {
-  StoreInfo info{.kind = "tokens", .dtype = token_dtype(num_codes)};
+void write_tokens(const std::filesystem::path& folder, int64_t num_codes,
+                  const std::string& packing) {
+  StoreInfo info{
+      .kind = "tokens", .dtype = token_dtype(num_codes), .packing = packing};
   info.codec = {{"class", "VQModel"}, {"num_codes", num_codes}};
-  StoreWriter writer(folder / ("tokens-" + info.dtype), info, 4);
+  StoreWriter writer(folder / fmt::format("tokens-{}-{}", num_codes, packing),
+                     info, 4);
   StoreRows rows{.tokens = num_codes - 1 - at::arange(kCount * 6, at::kLong)};
   rows.tokens = rows.tokens.view({kCount, 1, 2, 3});
   rows.indices = at::arange(kCount);
@@ -57,5 +60,8 @@ int main(int argc, char** argv) {
   for (const auto* dtype : {"fp32", "fp16", "bf16"})
     calotype::write_store(argv[1], dtype);
   for (const int64_t num_codes : {256, 65536, 1 << 24})
-    calotype::write_tokens(argv[1], num_codes);
+    calotype::write_tokens(argv[1], num_codes, "none");
+  for (const int64_t num_codes : {700, 65536})
+    for (const auto* packing : {"bits", "entropy"})
+      calotype::write_tokens(argv[1], num_codes, packing);
 }
