@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
 namespace calotype {
@@ -22,6 +23,13 @@ class Tokenizer {
 
   virtual int64_t num_codes() const = 0;   // K
   virtual int64_t num_levels() const = 0;  // L
+
+  /// Which codebook each level's tokens are of, numbered from 0.
+  virtual std::vector<int64_t> codebooks() const {
+    std::vector<int64_t> each(static_cast<size_t>(num_levels()));
+    std::iota(each.begin(), each.end(), 0);
+    return each;
+  }
 };
 
 }  // namespace calotype

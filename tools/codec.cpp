@@ -7,6 +7,7 @@
 #include "vae/autoencoder.h"
 #include "vae/autoencoder_kl.h"
 #include "vqvae/vq_model.h"
+#include "vqvae/vqvae2.h"
 
 namespace calotype {
 namespace {
@@ -37,11 +38,16 @@ LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
     loaded.codec = codec.ptr();
     loaded.tokenizer = codec.ptr();
     loaded.config = write_config(codec->config());
+  } else if (folder.class_name == VqVae2Impl::kClassName) {
+    const auto codec = load_vqvae2(folder);
+    loaded.codec = codec.ptr();
+    loaded.tokenizer = codec.ptr();
+    loaded.config = write_config(codec->config());
   } else {
-    throw ConfigError(fmt::format("{}: expected a codec ({}, {}, {}), got a {}",
-                                  path.string(), AutoencoderKLImpl::kClassName,
-                                  CalotypeAutoencoderImpl::kClassName,
-                                  VQModelImpl::kClassName, folder.class_name));
+    throw ConfigError(fmt::format(
+        "{}: expected a codec ({}, {}, {}, {}), got a {}", path.string(),
+        AutoencoderKLImpl::kClassName, CalotypeAutoencoderImpl::kClassName,
+        VQModelImpl::kClassName, VqVae2Impl::kClassName, folder.class_name));
   }
   loaded.codec->module().to(device);
   return loaded;
@@ -66,7 +72,10 @@ Json codec_record(const LoadedCodec& codec) {
       {"path",
        std::filesystem::absolute(codec.path).lexically_normal().string()},
       {"config", codec.config}};
-  if (codec.tokenizer) record["num_codes"] = codec.tokenizer->num_codes();
+  if (codec.tokenizer) {
+    record["num_codes"] = codec.tokenizer->num_codes();
+    record["codebooks"] = codec.tokenizer->codebooks();
+  }
   return record;
 }
 

@@ -29,8 +29,8 @@ LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device);
 /// Throws ConfigError for another size.
 void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing);
 
-/// What stores and recipes say of it: class, sha256, path, config; num_codes of
-/// a tokenizer.
+/// What stores and recipes say of it: class, sha256, path, config; of a
+/// tokenizer num_codes, and codebooks, that of each level.
 Json codec_record(const LoadedCodec& codec);
 
 /// Throws ConfigError unless `record` names the weights that are loaded;

@@ -24,6 +24,8 @@ std::string store_kind(const EncodeJob& job, const LoadedCodec& codec) {
     throw ConfigError(fmt::format("{}: a {} has no tokens; say --kind latents",
                                   codec.path.string(), codec.class_name));
   if (codec.tokenizer && job.kind != "latents") return "tokens";
+  if (job.packing != "none")
+    throw ConfigError("encode: --packing packs tokens, and these are latents");
   return codec.codec->has_variance() ? "moments" : "latents";
 }
 

@@ -37,7 +37,9 @@ Json evaluate_codec(EvaluateJob job,
                       ": --importance-samples, --binarize and "
                       "--jacobian-probes need a CalotypeAutoencoder");
   std::optional<TokenUse> token_use;
-  if (codec.tokenizer) token_use.emplace(codec.tokenizer->num_codes());
+  if (codec.tokenizer)
+    token_use.emplace(codec.tokenizer->num_codes(),
+                      codec.tokenizer->codebooks());
   const auto there_and_back = [&](const at::Tensor& images) {
     const torch::InferenceMode inference;
     if (!codec.tokenizer)

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <numeric>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/image_io.h"
@@ -50,10 +52,25 @@ Json inspect_run(const fs::path& path) {
   return result;
 }
 
+/// Of each level of tokens: as the store says, or one each.
+std::vector<int64_t> codebooks_of(const StoreInfo& info) {
+  std::vector<int64_t> each(size_t(info.grid_shapes.front()[0]));
+  std::iota(each.begin(), each.end(), 0);
+  const auto said = info.codec.value("codebooks", Json());
+  if (!said.is_array() || said.size() != each.size()) return each;
+  for (size_t level = 0; level < each.size(); ++level)
+    if (said[level].is_number_unsigned() && said[level] < each.size())
+      each[level] = said[level];
+  return each;
+}
+
 /// How the codebook is used by all tokens of a store.
 void add_token_use(Json& result, const StoreReader& store) {
   constexpr int64_t kRowsAtOnce = 8192;
-  TokenUse use(store.info().codec.value("num_codes", int64_t{1} << 24));
+  if (store.size() == 0) return;
+  const auto num_codes = store_num_codes(store.info());
+  TokenUse use(num_codes > 0 ? num_codes : int64_t{1} << 24,
+               codebooks_of(store.info()));
   const auto edge = store.info().preprocessing.value("size", int64_t{0});
   int64_t num_pixels = 0;
   for (const auto& bucket : store.buckets())

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "core/config.h"
 
@@ -11,19 +12,22 @@ namespace calotype {
 /// How a set of tokens uses its codebook, and what it costs.
 class TokenUse {
  public:
-  explicit TokenUse(int64_t num_codes);
+  /// `codebooks`: which one each level of tokens is of, numbered from 0.
+  TokenUse(int64_t num_codes, std::vector<int64_t> codebooks);
 
-  /// `tokens`: int64 of any shape. Throws DataError for one outside
+  /// `tokens`: int64 [N,L,h,w]. Throws DataError for one outside
   /// [0, num_codes).
   void add(const at::Tensor& tokens);
 
   /// Adds codes in use, perplexity, dead codes, a picture of the histogram, and
   /// bits per pixel: of whole bits per token, and of an ideal entropy coder
-  /// that knows the histogram.
+  /// that knows the histogram. Of several codebooks the sums, a list of
+  /// perplexities and of pictures, and the bits of a token on average.
   void write(Json& result, int64_t num_pixels) const;
 
  private:
-  at::Tensor counts_;  // [K] int64
+  std::vector<int64_t> codebooks_;
+  at::Tensor counts_;  // [B,K] int64, of B codebooks
 };
 
 }  // namespace calotype

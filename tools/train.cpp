@@ -14,7 +14,9 @@
 #include "vae/autoencoder_training.h"
 #include "vae/vae_training.h"
 #include "vqvae/masked_generator.h"
+#include "vqvae/vq_model.h"
 #include "vqvae/vq_training.h"
+#include "vqvae/vqvae2.h"
 
 namespace calotype {
 namespace {
@@ -210,16 +212,16 @@ Prepared prepare_masked_generator(TrainConfig& config, const TrainJob& job) {
   const auto loss = read_loss_config<MaskedTokenLossConfig>(config);
   const auto store = std::make_shared<StoreReader>(config.data.train);
   const auto& info = store->info();
-  if (info.kind != "tokens" || info.grid_shapes.size() != 1 ||
-      info.grid_shapes[0][0] != 1)
-    throw ConfigError(
-        config.data.train +
-        ": a CalotypeMaskedGenerator learns tokens of one grid, one to a cell");
+  if (info.kind != "tokens" || info.grid_shapes.size() != 1)
+    throw ConfigError(config.data.train +
+                      ": a CalotypeMaskedGenerator learns tokens, of grids of "
+                      "one size");
   auto model_config = read_model_config<MaskedGeneratorConfig>(config.model);
   const auto set_default = [](int64_t& field, int64_t value) {
     if (field == 0) field = value;
   };
   set_default(model_config.num_codes, info.codec.value("num_codes", int64_t{}));
+  set_default(model_config.num_levels, info.grid_shapes[0][0]);
   set_default(model_config.grid_height, info.grid_shapes[0][1]);
   set_default(model_config.grid_width, info.grid_shapes[0][2]);
   set_default(model_config.num_classes, int64_t(info.class_names.size()));
@@ -256,6 +258,9 @@ Prepared prepare(TrainConfig& config, const TrainJob& job) {
     return prepare_autoencoder(config);
   if (name == VQModelImpl::kClassName)
     return prepare_codec<VQModelImpl, VQModelConfig, VqTraining, VqLossConfig>(
+        config);
+  if (name == VqVae2Impl::kClassName)
+    return prepare_codec<VqVae2Impl, VqVae2Config, VqTraining, VqLossConfig>(
         config);
   if (name == UNet2DModelImpl::kClassName)
     return prepare_diffusion(config, job);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <algorithm>
+
 namespace calotype {
 namespace {
 
@@ -19,22 +21,33 @@ double perplexity(const at::Tensor& counts) {
   return entropy.exp().mean().item<double>();
 }
 
-CodebookHealth::CodebookHealth(int64_t num_codes, int64_t num_levels)
-    : counts_(torch::zeros({num_levels, num_codes})),
-      idle_steps_(torch::zeros({num_levels, num_codes}, torch::kLong)),
-      observed_steps_(torch::zeros({}, torch::kLong)) {}
+at::Tensor count_codes(const at::Tensor& indices,
+                       const std::vector<int64_t>& codebooks,
+                       int64_t num_codes) {
+  const auto count = *std::max_element(codebooks.begin(), codebooks.end()) + 1;
+  const auto first =
+      torch::tensor(codebooks, torch::kLong) * num_codes;  // of each level
+  return torch::bincount((indices + first).flatten(), {}, count * num_codes)
+      .view({count, num_codes});
+}
+
+CodebookHealth::CodebookHealth(int64_t num_codes,
+                               std::vector<int64_t> codebooks)
+    : codebooks_(std::move(codebooks)),
+      observed_steps_(torch::zeros({}, torch::kLong)) {
+  const auto count =
+      *std::max_element(codebooks_.begin(), codebooks_.end()) + 1;
+  counts_ = torch::zeros({count, num_codes});
+  idle_steps_ = torch::zeros({count, num_codes}, torch::kLong);
+}
 
 void CodebookHealth::observe(const at::Tensor& indices) {
   const torch::NoGradGuard no_grad;
-  const auto on_cpu = indices.to(torch::kCPU);
-  idle_steps_.add_(1);
+  const auto counts =
+      count_codes(indices.to(torch::kCPU), codebooks_, counts_.size(1));
+  counts_.lerp_(counts.to(torch::kFloat), 1 - kDecay);
+  idle_steps_.add_(1).masked_fill_(counts.gt(0), 0);
   observed_steps_.add_(1);
-  for (int64_t level = 0; level < counts_.size(0); ++level) {
-    const auto codes = on_cpu.select(1, level);
-    const auto counts = torch::bincount(codes, {}, counts_.size(1));
-    counts_[level].lerp_(counts.to(torch::kFloat), 1 - kDecay);
-    idle_steps_[level].index_fill_(0, codes, 0);
-  }
 }
 
 double CodebookHealth::perplexity() const {

@@ -13,6 +13,12 @@ namespace calotype {
 /// tell as much if all were used alike. 1 if all counts are 0.
 double perplexity(const at::Tensor& counts);
 
+/// How often each code of each codebook occurs: int64 [B,K]. `indices`: int64
+/// [M,L] in [0,num_codes); `codebooks`: which one each level is of, from 0.
+at::Tensor count_codes(const at::Tensor& indices,
+                       const std::vector<int64_t>& codebooks,
+                       int64_t num_codes);
+
 /// How a codebook is used while it is trained: collapse is to be seen when it
 /// happens, not at the end.
 class CodebookHealth {
@@ -20,13 +26,14 @@ class CodebookHealth {
   /// Steps that the window reaches back.
   static constexpr int64_t kWindow = 100;
 
-  CodebookHealth(int64_t num_codes, int64_t num_levels);
+  /// `codebooks`: which one each level is of, numbered from 0.
+  CodebookHealth(int64_t num_codes, std::vector<int64_t> codebooks);
 
   /// Codes [M,L] of one training step.
   void observe(const at::Tensor& indices);
 
   /// Of running shares that forget at the pace of the window; with several
-  /// levels the mean over them.
+  /// codebooks the mean over them.
   double perplexity() const;
 
   /// Share of codes that were used in the window.
@@ -46,8 +53,9 @@ class CodebookHealth {
   }
 
  private:
-  at::Tensor counts_;          // [L,K] float, running
-  at::Tensor idle_steps_;      // [L,K] int64, since the code was last used
+  std::vector<int64_t> codebooks_;
+  at::Tensor counts_;          // [B,K] float, running, of B codebooks
+  at::Tensor idle_steps_;      // [B,K] int64, since the code was last used
   at::Tensor observed_steps_;  // [] int64
 };
 

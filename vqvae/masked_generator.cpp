@@ -47,6 +47,7 @@ at::Tensor guided(MaskedGeneratorImpl& model, const at::Tensor& tokens,
 
 void MaskedGeneratorConfig::validate() const {
   check_range(kWhere, "num_codes", double(num_codes), 2, 1 << 24);
+  check_range(kWhere, "num_levels", double(num_levels), 1, 64);
   check_range(kWhere, "grid_height", double(grid_height), 1, 1 << 10);
   check_range(kWhere, "grid_width", double(grid_width), 1, 1 << 10);
   check_range(kWhere, "num_classes", double(num_classes), 0, 1 << 20);
@@ -57,8 +58,10 @@ MaskedGeneratorImpl::MaskedGeneratorImpl(const MaskedGeneratorConfig& config)
     : config_(config) {
   config.validate();
   const auto W = config.width;
-  token_embed_ = register_module("token_embed",
-                                 torch::nn::Embedding(config.num_codes + 1, W));
+  const auto codes = config.num_levels * config.num_codes;
+  // The last one is the hidden token.
+  token_embed_ =
+      register_module("token_embed", torch::nn::Embedding(codes + 1, W));
   // The last label is "none".
   label_embed_ = register_module(
       "label_embed", torch::nn::Embedding(config.num_classes + 1, W));
@@ -71,7 +74,7 @@ MaskedGeneratorImpl::MaskedGeneratorImpl(const MaskedGeneratorConfig& config)
     list->push_back(blocks_.back());
   }
   norm_ = register_module("norm", transformer_norm(W));
-  head_ = register_module("head", torch::nn::Linear(W, config.num_codes));
+  head_ = register_module("head", torch::nn::Linear(W, codes));
   const torch::NoGradGuard no_grad;
   for (auto* embedding : {&token_embed_, &label_embed_})
     (*embedding)->weight.mul_(0.02);
@@ -83,9 +86,21 @@ torch::Tensor MaskedGeneratorImpl::forward(const torch::Tensor& tokens,
   check_shape(kWhere, "labels", labels, {tokens.size(0)});
   const auto known = torch::where(
       labels < 0, torch::full_like(labels, config_.num_classes), labels);
-  auto x = token_embed_(tokens) + positions_ + label_embed_(known).unsqueeze(1);
+  const auto K = config_.num_codes, L = config_.num_levels;
+  const auto first = torch::arange(L, tokens.options())
+                         .mul(K)
+                         .repeat_interleave(num_tokens() / L);
+  const auto codes = torch::where(tokens == K, torch::full_like(tokens, L * K),
+                                  tokens + first);
+  auto x = token_embed_(codes) + positions_ + label_embed_(known).unsqueeze(1);
   for (auto& block : blocks_) x = block(x);
-  return head_(norm_(x));
+  const auto of_level = norm_(x).chunk(L, 1);
+  std::vector<at::Tensor> logits;
+  for (int64_t level = 0; level < L; ++level)
+    logits.push_back(torch::nn::functional::linear(
+        of_level[size_t(level)], head_->weight.narrow(0, level * K, K),
+        head_->bias.narrow(0, level * K, K)));
+  return torch::cat(logits, 1);
 }
 
 MaskedGenerator load_masked_generator(const ModelFolder& folder) {
@@ -146,7 +161,8 @@ at::Tensor draw_tokens(MaskedGeneratorImpl& model,
     }
     if (request.on_step) request.on_step(step + 1);
   }
-  return tokens.to(torch::kCPU).view({N, 1, c.grid_height, c.grid_width});
+  return tokens.to(torch::kCPU)
+      .view({N, c.num_levels, c.grid_height, c.grid_width});
 }
 
 void MaskedTokenLossConfig::validate() const {
@@ -164,7 +180,7 @@ MaskedTokenTraining::MaskedTokenTraining(
 Losses MaskedTokenTraining::losses(const Batch& batch) {
   const auto& c = model_->config();
   check_shape(kWhere, "tokens", batch.data,
-              {-1, 1, c.grid_height, c.grid_width});
+              {-1, c.num_levels, c.grid_height, c.grid_width});
   const auto tokens = batch.data.flatten(1);
   const auto N = tokens.size(0), T = tokens.size(1);
   const auto draws = [&](at::IntArrayRef shape, Stream stream) {

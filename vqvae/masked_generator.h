@@ -18,6 +18,7 @@ namespace calotype {
 
 struct MaskedGeneratorConfig {
   int64_t num_codes = 0;    // K; 0: the store's
+  int64_t num_levels = 0;   // L, tokens to a cell; 0: the store's
   int64_t grid_height = 0;  // h; 0: the store's
   int64_t grid_width = 0;   // w
   int64_t num_classes = 0;  // 0: the store's, and none if it has none
@@ -31,6 +32,7 @@ struct MaskedGeneratorConfig {
 template <class Visitor>
 void visit_fields(MaskedGeneratorConfig& c, Visitor&& visit) {
   visit("num_codes", c.num_codes);
+  visit("num_levels", c.num_levels);
   visit("grid_height", c.grid_height);
   visit("grid_width", c.grid_width);
   visit("num_classes", c.num_classes);
@@ -40,27 +42,28 @@ void visit_fields(MaskedGeneratorConfig& c, Visitor&& visit) {
 }
 
 /// A bidirectional transformer over a grid of tokens, some of which are hidden
-/// (MaskGIT, arXiv:2202.04200, section 3). Ours in its names.
+/// (MaskGIT, arXiv:2202.04200, section 3). Tokens of several levels follow one
+/// another, T = L h w, each level with codes of its own. Ours in its names.
 class MaskedGeneratorImpl : public torch::nn::Module {
  public:
   static constexpr const char* kClassName = "CalotypeMaskedGenerator";
 
   explicit MaskedGeneratorImpl(const MaskedGeneratorConfig& config);
 
-  /// `tokens`: int64 [N,h*w] in [0,K], K for a hidden one; `labels`: int64 [N]
-  /// in [-1,num_classes), -1 for none. Returns logits [N,h*w,K].
+  /// `tokens`: int64 [N,T] in [0,K], K for a hidden one; `labels`: int64 [N] in
+  /// [-1,num_classes), -1 for none. Returns logits [N,T,K].
   torch::Tensor forward(const torch::Tensor& tokens,
                         const torch::Tensor& labels);
 
   int64_t num_tokens() const {
-    return config_.grid_height * config_.grid_width;
+    return config_.num_levels * config_.grid_height * config_.grid_width;
   }
   const MaskedGeneratorConfig& config() const { return config_; }
 
  private:
   MaskedGeneratorConfig config_;
   torch::nn::Embedding token_embed_{nullptr}, label_embed_{nullptr};
-  torch::Tensor positions_;  // [1,h*w,width], learned
+  torch::Tensor positions_;  // [1,T,width], learned
   std::vector<TransformerBlock> blocks_;
   torch::nn::LayerNorm norm_{nullptr};
   torch::nn::Linear head_{nullptr};
@@ -84,7 +87,7 @@ struct TokenRequest {
 
 /// Draws tokens by revealing, in each step, those that the network is surest of
 /// (arXiv:2202.04200, section 3.2), along a cosine. Row k is a function of
-/// (seed, samples[k], labels[k]) and the settings. Returns int64 [N,1,h,w] on
+/// (seed, samples[k], labels[k]) and the settings. Returns int64 [N,L,h,w] on
 /// the CPU. Throws ConfigError for labels or settings that cannot be.
 at::Tensor draw_tokens(MaskedGeneratorImpl& model, const TokenRequest& request);
 
@@ -103,7 +106,7 @@ void visit_fields(MaskedTokenLossConfig& c, Visitor&& visit) {
 
 /// Trains it: the cross-entropy of hidden tokens, of which there are
 /// cos(u pi / 2) of all with u uniform (arXiv:2202.04200, section 3.3).
-/// `Batch::data`: int64 [N,1,h,w].
+/// `Batch::data`: int64 [N,L,h,w].
 class MaskedTokenTraining : public Trainable {
  public:
   MaskedTokenTraining(std::shared_ptr<MaskedGeneratorImpl> model,

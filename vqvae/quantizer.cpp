@@ -36,6 +36,18 @@ int64_t code_dim_of(const QuantizerConfig& config, int64_t dim) {
   return config.code_dim > 0 ? config.code_dim : dim;
 }
 
+/// [N,D,h,w] -> [N*h*w,D].
+at::Tensor to_vectors(const at::Tensor& grid) {
+  return grid.permute({0, 2, 3, 1}).reshape({-1, grid.size(1)});
+}
+
+/// [N*h*w,D] -> [N,D,h,w], as `like` in all but D.
+at::Tensor to_grid(const at::Tensor& vectors, const at::Tensor& like) {
+  return vectors
+      .view({like.size(0), like.size(2), like.size(3), vectors.size(1)})
+      .permute({0, 3, 1, 2});
+}
+
 std::shared_ptr<Quantizer> make_inner(const QuantizerConfig& config,
                                       int64_t dim) {
   const auto& kind = config.kind;
@@ -89,6 +101,33 @@ std::shared_ptr<Quantizer> make_quantizer(const QuantizerConfig& config,
   auto inner = make_inner(config, code_dim);
   if (code_dim == dim) return inner;
   return std::make_shared<ProjectedQuantizer>(std::move(inner), dim, code_dim);
+}
+
+QuantizerConfig with_num_codes(const char* where, QuantizerConfig config,
+                               int64_t num_codes) {
+  config.num_codes = num_codes;
+  config.validate();
+  int64_t product = 1;
+  for (const auto level : config.levels) product *= level;
+  if (config.kind == "fsq" && product != num_codes)
+    throw ConfigError(
+        fmt::format("{}: quantizer.levels make {} codes, num_vq_embeddings is "
+                    "{}",
+                    where, product, num_codes));
+  return config;
+}
+
+Quantized quantize_grid(Quantizer& quantizer, const at::Tensor& latent,
+                        const QuantizerStep* training) {
+  auto result = quantizer.quantize(to_vectors(latent), training);
+  result.vectors = to_grid(result.vectors, latent);
+  result.indices = to_grid(result.indices, latent);
+  return result;
+}
+
+at::Tensor lookup_grid(Quantizer& quantizer, const at::Tensor& tokens) {
+  check_shape(kWhere, "tokens", tokens, {-1, quantizer.num_levels(), -1, -1});
+  return to_grid(quantizer.lookup(to_vectors(tokens)), tokens);
 }
 
 void check_indices(const at::Tensor& indices, int64_t num_codes,

@@ -55,6 +55,11 @@ void visit_fields(QuantizerConfig& c, Visitor&& visit) {
 struct QuantizerStep {
   uint64_t seed = 0;
   int64_t step = 0;
+
+  /// Of one of several codebooks, which draw apart from one another.
+  QuantizerStep of_part(uint64_t part) const {
+    return {.seed = seed + part * 0x9E3779B97F4A7C15u, .step = step};
+  }
 };
 
 /// What a quantizer makes of M vectors.
@@ -90,6 +95,19 @@ class Quantizer : public torch::nn::Module {
 /// cannot have this dimension.
 std::shared_ptr<Quantizer> make_quantizer(const QuantizerConfig& config,
                                           int64_t dim);
+
+/// The same with `num_codes` codes, the num_vq_embeddings of the model `where`.
+/// Throws ConfigError if that cannot be.
+QuantizerConfig with_num_codes(const char* where, QuantizerConfig config,
+                               int64_t num_codes);
+
+/// The same of a grid: `latent` [N,D,h,w] to codes of that shape, and indices
+/// [N,L,h,w].
+Quantized quantize_grid(Quantizer& quantizer, const at::Tensor& latent,
+                        const QuantizerStep* training);
+
+/// Codes [N,D,h,w] of `tokens` [N,L,h,w]. Throws DataError as lookup does.
+at::Tensor lookup_grid(Quantizer& quantizer, const at::Tensor& tokens);
 
 /// Throws DataError unless `indices` are int64 [M,num_levels] in
 /// [0,num_codes).

@@ -3,14 +3,6 @@
 #include <torch/torch.h>
 
 namespace calotype {
-namespace {
-
-/// Layers draw apart from one another.
-QuantizerStep of_layer(const QuantizerStep& step, size_t layer) {
-  return {.seed = step.seed + layer * 0x9E3779B97F4A7C15u, .step = step.step};
-}
-
-}  // namespace
 
 ResidualQuantizer::ResidualQuantizer(const QuantizerConfig& config, int64_t dim)
     : config_(config), gradient_(parse_gradient_estimate(config.gradient)) {
@@ -28,7 +20,7 @@ Quantized ResidualQuantizer::quantize(const at::Tensor& vectors,
   std::vector<at::Tensor> indices;
   at::Tensor loss;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    const auto step = training ? of_layer(*training, i) : QuantizerStep();
+    const auto step = training ? training->of_part(i) : QuantizerStep();
     const auto layer = layers_[i]->quantize(left, training ? &step : nullptr);
     const auto code = layer.vectors.detach();
     codes = codes + code;

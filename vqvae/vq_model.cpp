@@ -11,24 +11,6 @@ namespace {
 
 constexpr const char* kWhere = "VQModel";
 
-/// [N,D,h,w] -> [N*h*w,D].
-at::Tensor to_vectors(const at::Tensor& grid) {
-  return grid.permute({0, 2, 3, 1}).reshape({-1, grid.size(1)});
-}
-
-/// [N*h*w,D] -> [N,D,h,w], as `like` in all but D.
-at::Tensor to_grid(const at::Tensor& vectors, const at::Tensor& like) {
-  return vectors
-      .view({like.size(0), like.size(2), like.size(3), vectors.size(1)})
-      .permute({0, 3, 1, 2});
-}
-
-QuantizerConfig quantizer_config(const VQModelConfig& config) {
-  auto quantizer = config.quantizer;
-  quantizer.num_codes = config.num_vq_embeddings;
-  return quantizer;
-}
-
 int64_t code_channels(const VQModelConfig& config) {
   return config.vq_embed_dim.value_or(config.latent_channels);
 }
@@ -56,13 +38,7 @@ void VQModelConfig::validate() const {
         "VQModel: norm_type spatial needs vq_embed_dim to be latent_channels, "
         "got {} and {}",
         code_channels(*this), latent_channels));
-  quantizer_config(*this).validate();
-  int64_t product = 1;
-  for (const auto level : quantizer.levels) product *= level;
-  if (quantizer.kind == "fsq" && product != num_vq_embeddings)
-    throw ConfigError(fmt::format(
-        "VQModel: quantizer.levels make {} codes, num_vq_embeddings is {}",
-        product, num_vq_embeddings));
+  with_num_codes(kWhere, quantizer, num_vq_embeddings);
 }
 
 VQModelImpl::VQModelImpl(const VQModelConfig& config) : config_(config) {
@@ -70,7 +46,8 @@ VQModelImpl::VQModelImpl(const VQModelConfig& config) : config_(config) {
   const auto D = config.latent_channels, code = code_channels(config);
   encoder_ = register_module("encoder", Encoder(encoder_config(config)));
   quant_conv_ = register_module("quant_conv", conv1x1(D, code));
-  quantizer_ = make_quantizer(quantizer_config(config), code);
+  quantizer_ = make_quantizer(
+      with_num_codes(kWhere, config.quantizer, config.num_vq_embeddings), code);
   register_module("quantize", quantizer_);
   post_quant_conv_ = register_module("post_quant_conv", conv1x1(code, D));
   decoder_ = register_module("decoder", Decoder(decoder_config(config)));
@@ -98,10 +75,7 @@ LatentGrid VQModelImpl::encode(const torch::Tensor& images) {
 Quantized VQModelImpl::quantize(const torch::Tensor& latent,
                                 const QuantizerStep* training) {
   check_shape(kWhere, "latent", latent, {-1, latent_channels(), -1, -1});
-  auto result = quantizer_->quantize(to_vectors(latent), training);
-  result.vectors = to_grid(result.vectors, latent);
-  result.indices = to_grid(result.indices, latent);
-  return result;
+  return quantize_grid(*quantizer_, latent, training);
 }
 
 torch::Tensor VQModelImpl::decode_codes(const torch::Tensor& codes) {
@@ -114,13 +88,21 @@ torch::Tensor VQModelImpl::decode(const torch::Tensor& latent) {
   return decode_codes(quantize(latent).vectors);
 }
 
+CodedImages VQModelImpl::reconstruct(const torch::Tensor& images,
+                                     const QuantizerStep* training) {
+  const auto coded = quantize(encode(images).mean, training);
+  return {.images = decode_codes(coded.vectors),
+          .indices = coded.indices,
+          .loss = coded.loss,
+          .parts = coded.parts};
+}
+
 torch::Tensor VQModelImpl::tokenize(const torch::Tensor& images) {
   return quantize(encode(images).mean).indices;
 }
 
 torch::Tensor VQModelImpl::detokenize(const torch::Tensor& tokens) {
-  check_shape(kWhere, "tokens", tokens, {-1, num_levels(), -1, -1});
-  return decode_codes(to_grid(quantizer_->lookup(to_vectors(tokens)), tokens));
+  return decode_codes(lookup_grid(*quantizer_, tokens));
 }
 
 VQModel load_vq_model(const ModelFolder& folder) {

@@ -10,9 +10,8 @@
 #include <vector>
 
 #include "nn/encoder_decoder.h"
-#include "nn/latent_codec.h"
 #include "nn/model_folder.h"
-#include "nn/tokenizer.h"
+#include "vqvae/quantized_codec.h"
 #include "vqvae/quantizer.h"
 
 namespace calotype {
@@ -68,9 +67,7 @@ void visit_fields(VQModelConfig& c, Visitor&& visit) {
 /// and numbers, with any of our quantizers in the middle. Its latents are what
 /// is quantized, so that a diffusion model may learn them; decode() quantizes
 /// first.
-class VQModelImpl : public torch::nn::Module,
-                    public LatentCodec,
-                    public Tokenizer {
+class VQModelImpl : public torch::nn::Module, public QuantizedCodec {
  public:
   static constexpr const char* kClassName = "VQModel";
 
@@ -80,6 +77,9 @@ class VQModelImpl : public torch::nn::Module,
   torch::Tensor decode(const torch::Tensor& latent) override;
   torch::Tensor tokenize(const torch::Tensor& images) override;
   torch::Tensor detokenize(const torch::Tensor& tokens) override;
+
+  CodedImages reconstruct(const torch::Tensor& images,
+                          const QuantizerStep* training) override;
 
   /// Latents [N,D,h,w] to codes of the same shape; see Quantizer::quantize for
   /// the rest. Indices come as [N,L,h,w].
@@ -96,7 +96,9 @@ class VQModelImpl : public torch::nn::Module,
   int64_t num_codes() const override { return quantizer_->num_codes(); }
   int64_t num_levels() const override { return quantizer_->num_levels(); }
   torch::nn::Module& module() override { return *this; }
-  Quantizer& quantizer() { return *quantizer_; }
+  std::vector<std::pair<std::string, at::Tensor>> training_state() override {
+    return quantizer_->training_state();
+  }
   const VQModelConfig& config() const { return config_; }
 
  private:

@@ -12,30 +12,29 @@ void VqLossConfig::validate() const {
   check_range("loss", "quantizer_weight", quantizer_weight, 0, 1e6);
 }
 
-VqTraining::VqTraining(std::shared_ptr<VQModelImpl> model,
+VqTraining::VqTraining(std::shared_ptr<QuantizedCodec> model,
                        const VqLossConfig& config)
     : model_(std::move(model)),
       config_(config),
       image_loss_(config.image, model_->image_channels()),
-      trained_(image_loss_.with_discriminator(*model_)),
-      health_(model_->num_codes(), model_->num_levels()) {
+      trained_(image_loss_.with_discriminator(model_->module())),
+      health_(model_->num_codes(), model_->codebooks()) {
   config.validate();
 }
 
 Losses VqTraining::losses(const Batch& batch) {
-  const bool trains = model_->is_training();
+  const bool trains = model_->module().is_training();
   const QuantizerStep step{.seed = batch.seed, .step = batch.step};
-  const auto latent = model_->encode(batch.data).mean;
-  const auto quantized = model_->quantize(latent, trains ? &step : nullptr);
-  const auto image = image_loss_(model_->decode_codes(quantized.vectors),
-                                 batch.data, *model_, batch.step, trains);
+  const auto coded = model_->reconstruct(batch.data, trains ? &step : nullptr);
+  const auto image = image_loss_(coded.images, batch.data, model_->module(),
+                                 batch.step, trains);
   Losses losses{.total = image.codec + image.discriminator +
-                         config_.quantizer_weight * quantized.loss,
+                         config_.quantizer_weight * coded.loss,
                 .parts = image.parts};
-  for (const auto& part : quantized.parts) losses.parts.push_back(part);
+  for (const auto& part : coded.parts) losses.parts.push_back(part);
   if (!trains) return losses;
-  health_.observe(quantized.indices.permute({0, 2, 3, 1})
-                      .reshape({-1, model_->num_levels()}));
+  health_.observe(
+      coded.indices.permute({0, 2, 3, 1}).reshape({-1, model_->num_levels()}));
   const auto show = [&](const char* name, double value) {
     losses.parts.emplace_back(name, torch::tensor(value, torch::kDouble));
   };
@@ -52,7 +51,7 @@ at::Tensor VqTraining::preview(const Batch& batch) {
 }
 
 std::vector<std::pair<std::string, at::Tensor>> VqTraining::training_state() {
-  auto state = model_->quantizer().training_state();
+  auto state = model_->training_state();
   for (auto& [name, tensor] : health_.state())
     state.emplace_back("health." + name, tensor);
   return state;

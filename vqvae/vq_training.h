@@ -6,7 +6,7 @@
 #include "nn/image_loss.h"
 #include "nn/trainable.h"
 #include "vqvae/codebook_health.h"
-#include "vqvae/vq_model.h"
+#include "vqvae/quantized_codec.h"
 
 namespace calotype {
 
@@ -23,14 +23,14 @@ void visit_fields(VqLossConfig& c, Visitor&& visit) {
   visit("quantizer_weight", c.quantizer_weight);
 }
 
-/// Trains a VQModel: the loss of its images plus what the quantizer asks for
-/// (arXiv:1711.00937, equation 3), and watches the codebook.
+/// Trains a VQModel or a VQ-VAE-2: the loss of its images plus what the
+/// quantizer asks for (arXiv:1711.00937, equation 3), and watches the codebook.
 class VqTraining : public Trainable {
  public:
-  VqTraining(std::shared_ptr<VQModelImpl> model, const VqLossConfig& config);
+  VqTraining(std::shared_ptr<QuantizedCodec> model, const VqLossConfig& config);
 
   Losses losses(const Batch& batch) override;
-  torch::nn::Module& module() override { return *model_; }
+  torch::nn::Module& module() override { return model_->module(); }
   torch::nn::Module& trained_module() override { return *trained_; }
 
   /// Rows of eight originals above their reconstructions: [2N,C,H,W].
@@ -39,7 +39,7 @@ class VqTraining : public Trainable {
   std::vector<std::pair<std::string, at::Tensor>> training_state() override;
 
  private:
-  std::shared_ptr<VQModelImpl> model_;
+  std::shared_ptr<QuantizedCodec> model_;
   VqLossConfig config_;
   ImageLoss image_loss_;
   std::shared_ptr<torch::nn::Module> trained_;

@@ -18,6 +18,7 @@
 #include "tools/verify.h"
 #include "training/checkpoint.h"
 #include "training/run_folder.h"
+#include "vqvae/vq_model.h"
 
 namespace calotype {
 namespace {
@@ -165,6 +166,114 @@ TEST_F(Tokens, AreDrawnByAMaskedGenerator) {
             3);
 }
 
+TEST_F(Tokens, PackedOnesAreTheSame) {
+  encode({.codec = codec_, .data = data_, .out = store_});
+  const auto all = [](const fs::path& store) {
+    return StoreReader(store).gather(torch::arange(24)).tokens;
+  };
+  for (const char* packing : {"bits", "entropy"}) {
+    const auto packed = folder_ / packing;
+    encode({.codec = codec_, .data = data_, .out = packed, .packing = packing});
+    EXPECT_TRUE(torch::equal(all(packed), all(store_))) << packing;
+    EXPECT_TRUE(verify(packed)["sound"].get<bool>()) << packing;
+    EXPECT_EQ(inspect(packed)["perplexity"], inspect(store_)["perplexity"]);
+  }
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                encode({.codec = codec_,
+                        .data = data_,
+                        .out = out_,
+                        .kind = "latents",
+                        .packing = "bits"});
+              }),
+              HasSubstr("--packing packs tokens"));
+}
+
+TEST_F(Tokens, ALatentDiffusionModelLearnsTheVectorsBeforeThem) {
+  encode({.codec = codec_, .data = data_, .out = store_, .kind = "latents"});
+  TrainJob job{.out = folder_ / "diffusion"};
+  auto json = Json::parse(R"({
+      "model": {"_class_name": "UNet2DModel", "block_out_channels": [8],
+                "down_block_types": ["DownBlock2D"],
+                "up_block_types": ["UpBlock2D"], "layers_per_block": 1,
+                "norm_num_groups": 4},
+      "diffusion": {},
+      "training": {"steps": 2, "batch_size": 8}
+    })");
+  json["data"] = {{"train", store_.string()}};
+  read_config(json, job.config, "test");
+  train(job);
+  generate({.model = job.out, .out = out_, .count = 2, .steps = 2});
+  const auto latents = folder_ / "drawn";
+  generate({.model = job.out,
+            .out = latents,
+            .latents = true,
+            .count = 2,
+            .steps = 2});
+  // Decoding rounds what was drawn to codes.
+  auto model = load_vq_model(open_model_folder(codec_));
+  const auto rows = StoreReader(latents).gather(torch::arange(2));
+  const torch::NoGradGuard no_grad;
+  EXPECT_TRUE(torch::allclose(
+      model->decode(rows.grid.mean),
+      model->detokenize(model->quantize(rows.grid.mean).indices), 1e-4, 1e-5));
+}
+
+/// Several tokens to a cell: of a residual quantizer, and of both levels of a
+/// VQ-VAE-2.
+TrainJob several_levels(const fs::path& out, const std::string& kind) {
+  auto job = tokenizer_job(out, "residual");
+  job.config.model["quantizer"]["num_quantizers"] = 3;
+  if (kind == "residual") return job;
+  job.config.model = {{"_class_name", kind},    {"in_channels", 1},
+                      {"out_channels", 1},      {"block_out_channels", {8, 8}},
+                      {"norm_num_groups", 4},   {"latent_channels", 4},
+                      {"num_vq_embeddings", 32}};
+  return job;
+}
+
+class SeveralLevels : public testing::TestWithParam<const char*> {};
+
+TEST_P(SeveralLevels, GoThroughStoreGeneratorAndDecoder) {
+  const TempFolder folder;
+  const auto codec = folder / "codec", store = folder / "store";
+  const std::string data = "synthetic:24:16:1:2";
+  train(several_levels(codec, GetParam()));
+  encode({.codec = codec, .data = data, .out = store, .packing = "entropy"});
+  const auto use = inspect(store);
+  const auto loaded = load_codec(codec, at::kCPU);
+  const auto num_codebooks = loaded.tokenizer->codebooks().back() + 1;
+  EXPECT_EQ(use["codes"], 32 * num_codebooks);
+  EXPECT_EQ(use["perplexity"].size(), size_t(num_codebooks));
+  // 5 bits for each of 3 tokens in 64 cells, or for 16 tokens and 64.
+  EXPECT_NEAR(use["rate_bpp"].get<double>(),
+              5 * (num_codebooks == 3 ? 192 : 80) / 256.0, 1e-9);
+  const auto fidelity = evaluate({.model = codec, .data = data});
+  EXPECT_EQ(fidelity["perplexity"], use["perplexity"]);
+  EXPECT_EQ(fidelity["rate_bpp"], use["rate_bpp"]);
+  EXPECT_EQ(decode({.codec = codec,
+                    .store = store,
+                    .out = folder / "decoded"})["images"],
+            24);
+
+  const auto generator = generator_job(folder / "generator", store);
+  train(generator);
+  const auto drawn = folder / "drawn";
+  generate({.model = generator.out,
+            .out = drawn,
+            .latents = true,
+            .count = 3,
+            .steps = 4});
+  EXPECT_EQ(StoreReader(drawn).info().grid_shapes,
+            StoreReader(store).info().grid_shapes);
+  EXPECT_EQ(
+      decode(
+          {.codec = codec, .store = drawn, .out = folder / "images"})["images"],
+      3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, SeveralLevels,
+                         testing::Values("residual", "CalotypeVQVAE2"));
+
 TEST_F(Tokens, AGeneratorRefusesACodecWithoutTokens) {
   encode({.codec = codec_, .data = data_, .out = store_});
   const auto generator = generator_job(folder_ / "generator", store_);
@@ -223,16 +332,16 @@ TEST(TokenizerTraining, StoppingAndGoingOnIsNotStoppingBitForBit) {
 }
 
 TEST(TokenUse, RefusesACodeOutsideTheCodebook) {
-  TokenUse use(8);
+  TokenUse use(8, {0});
   EXPECT_THAT(message_of<DataError>([&] {
-                use.add(torch::tensor({0, 8}));
+                use.add(torch::tensor({0, 8}).view({1, 1, 1, 2}));
               }),
               HasSubstr("8 is outside the codebook of 8 codes"));
 }
 
 TEST(TokenUse, CountsBitsRawAndEntropyCoded) {
-  TokenUse use(4);
-  use.add(torch::tensor({0, 0, 1, 1}));
+  TokenUse use(4, {0});
+  use.add(torch::tensor({0, 0, 1, 1}).view({2, 1, 1, 2}));
   Json result;
   use.write(result, 16);
   EXPECT_EQ(result["dead_codes"], 2);
@@ -240,6 +349,20 @@ TEST(TokenUse, CountsBitsRawAndEntropyCoded) {
   EXPECT_NEAR(result["rate_bpp"].get<double>(), 4 * 2 / 16.0, 1e-9);
   EXPECT_NEAR(result["entropy_coded_bpp"].get<double>(), 4 * 1 / 16.0, 1e-9);
   EXPECT_EQ(result["histogram"], "██  ");
+}
+
+TEST(TokenUse, KeepsCodebooksApart) {
+  TokenUse use(4, {0, 1, 1});
+  // Level 0 uses one code, levels 1 and 2 together all four.
+  use.add(torch::tensor({3, 3, 0, 1, 2, 3}).view({1, 3, 1, 2}));
+  Json result;
+  use.write(result, 12);
+  EXPECT_EQ(result["codes"], 8);
+  EXPECT_EQ(result["codes_in_use"], 5);
+  EXPECT_NEAR(result["perplexity"][0].get<double>(), 1, 1e-9);
+  EXPECT_NEAR(result["perplexity"][1].get<double>(), 4, 1e-9);
+  EXPECT_NEAR(result["rate_bpp"].get<double>(), 6 * 2 / 12.0, 1e-9);
+  EXPECT_NEAR(result["entropy_coded_bpp"].get<double>(), 4 * 2 / 12.0, 1e-9);
 }
 
 }  // namespace

@@ -8,9 +8,10 @@
 namespace calotype {
 namespace {
 
-MaskedGenerator small() {
+MaskedGenerator small(int64_t num_levels = 1) {
   torch::manual_seed(1);
   return MaskedGenerator(MaskedGeneratorConfig{.num_codes = 8,
+                                               .num_levels = num_levels,
                                                .grid_height = 3,
                                                .grid_width = 4,
                                                .num_classes = 2,
@@ -69,10 +70,12 @@ TEST(MaskedTokenTraining, JudgesTheHiddenTokensAlone) {
 
 // Every class has one grid: the generator must learn them by heart, and
 // guidance must draw the class that was asked for.
-TEST(MaskedTokenTraining, LearnsToDrawWhatItSaw) {
-  auto model = small();
+class LevelsOfTokens : public testing::TestWithParam<int64_t> {};
+
+TEST_P(LevelsOfTokens, AreDrawnAsTheyWereSeen) {
+  auto model = small(GetParam());
   MaskedTokenTraining training(model.ptr(), {.label_smoothing = 0});
-  const auto grids = torch::randint(0, 8, {2, 1, 3, 4});
+  const auto grids = torch::randint(0, 8, {2, GetParam(), 3, 4});
   const auto labels = torch::arange(16).remainder(2);
   torch::optim::Adam optimizer(model->parameters(), 5e-3);
   for (int64_t step = 0; step < 150; ++step) {
@@ -90,6 +93,20 @@ TEST(MaskedTokenTraining, LearnsToDrawWhatItSaw) {
   const auto drawn = draw_tokens(*model, request(0, 10));
   const auto want = grids.index_select(0, torch::arange(10).remainder(2));
   EXPECT_GT(drawn.eq(want).to(torch::kFloat).mean().item<double>(), 0.95);
+}
+
+INSTANTIATE_TEST_SUITE_P(Counts, LevelsOfTokens, testing::Values(1, 3));
+
+TEST(MaskedGenerator, KnowsACodeOfOneLevelFromThatOfAnother) {
+  auto model = small(2);
+  model->eval();
+  const torch::NoGradGuard no_grad;
+  // Without positions only the level tells two tokens apart.
+  model->named_parameters()["positions"].zero_();
+  const auto logits = model->forward(torch::full({1, 24}, 5, torch::kLong),
+                                     torch::tensor({-1}));
+  EXPECT_TRUE(torch::allclose(logits[0][0], logits[0][11], 1e-4, 1e-6));
+  EXPECT_FALSE(torch::allclose(logits[0][0], logits[0][12], 1e-4, 1e-6));
 }
 
 }  // namespace

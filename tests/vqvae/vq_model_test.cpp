@@ -228,7 +228,7 @@ TEST(VqTraining, LearnsAndWatchesTheCodebook) {
 }
 
 TEST(CodebookHealth, CountsWhatWasUsedInTheWindow) {
-  CodebookHealth health(4, 1);
+  CodebookHealth health(4, {0});
   const auto codes = torch::tensor({{0}, {1}});
   for (int64_t step = 0; step < CodebookHealth::kWindow; ++step)
     health.observe(codes);
@@ -238,7 +238,7 @@ TEST(CodebookHealth, CountsWhatWasUsedInTheWindow) {
 }
 
 TEST(CodebookHealth, WarnsOnceTheCodebookHasCollapsed) {
-  CodebookHealth health(100, 1);
+  CodebookHealth health(100, {0});
   for (int64_t step = 0; step < 4 * CodebookHealth::kWindow; ++step)
     health.observe(torch::tensor({{3}}));
   EXPECT_EQ(health.warning(), "");
