@@ -145,7 +145,7 @@ ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
 }
 
 ShardFile::ShardFile(const std::filesystem::path& path, const ShardEntry* entry)
-    : map_(path) {
+    : path_(path), expected_hash_(entry ? entry->hash : ""), map_(path) {
   if (entry) check_entry(map_.bytes(), *entry, path.string());
   find_arrays(path);
   if (entry && (entry->grid_shape != grid_shape() || entry->count != count()))
@@ -219,6 +219,8 @@ int64_t ShardFile::row_bytes() const {
 
 const at::Tensor& ShardFile::decoded() const {
   std::call_once(decoded_->once, [&] {
+    if (!expected_hash_.empty() && hash() != expected_hash_)
+      throw DataError(path_.string() + ": the rows are damaged");
     const auto bytes = map_.bytes().subspan(size_t(latents_.offset),
                                             size_t(latents_.size_bytes));
     decoded_->tokens = decode_tokens(bytes, count(), row_numbers(), bits_)

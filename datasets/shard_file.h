@@ -36,6 +36,8 @@ class ShardFile {
   explicit ShardFile(const std::filesystem::path& path,
                      const ShardEntry* entry = nullptr);
 
+  const std::filesystem::path& path() const { return path_; }
+
   /// As known when the shard was written: no statistics, its own shape and
   /// count.
   const StoreInfo& info() const { return info_; }
@@ -54,7 +56,8 @@ class ShardFile {
   }
 
   /// The same of one row, `row` in [0, count()), into row_bytes() bytes. Of
-  /// range-coded tokens all rows are decoded first, once.
+  /// range-coded tokens all rows are decoded first, once; throws DataError if
+  /// the file is damaged, of which the tokens would tell nothing.
   void copy_mean(int64_t row, uint8_t* out) const;
   void copy_logvar(int64_t row, uint8_t* out) const;
   int64_t row_bytes() const;
@@ -77,6 +80,8 @@ class ShardFile {
            row * (place.size_bytes / place.shape[0]);
   }
 
+  std::filesystem::path path_;
+  std::string expected_hash_;  // empty if no line told it
   MappedFile map_;
   StoreInfo info_;
   bool has_logvar_ = false;

@@ -164,13 +164,31 @@ struct StoreReader::Impl {
     return stored;
   }
 
+  /// A flipped bit may make a token that no codebook has.
+  void check_tokens(const at::Tensor& tokens,
+                    const std::vector<Located>& located) const {
+    const auto num_codes = store_num_codes(info);
+    if (num_codes == 0) return;
+    const auto bad = tokens.ge(num_codes);
+    if (!bad.any().item<bool>()) return;
+    const auto i = bad.flatten(1).any(1).nonzero()[0].item<int64_t>();
+    const auto& [shard, row] = located[size_t(i)];
+    throw DataError(fmt::format(
+        "{}: image {} (row {}) has token {}, the codebook has {} codes; "
+        "calotype verify tells what else is damaged",
+        shard->path().string(), shard->name(row), row,
+        tokens[i].max().item<int64_t>(), num_codes));
+  }
+
   StoreRows gather(const std::vector<Located>& located) const {
     StoreRows rows;
     const auto grids = values(located, &ShardFile::copy_mean);
-    if (info.kind == "tokens")
+    if (info.kind == "tokens") {
       rows.tokens = tokens_from_bits(grids, info.dtype);
-    else
+      check_tokens(rows.tokens, located);
+    } else {
       rows.grid.mean = grids.to(at::kFloat);
+    }
     if (info.kind == "moments")
       rows.grid.logvar =
           values(located, &ShardFile::copy_logvar).to(at::kFloat);

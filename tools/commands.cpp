@@ -101,9 +101,10 @@ CommandRun add_encode(CLI::App& app) {
                  "them")
       ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
       ->capture_default_str();
-  app.add_option("--packing", job->packing,
-                 "Of stored tokens: as numbers, as few bits as a code needs, or "
-                 "range-coded")
+  app.add_option(
+         "--packing", job->packing,
+         "Of stored tokens: as numbers, as few bits as a code needs, or "
+         "range-coded")
       ->check(CLI::IsMember({"none", "bits", "entropy"}))
       ->capture_default_str();
   add_batch_size(app, job->batch_size);
@@ -256,11 +257,13 @@ CommandRun add_verify(CLI::App& app) {
 CommandRun add_demo(CLI::App& app) {
   auto job = new_job<DemoJob>();
   app.add_option("--out", job->out,
-                 "Folder for the runs, the store and the report")
-      ->capture_default_str();
+                 "Folder for the runs, the stores and the report; default: "
+                 "demo, or demo_emoji");
   app.add_option("--preset", job->preset,
-                 "short: about 10 minutes on 2 cores; long: at most 60")
-      ->check(CLI::IsMember({"short", "long", "tiny"}))
+                 "short: clothes, about 10 minutes on 2 cores; long: the same, "
+                 "at most 60; emoji: a tokenizer and two generators in colour, "
+                 "about 40 (first ./run data emoji)")
+      ->check(CLI::IsMember({"short", "long", "emoji", "tiny", "emoji-tiny"}))
       ->capture_default_str();
   return [job](const CommandContext& context) {
     job->device = context.device;

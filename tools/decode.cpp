@@ -32,12 +32,18 @@ void expect_tokenizer(const LoadedCodec& codec, const StoreInfo& store,
   if (!codec.tokenizer)
     throw ConfigError(fmt::format("{}: holds tokens, and a {} has none", where,
                                   codec.class_name));
-  const auto wanted =
-      store.codec.value("num_codes", codec.tokenizer->num_codes());
-  if (wanted != codec.tokenizer->num_codes())
-    throw ConfigError(fmt::format(
-        "{}: its tokens are of a codebook of {} codes, {} has {}", where,
-        wanted, codec.path.string(), codec.tokenizer->num_codes()));
+  const auto num_codes = codec.tokenizer->num_codes();
+  if (const auto wanted = store_num_codes(store);
+      wanted != 0 && wanted != num_codes)
+    throw ConfigError(
+        fmt::format("{}: its tokens are of a codebook of {} codes, {} has {}",
+                    where, wanted, codec.path.string(), num_codes));
+  const auto num_levels = codec.tokenizer->num_levels();
+  for (const auto& shape : store.grid_shapes)
+    if (shape[0] != num_levels)
+      throw ConfigError(fmt::format("{}: has {} tokens in a cell, {} takes {}",
+                                    where, shape[0], codec.path.string(),
+                                    num_levels));
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include "core/files.h"
-#include "core/progress.h"
 #include "core/runtime.h"
 #include "tools/demo_configs.h"
 #include "tools/demo_report.h"
@@ -11,6 +10,8 @@
 #include "tools/evaluate.h"
 #include "tools/generate.h"
 #include "tools/reconstruct.h"
+#include "tools/stages.h"
+#include "tools/token_demo.h"
 #include "tools/train.h"
 
 namespace calotype {
@@ -61,21 +62,21 @@ class Demo {
 
   Json run() {
     make_folder(job_.out);
-    timed("train the VAE",
-          [&] { results_["vae"] = train_model("vae", preset_.vae); });
-    timed("encode both sets", [&] {
+    stages_.run("train the VAE",
+                [&] { results_["vae"] = train_model("vae", preset_.vae); });
+    stages_.run("encode both sets", [&] {
       encode_set("train", preset_.train);
       encode_set("test", preset_.test);
     });
-    timed("train the diffusion model", [&] {
+    stages_.run("train the diffusion model", [&] {
       results_["diffusion"] = train_model("diffusion", preset_.diffusion);
     });
-    timed("train the judge", [&] {
+    stages_.run("train the judge", [&] {
       results_["classifier"] = train_model("classifier", preset_.classifier);
     });
-    timed("draw and decode", [&] { results_["generate"] = draw(); });
-    timed("measure", [&] { measure(); });
-    results_["seconds"] = seconds_;
+    stages_.run("draw and decode", [&] { results_["generate"] = draw(); });
+    stages_.run("measure", [&] { measure(); });
+    results_["seconds"] = stages_.seconds();
     results_["preset"] = job_.preset;
     write_file_atomic(job_.out / "results.json", results_.dump(2) + "\n");
     write_demo_report(job_.out, results_);
@@ -83,15 +84,6 @@ class Demo {
   }
 
  private:
-  template <class Stage>
-  void timed(const std::string& name, Stage&& stage) {
-    const double begin = monotonic_s();
-    stage();
-    seconds_[name] = monotonic_s() - begin;
-    fmt::print(stderr, "{}: {}\n", name,
-               duration_text(seconds_[name].template get<double>()));
-  }
-
   fs::path folder(const char* name) const { return job_.out / name; }
 
   Json train_model(const std::string& name, const std::string& config_name) {
@@ -150,9 +142,6 @@ class Demo {
 
   Json summary() const {
     const auto& fidelity = results_["fidelity"];
-    double total = 0;
-    for (const auto& item : seconds_.items())
-      total += item.value().get<double>();
     return {{"report", (job_.out / "report" / "index.html").string()},
             {"mse", fidelity["mse"]},
             {"psnr_db_of_mean_mse", fidelity["psnr_db_of_mean_mse"]},
@@ -160,19 +149,22 @@ class Demo {
             {"rate_bpp", fidelity["rate_bpp"]},
             {"judge_accuracy", results_["judge"]["class_agreement"]},
             {"drawn_class_agreement", results_["drawn"]["class_agreement"]},
-            {"took", duration_text(total)}};
+            {"took", duration_text(stages_.total())}};
   }
 
   DemoJob job_;
   Preset preset_;
   Json results_ = Json::object();
-  Json seconds_ = Json::object();
+  Stages stages_;
 };
 
 }  // namespace
 
-Json demo(const DemoJob& job) {
-  return Demo(job).run();
+Json demo(const DemoJob& given) {
+  auto job = given;
+  const bool on_emoji = job.preset.starts_with("emoji");
+  if (job.out.empty()) job.out = on_emoji ? "demo_emoji" : "demo";
+  return on_emoji ? token_demo(job) : Demo(job).run();
 }
 
 }  // namespace calotype

@@ -60,11 +60,15 @@ std::string overview(const fs::path& folder, const Json& per_class) {
         "Drawn by class, not chosen"}});
 }
 
-std::vector<ReportImage> drawn_rows(const fs::path& drawn,
-                                    const Json& per_class) {
+/// A row for each class, which are the folders of `drawn`.
+std::vector<ReportImage> drawn_rows(const fs::path& drawn) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(drawn))
+    if (entry.is_directory()) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
   std::vector<ReportImage> rows;
-  for (const auto& item : per_class.items())
-    rows.push_back({class_strip(drawn / item.key()), item.key()});
+  for (const auto& name : names)
+    rows.push_back({class_strip(drawn / name), name});
   return rows;
 }
 
@@ -144,7 +148,7 @@ void write_demo_report(const fs::path& folder, const Json& results) {
                 "its right.",
                 1);
   report.section("What the model draws");
-  report.labelled_rows(drawn_rows(folder / "drawn", drawn["per_class"]),
+  report.labelled_rows(drawn_rows(folder / "drawn"),
                        "The first samples of each class, not chosen.", 2);
   report.section("The numbers");
   report.table(numbers_table(results));
@@ -175,6 +179,79 @@ void write_demo_report(const fs::path& folder, const Json& results) {
   for (const char* name : {"vae", "diffusion"})
     write_file_atomic(folder / "report" / (std::string(name) + "_loss.svg"),
                       loss_curves_svg(folder / name / "metrics.jsonl"));
+}
+
+void write_token_demo_report(const fs::path& folder, const Json& results) {
+  const auto& fidelity = results["fidelity"];
+  const auto& tokens = results["tokens"];
+  const auto shape = tokens["info"]["grid_shapes"][0];
+  const auto grid =
+      fmt::format("{}x{}", shape[1].get<int64_t>(), shape[2].get<int64_t>());
+  HtmlReport report(
+      "Calotype: emoji as tokens",
+      fmt::format("A VQ-VAE makes {} tokens of {} codes of each colour image "
+                  "of 64×64 pixels. Two generators learn from it: one draws "
+                  "tokens, one the vectors before they are quantized.",
+                  grid, tokens["codes"].get<int64_t>()));
+  report.key_numbers(
+      {{number(fidelity["mse"], 4), "", "mean squared error, unseen emoji"},
+       {number(fidelity["psnr_db_of_mean_mse"], 1), "dB", "PSNR"},
+       {number(fidelity["rate_bpp"], 2), "bits per pixel", "stored, of 24"},
+       {number(tokens["perplexity"], 0), "codes",
+        fmt::format("perplexity, {} of {} in use",
+                    tokens["codes_in_use"].get<int64_t>(),
+                    tokens["codes"].get<int64_t>())}});
+  report.section("What the tokenizer keeps");
+  report.figure({{read_file(grid_file(folder / "reconstructed")), ""}},
+                "Emoji that it has never seen, of base emoji that it has never "
+                "seen: each original with its reconstruction at its right.",
+                1);
+  report.section("What the masked generator draws");
+  report.labelled_rows(drawn_rows(folder / "masked_drawn"),
+                       "The first samples of each class, not chosen: tokens, "
+                       "revealed a few at a time.",
+                       1);
+  report.section("What the diffusion model draws");
+  report.labelled_rows(drawn_rows(folder / "diffusion_drawn"),
+                       "The first samples of each class, not chosen: vectors, "
+                       "quantized by the decoder.",
+                       1);
+  report.section("The numbers");
+  ReportTable table{.headings = {"Measure", "Value", "Note"}};
+  table.rows = {
+      {"Mean squared error", number(fidelity["mse"], 5),
+       "pixels in [0,1], rounded to bytes as a viewer sees them"},
+      {"PSNR of that error, dB", number(fidelity["psnr_db_of_mean_mse"], 2),
+       "10 log10(1 / error)"},
+      {"SSIM", number(fidelity["ssim"], 4), "Gaussian window of 11, σ 1.5"},
+      {"Bits per pixel", number(fidelity["rate_bpp"], 4), "whole bits a token"},
+      {"Bits per pixel, entropy-coded",
+       number(fidelity["entropy_coded_bpp"], 4),
+       "by the histogram of these images' tokens"},
+      {"Codes in use", tokens["codes_in_use"].dump(), "by the training set"},
+      {"Perplexity", number(tokens["perplexity"], 1), "the same"}};
+  report.table(table);
+  report.section("How training went");
+  report.figure_svg(codebook_curves_svg(folder / "tokenizer" / "metrics.jsonl"),
+                    "The codebook.");
+  for (const auto& [name, caption] :
+       {std::pair("tokenizer", "The tokenizer."),
+        std::pair("masked", "The masked generator."),
+        std::pair("diffusion", "The diffusion model.")})
+    report.figure_svg(loss_curves_svg(folder / name / "metrics.jsonl"),
+                      caption);
+  report.table(time_table(results["seconds"]));
+  report.section("How to make it again");
+  report.paragraph(
+      fmt::format("calotype demo --preset {} writes this page; {}, {} threads.",
+                  results["preset"].get<std::string>(), version_text(),
+                  at::get_num_threads()));
+  for (const char* name : {"tokenizer", "masked", "diffusion"})
+    report.details(fmt::format("Configuration: {}", name),
+                   read_text_file(folder / name / "run.json"));
+  report.details("All results", results.dump(2));
+  make_folder(folder / "report");
+  write_file_atomic(folder / "report" / "index.html", report.html());
 }
 
 }  // namespace calotype

@@ -11,4 +11,8 @@ namespace calotype {
 void write_demo_report(const std::filesystem::path& folder,
                        const Json& results);
 
+/// The same of token_demo.
+void write_token_demo_report(const std::filesystem::path& folder,
+                             const Json& results);
+
 }  // namespace calotype

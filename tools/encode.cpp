@@ -67,8 +67,14 @@ StoreRows encode_batch(const LoadedCodec& codec, const ImageBatch& batch,
                  .sizes = batch.sizes,
                  .hashes = batch.hashes};
   if (kind == "tokens") {
-    rows.tokens =
-        tokenize_images(*codec.codec, *codec.tokenizer, batch.images, device);
+    try {
+      rows.tokens =
+          tokenize_images(*codec.codec, *codec.tokenizer, batch.images, device);
+    } catch (const NumericError& error) {
+      throw NumericError(fmt::format("{}: {}, for an image from {} to {}",
+                                     codec.path.string(), error.what(),
+                                     batch.names.front(), batch.names.back()));
+    }
     return rows;
   }
   rows.grid = encode_images(*codec.codec, batch.images, device);

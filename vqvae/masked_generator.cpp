@@ -113,20 +113,12 @@ MaskedGenerator load_masked_generator(const ModelFolder& folder) {
   return model;
 }
 
-at::Tensor draw_tokens(MaskedGeneratorImpl& model,
-                       const TokenRequest& request) {
-  check_range("draw_tokens", "num_steps", double(request.num_steps), 1, 1e6);
-  check_range("draw_tokens", "guidance", request.guidance, 0, 1e3);
-  check_range("draw_tokens", "temperature", request.temperature, 0, 1e6);
+namespace {
+
+/// All of `request` at once: int64 [N,T].
+at::Tensor draw_rows(MaskedGeneratorImpl& model, const TokenRequest& request) {
   const auto& c = model.config();
   const auto N = request.samples.size(0), T = model.num_tokens();
-  check_shape("draw_tokens", "labels", request.labels, {N});
-  if (request.labels.lt(-1)
-          .logical_or(request.labels.ge(c.num_classes))
-          .any()
-          .item<bool>())
-    throw ConfigError(
-        fmt::format("draw_tokens: labels must be in [-1, {})", c.num_classes));
   const torch::NoGradGuard no_grad;
   const auto device = model.parameters()[0].device();
   const auto labels = request.labels.to(device);
@@ -161,8 +153,39 @@ at::Tensor draw_tokens(MaskedGeneratorImpl& model,
     }
     if (request.on_step) request.on_step(step + 1);
   }
-  return tokens.to(torch::kCPU)
-      .view({N, c.num_levels, c.grid_height, c.grid_width});
+  return tokens.to(torch::kCPU);
+}
+
+}  // namespace
+
+at::Tensor draw_tokens(MaskedGeneratorImpl& model,
+                       const TokenRequest& request) {
+  check_range("draw_tokens", "num_steps", double(request.num_steps), 1, 1e6);
+  check_range("draw_tokens", "guidance", request.guidance, 0, 1e3);
+  check_range("draw_tokens", "temperature", request.temperature, 0, 1e6);
+  const auto& c = model.config();
+  const auto N = request.samples.size(0), T = model.num_tokens();
+  check_shape("draw_tokens", "labels", request.labels, {N});
+  if (request.labels.lt(-1)
+          .logical_or(request.labels.ge(c.num_classes))
+          .any()
+          .item<bool>())
+    throw ConfigError(
+        fmt::format("draw_tokens: labels must be in [-1, {})", c.num_classes));
+  // A row does not depend on the others, and its logits are large.
+  constexpr int64_t kMaxLogits = int64_t{1} << 26;
+  const auto forwards = request.guidance == 1 ? 1 : 2;
+  const auto rows =
+      std::max<int64_t>(1, kMaxLogits / (forwards * T * c.num_codes));
+  std::vector<at::Tensor> drawn;
+  for (int64_t begin = 0; begin < N; begin += rows) {
+    const auto count = std::min(rows, N - begin);
+    auto part = request;
+    part.samples = request.samples.narrow(0, begin, count);
+    part.labels = request.labels.narrow(0, begin, count);
+    drawn.push_back(draw_rows(model, part));
+  }
+  return torch::cat(drawn).view({N, c.num_levels, c.grid_height, c.grid_width});
 }
 
 void MaskedTokenLossConfig::validate() const {
@@ -219,8 +242,10 @@ Losses MaskedTokenTraining::losses(const Batch& batch) {
 }
 
 at::Tensor MaskedTokenTraining::preview(const Batch& batch) {
-  constexpr int64_t kCount = 16;
-  const auto samples = torch::arange(kCount);
+  constexpr int64_t kMostGrids = 16, kMostTokens = 4096;
+  const auto count =
+      std::clamp<int64_t>(kMostTokens / model_->num_tokens(), 1, kMostGrids);
+  const auto samples = torch::arange(count);
   const auto classes = model_->config().num_classes;
   const auto labels =
       classes > 0 ? samples.remainder(classes) : torch::full_like(samples, -1);

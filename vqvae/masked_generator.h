@@ -82,7 +82,8 @@ struct TokenRequest {
   int64_t num_steps = 12;
   double guidance = 1;       // 1: as the class says; more: further away
   double temperature = 4.5;  // of the noise on the confidences, falling to 0
-  std::function<void(int64_t steps_done)> on_step;  // may throw to break off
+  // Called after each step of some of the grids; may throw to break off.
+  std::function<void(int64_t steps_done)> on_step;
 };
 
 /// Draws tokens by revealing, in each step, those that the network is surest of
@@ -115,7 +116,8 @@ class MaskedTokenTraining : public Trainable {
   Losses losses(const Batch& batch) override;
   torch::nn::Module& module() override { return *model_; }
 
-  /// 16 drawn grids of tokens, their classes in turn; the same draws each time.
+  /// Drawn grids of tokens, their classes in turn; the same draws each time. 16
+  /// of them, fewer if they are large.
   at::Tensor preview(const Batch& batch) override;
 
  private:

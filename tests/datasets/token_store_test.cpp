@@ -2,8 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "core/error.h"
 #include "core/files.h"
+#include "datasets/hdf5.h"
 #include "datasets/latent_store.h"
 #include "tests/datasets/store_samples.h"
 #include "tests/support/temp_folder.h"
@@ -79,6 +82,50 @@ TEST_P(PackedTokenStore, GivesEveryTypesTokensBack) {
     EXPECT_TRUE(at::equal(shard.read(at::arange(4)).tokens,
                           token_rows(num_codes).tokens.narrow(0, 4, 4)));
   }
+}
+
+/// Every byte of the tokens of a store's first shard becomes 0xff.
+void damage(const std::filesystem::path& folder) {
+  const auto path = folder / "shard-00000.h5";
+  int64_t begin = 0, bytes = 0;
+  {
+    const Hdf5File file(path);
+    for (const char* name : {"tokens", "packed_tokens", "coded_tokens"}) try {
+        const auto place = file.find(name);
+        begin = place.offset;
+        bytes = place.size_bytes;
+      } catch (const DataError&) {
+      }
+  }
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(begin);
+  file << std::string(size_t(bytes), '\xff');
+}
+
+TEST_P(PackedTokenStore, NamesADamagedShard) {
+  const TempFolder folder;
+  write(folder.path(), 500, GetParam());
+  damage(folder.path());
+  const StoreReader reader(folder.path());
+  EXPECT_THAT(message_of<DataError>([&] { reader.gather(at::arange(4)); }),
+              testing::AnyOf(HasSubstr("the codebook has 500 codes"),
+                             HasSubstr("00.h5: the rows are damaged")));
+  EXPECT_TRUE(at::equal(reader.gather(at::arange(4, 8)).tokens,
+                        token_rows(500).tokens.narrow(0, 4, 4)));
+  EXPECT_THAT(verify_store(folder.path()).problems,
+              testing::Contains(HasSubstr("the rows are damaged")));
+}
+
+TEST(TokenStore, NamesTheImageWithATokenOutsideTheCodebook) {
+  const TempFolder folder;
+  write(folder.path(), 500);
+  damage(folder.path());
+  const StoreReader reader(folder.path());
+  EXPECT_THAT(
+      message_of<DataError>([&] { reader.gather(at::arange(1, 4)); }),
+      testing::AllOf(HasSubstr("shard-00000.h5: image " +
+                               token_rows(500).names[1] + " (row 1)"),
+                     HasSubstr("token 65535, the codebook has 500 codes")));
 }
 
 TEST_P(PackedTokenStore, RefusesATokenOutsideTheCodebook) {

@@ -18,15 +18,20 @@ TEST(Configs, AreAllTakenByTrain) {
   for (const auto& file : fs::recursive_directory_iterator(root)) {
     if (file.path().extension() != ".json") continue;
     SCOPED_TRACE(file.path().string());
-    const auto config = read_train_config(file.path(), {});
+    auto config = read_train_config(file.path(), {});
     // Those that learn from a store need one.
-    if (!config.data.train.starts_with("fashion-mnist:")) continue;
+    const auto name = config.model.value("_class_name", "");
+    if (name == "UNet2DModel" || name == "CalotypeMaskedGenerator") continue;
+    if (!config.data.train.starts_with("fashion-mnist:")) {
+      config.data.train = "synthetic:4:64:3:1";  // not everyone has the images
+      config.data.validation.clear();
+    }
     const auto result =
         train({.config = config, .out = folder / "run", .dry_run = true});
     EXPECT_GT(result["parameters"].get<int64_t>(), 0);
     ++num_checked;
   }
-  EXPECT_GE(num_checked, 15);
+  EXPECT_GE(num_checked, 18);
 }
 
 }  // namespace

@@ -116,6 +116,18 @@ TEST_F(Pipeline, DemoGoesAllTheWayAndItsPicturesSayHowTheyWereMade) {
             "latent store");
 }
 
+TEST_F(Pipeline, TokenDemoDrawsWithBothGenerators) {
+  const auto out = folder_ / "emoji";
+  const auto result = demo({.out = out, .preset = "emoji-tiny"});
+  EXPECT_GT(result["perplexity"].get<double>(), 1);
+  const auto page = content((out / "report" / "index.html").string());
+  for (const char* text :
+       {"masked generator draws", "diffusion model draws", "dead codes"})
+    EXPECT_NE(page.find(text), std::string::npos) << text;
+  for (const char* name : {"masked_drawn", "diffusion_drawn"})
+    EXPECT_EQ(open_source((out / name).string())->size(), 9) << name;
+}
+
 TEST_F(Pipeline, SampleKIsTheSameInAnyCall) {
   demo({.out = folder_ / "demo", .preset = "tiny"});
   const auto draw = [&](const char* name, const char* first, const char* count,
