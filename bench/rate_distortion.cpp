@@ -102,6 +102,7 @@ void run(const std::filesystem::path& out, const std::string& data,
   LineChart chart{.title = data,
                   .x_label = "bytes per image",
                   .y_label = "mean squared error",
+                  .log_x = true,
                   .log_y = true};
   fmt::print("{:24} {:>8} {:>10} {:>10}\n", "", "bytes", "no header", "mse");
   for (const bool webp : {false, true}) {
@@ -133,8 +134,7 @@ void run(const std::filesystem::path& out, const std::string& data,
     chart.series.push_back(
         {.name = std::filesystem::path(codec).filename().string(),
          .x = {bytes},
-         .y = {mse},
-         .dots = true});
+         .y = {mse}});
   }
   write_file_atomic(out, line_chart_svg(chart));
 }

@@ -72,24 +72,49 @@ std::vector<ReportImage> drawn_rows(const fs::path& drawn) {
   return rows;
 }
 
+void add_rows(ReportTable& table,
+              const std::vector<std::vector<std::string>>& rows) {
+  table.rows.insert(table.rows.end(), rows.begin(), rows.end());
+}
+
+/// What evaluate says of reconstructions.
+ReportTable distortion_table(const Json& f) {
+  ReportTable table{.headings = {"Measure", "Value", "Note"}};
+  add_rows(
+      table,
+      {{"Mean squared error", number(f["mse"], 5),
+        "pixels in [0,1], rounded to bytes as a viewer sees them"},
+       {"PSNR of that error, dB", number(f["psnr_db_of_mean_mse"], 2),
+        "10 log10(1 / error)"},
+       {"PSNR, mean over images, dB", number(f["psnr_db_mean_over_images"], 2),
+        "always the larger of the two"},
+       {"SSIM", number(f["ssim"], 4), "Gaussian window of 11, σ 1.5"}});
+  return table;
+}
+
 ReportTable numbers_table(const Json& results) {
   const auto& f = results["fidelity"];
-  ReportTable table{.headings = {"Measure", "Value", "Note"}};
-  table.rows = {
-      {"Mean squared error", number(f["mse"], 5),
-       "pixels in [0,1], rounded to bytes as a viewer sees them"},
-      {"PSNR of that error, dB", number(f["psnr_db_of_mean_mse"], 2),
-       "10 log10(1 / error)"},
-      {"PSNR, mean over images, dB", number(f["psnr_db_mean_over_images"], 2),
-       "always the larger of the two"},
-      {"SSIM", number(f["ssim"], 4), "Gaussian window of 11, σ 1.5"},
-      {"Bits per pixel", number(f["rate_bpp"], 3),
-       "of the stored means, fp16; raw pixels have 8"},
-      {"Judge's accuracy on real images, %",
-       percent(results["judge"]["class_agreement"]), "10,000 test images"},
-      {"Drawn images of the class asked for, %",
-       percent(results["drawn"]["class_agreement"]),
-       "as that judge sees them"}};
+  auto table = distortion_table(f);
+  add_rows(table, {{"Bits per pixel", number(f["rate_bpp"], 3),
+                    "of the stored means, fp16; raw pixels have 8"},
+                   {"Judge's accuracy on real images, %",
+                    percent(results["judge"]["class_agreement"]),
+                    "10,000 test images"},
+                   {"Drawn images of the class asked for, %",
+                    percent(results["drawn"]["class_agreement"]),
+                    "as that judge sees them"}});
+  return table;
+}
+
+ReportTable token_numbers_table(const Json& f, const Json& tokens) {
+  auto table = distortion_table(f);
+  add_rows(
+      table,
+      {{"Bits per pixel", number(f["rate_bpp"], 4), "whole bits a token"},
+       {"Bits per pixel, entropy-coded", number(f["entropy_coded_bpp"], 4),
+        "by the histogram of these images' tokens"},
+       {"Codes in use", tokens["codes_in_use"].dump(), "by the training set"},
+       {"Perplexity", number(tokens["perplexity"], 1), "the same"}});
   return table;
 }
 
@@ -217,20 +242,7 @@ void write_token_demo_report(const fs::path& folder, const Json& results) {
                        "quantized by the decoder.",
                        1);
   report.section("The numbers");
-  ReportTable table{.headings = {"Measure", "Value", "Note"}};
-  table.rows = {
-      {"Mean squared error", number(fidelity["mse"], 5),
-       "pixels in [0,1], rounded to bytes as a viewer sees them"},
-      {"PSNR of that error, dB", number(fidelity["psnr_db_of_mean_mse"], 2),
-       "10 log10(1 / error)"},
-      {"SSIM", number(fidelity["ssim"], 4), "Gaussian window of 11, σ 1.5"},
-      {"Bits per pixel", number(fidelity["rate_bpp"], 4), "whole bits a token"},
-      {"Bits per pixel, entropy-coded",
-       number(fidelity["entropy_coded_bpp"], 4),
-       "by the histogram of these images' tokens"},
-      {"Codes in use", tokens["codes_in_use"].dump(), "by the training set"},
-      {"Perplexity", number(tokens["perplexity"], 1), "the same"}};
-  report.table(table);
+  report.table(token_numbers_table(fidelity, tokens));
   report.section("How training went");
   report.figure_svg(codebook_curves_svg(folder / "tokenizer" / "metrics.jsonl"),
                     "The codebook.");

@@ -237,9 +237,8 @@ Prepared prepare_masked_generator(TrainConfig& config, const TrainJob& job) {
         config.training.batch_size, config.seed, /*shuffle=*/false);
   setup.to_images = remembered_tokenizer(info.codec, job.device);
   if (!setup.to_images)
-    setup.to_images = [](const at::Tensor& tokens) {
-      return tokens.to(torch::kFloat) /
-             double(tokens.max().item<int64_t>() + 1);
+    setup.to_images = [K = model_config.num_codes](const at::Tensor& tokens) {
+      return tokens.narrow(1, 0, 1).to(torch::kFloat) / double(K);
     };
   setup.save_model = [space = token_space(info), out = job.out](
                          const TensorFile&) { write_token_space(out, space); };

@@ -107,7 +107,8 @@ std::vector<Tick> log_ticks(double low, double high) {
 }
 
 bool drawable(const LineChart& chart, double x, double y) {
-  return std::isfinite(x) && std::isfinite(y) && (!chart.log_y || y > 0);
+  return std::isfinite(x) && std::isfinite(y) && (!chart.log_x || x > 0) &&
+         (!chart.log_y || y > 0);
 }
 
 struct Range {
@@ -278,10 +279,12 @@ struct Frame {
 // Grid, ticks and lines. The ranges are not empty.
 std::string plot_svg(const LineChart& chart, const Frame& frame, Range x_range,
                      Range y_range) {
-  if (x_range.constant() || chart.plane)
-    x_range.widen(false, chart.plane ? 0.04 : 0);
+  const bool has_air = chart.plane || chart.log_x;
+  if (x_range.constant() || has_air)
+    x_range.widen(chart.log_x, has_air ? 0.04 : 0);
   y_range.widen(chart.log_y, 0.04);
-  const Axis across(x_range.low, x_range.high, frame.left, frame.right, false);
+  const Axis across(x_range.low, x_range.high, frame.left, frame.right,
+                    chart.log_x);
   const Axis up(y_range.low, y_range.high, frame.bottom, frame.top,
                 chart.log_y);
 
@@ -294,7 +297,9 @@ std::string plot_svg(const LineChart& chart, const Frame& frame, Range x_range,
     svg += text_svg(kTickText, frame.left - 9, y + 4, "end", tick.text);
   }
   svg += line_svg("base", frame.left, frame.bottom, frame.right, frame.bottom);
-  for (const auto& tick : linear_ticks(x_range.low, x_range.high, 7)) {
+  for (const auto& tick : chart.log_x
+                              ? log_ticks(x_range.low, x_range.high)
+                              : linear_ticks(x_range.low, x_range.high, 7)) {
     const double x = across(tick.value);
     if (chart.plane) svg += line_svg("grid", x, frame.top, x, frame.bottom);
     svg += line_svg("base", x, frame.bottom, x, frame.bottom + 4);

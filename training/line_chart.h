@@ -18,7 +18,8 @@ struct LineChart {
   std::string x_label = "";
   std::string y_label = "";
   std::vector<LineSeries> series = {};
-  bool log_y = false;  // logarithmic y axis; values of 0 and below leave gaps
+  bool log_x = false;  // logarithmic axes; values of 0 and below leave gaps
+  bool log_y = false;
   bool plane = false;  // both axes are alike: grid and air in both directions
   int width = 720;     // of the viewBox, in CSS pixels
   int height = 340;

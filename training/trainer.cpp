@@ -228,7 +228,14 @@ void Trainer::draw_samples() {
   source.seek(position);
   auto shown = setup_.trainable->preview(batch);
   if (!shown.defined()) return;
-  if (setup_.to_images) shown = setup_.to_images(shown);
+  if (setup_.to_images) {
+    // A few at a time: decoders of large images take much memory for each.
+    constexpr int64_t kAtOnce = 4;
+    std::vector<at::Tensor> parts;
+    for (const auto& part : shown.split(kAtOnce))
+      parts.push_back(setup_.to_images(part));
+    shown = torch::cat(parts);
+  }
   const auto grid =
       image_grid(shown, kSampleColumns, shown.size(3) < 64 ? 2 : 1);
   write_file_atomic(run_.sample_file(step_), encode_png(grid));

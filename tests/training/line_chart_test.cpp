@@ -64,6 +64,14 @@ TEST(LineChart, SpacesDecadesEvenlyOnALogarithmicAxis) {
   ASSERT_EQ(points.size(), 3u);
   EXPECT_NEAR(points[1].second * 2, points[0].second + points[2].second, 0.2);
   EXPECT_THAT(svg, HasSubstr(">100<"));
+
+  auto across = chart_of({1, 10, 100}, {0, 1, 2});
+  across.log_x = true;
+  const auto bent = drawn_points(line_chart_svg(across));
+  ASSERT_EQ(bent.size(), 3u);
+  EXPECT_NEAR(bent[1].first * 2, bent[0].first + bent[2].first, 0.2);
+  across.series[0].x[0] = 0;  // has no logarithm
+  EXPECT_EQ(drawn_points(line_chart_svg(across)).size(), 2u);
 }
 
 TEST(LineChart, LeavesGapsForValuesThatCannotBeDrawn) {
