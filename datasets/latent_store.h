@@ -113,6 +113,7 @@ class StoreWriter {
 /// functions may be called from several threads at once. The shards must not be
 /// truncated meanwhile. Opening checks sizes and headers; only verify_store
 /// reads everything and would see a flipped bit among the latents.
+/// What can be seen on the way is told by gather() and read().
 class StoreReader {
  public:
   /// `path`: a store's folder, or one shard by itself: info() then has no
@@ -133,7 +134,8 @@ class StoreReader {
   const std::vector<std::vector<int64_t>>& buckets() const;
 
   /// Latents (as fp32) or tokens, labels and indices of `rows` (int64 [N] in
-  /// [0, size()), all of one bucket). Throws ShapeError.
+  /// [0, size()), all of one bucket). Throws ShapeError; DataError for a token
+  /// outside the codebook, and for a damaged shard of range-coded tokens.
   StoreRows gather(const at::Tensor& rows) const;
 
   /// The same with names, sizes and hashes.

@@ -1,5 +1,7 @@
 #include "datasets/range_coder.h"
 
+#include <utility>
+
 namespace calotype {
 namespace {
 

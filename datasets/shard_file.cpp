@@ -23,6 +23,9 @@ T load(const uint8_t* at) {
   return value;
 }
 
+// Of a shard; a file of a few bytes could ask for any number of coded ones.
+constexpr int64_t kMaxPackedTokens = int64_t{1} << 28;
+
 /// The array that holds the grids.
 const char* grid_array(const StoreInfo& info) {
   if (info.kind != "tokens") return "latents";
@@ -36,11 +39,12 @@ std::vector<uint8_t> packed_tokens(const StoreInfo& info,
                                    const at::Tensor& stored) {
   if (info.packing == "none") return {};
   const auto tokens = tokens_from_bits(stored, info.dtype).flatten(1);
-  const auto codes = store_num_codes(info);
-  if (const auto highest = tokens.max().item<int64_t>(); highest >= codes)
-    throw DataError(
-        fmt::format("token store: {} is no token of {} codes", highest, codes));
-  const auto bits = bits_per_token(codes);
+  if (tokens.numel() > kMaxPackedTokens)
+    throw ConfigError(fmt::format(
+        "token store: a packed shard has at most {} tokens; use fewer rows per "
+        "shard",
+        kMaxPackedTokens));
+  const auto bits = bits_per_token(store_num_codes(info));
   return info.packing == "entropy" ? code_tokens(tokens, bits)
                                    : pack_bits(tokens, bits);
 }
@@ -48,17 +52,17 @@ std::vector<uint8_t> packed_tokens(const StoreInfo& info,
 /// [n,L,h,w] of packed tokens as the shard says: their array does not show it.
 std::vector<int64_t> stated_shape(const StoreInfo& info,
                                   const std::string& where) {
-  constexpr int64_t kMost = 1 << 24;  // tokens of an image
   if (info.grid_shapes.size() != 1)
     throw DataError(where + ": attribute store must have one grid shape");
-  int64_t tokens = 1;
-  for (const auto size : info.grid_shapes[0])
-    if (size < 1 || __builtin_mul_overflow(tokens, size, &tokens) ||
-        tokens > kMost)
-      throw DataError(fmt::format("{}: rows cannot be {} tokens", where,
-                                  shape_text(info.grid_shapes[0])));
   auto shape = info.grid_shapes[0];
   shape.insert(shape.begin(), info.count);
+  int64_t tokens = 1;
+  for (const auto size : shape)
+    if (size < 1 || __builtin_mul_overflow(tokens, size, &tokens) ||
+        tokens > kMaxPackedTokens)
+      throw DataError(fmt::format(
+          "{}: {} are too many tokens for a packed shard, which has {}", where,
+          shape_text(shape), kMaxPackedTokens));
   return shape;
 }
 

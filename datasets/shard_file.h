@@ -57,7 +57,7 @@ class ShardFile {
 
   /// The same of one row, `row` in [0, count()), into row_bytes() bytes. Of
   /// range-coded tokens all rows are decoded first, once; throws DataError if
-  /// the file is damaged, of which the tokens would tell nothing.
+  /// its line tells another hash, for the tokens would tell nothing.
   void copy_mean(int64_t row, uint8_t* out) const;
   void copy_logvar(int64_t row, uint8_t* out) const;
   int64_t row_bytes() const;

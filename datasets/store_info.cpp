@@ -37,7 +37,9 @@ std::string difference(const Json& stored, const Json& wanted,
 /// What rows depend on, the likeliest differences first.
 Json dependencies(const StoreInfo& info) {
   auto codec = info.codec;
-  if (codec.is_object()) codec.erase("path");
+  // The weights and the class decide what else is said of a tokenizer.
+  if (codec.is_object())
+    for (const char* key : {"path", "num_codes", "codebooks"}) codec.erase(key);
   auto source = info.source;
   if (source.is_object()) source.erase("spec");
   return {{"format_version", info.format_version},
@@ -98,6 +100,11 @@ void check_store_info(const StoreInfo& info) {
                {"none", "bits", "entropy"});
   if (info.packing == "none") return;
   const auto codes = store_num_codes(info);
+  if (info.kind == "tokens" && codes == 0)
+    throw ConfigError(
+        fmt::format("latent store: packing {} needs codec.num_codes, which is "
+                    "missing",
+                    info.packing));
   const auto most = info.packing == "entropy" ? int64_t{1} << kMaxCodedBits
                                               : int64_t{1} << 32;
   if (info.kind != "tokens" || codes < 1 || codes > most)
@@ -106,6 +113,11 @@ void check_store_info(const StoreInfo& info) {
         info.packing, most,
         info.kind == "tokens" ? fmt::format("{}", codes)
                               : "kind " + info.kind));
+  if (info.dtype != token_dtype(codes))
+    throw ConfigError(
+        fmt::format("latent store: packed tokens of {} codes have dtype {}, "
+                    "got {}",
+                    codes, token_dtype(codes), info.dtype));
 }
 
 int64_t store_num_codes(const StoreInfo& info) {

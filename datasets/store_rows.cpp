@@ -57,6 +57,23 @@ int64_t first_bad_row(const at::Tensor& good) {
   return good.flatten(1).all(1).logical_not().nonzero()[0].item<int64_t>();
 }
 
+/// `num_codes`: 0 if nobody knows.
+void check_tokens(const StoreRows& rows, int64_t num_codes) {
+  if (num_codes == 0) return;
+  const auto good =
+      rows.tokens.ge(0).logical_and(rows.tokens.lt(num_codes)).cpu();
+  if (const auto row = first_bad_row(good); row >= 0) {
+    const auto tokens = rows.tokens[row].flatten();
+    const auto bad =
+        tokens.masked_select(tokens.lt(0).logical_or(tokens.ge(num_codes)));
+    throw DataError(fmt::format(
+        "token store: image {} (index {}) has token {}, the codebook has {} "
+        "codes",
+        rows.names[size_t(row)], rows.indices[row].item<int64_t>(),
+        bad[0].item<int64_t>(), num_codes));
+  }
+}
+
 at::Tensor convert(const at::Tensor& moment, const char* what,
                    const StoreRows& rows, const std::string& dtype) {
   const auto exact = moment.detach().to(at::kCPU, at::kFloat).contiguous();
@@ -86,9 +103,11 @@ const at::Tensor& grid_values(const StoreRows& rows) {
 StoreRows to_stored(const StoreRows& rows, const StoreInfo& info) {
   check_fields(rows, info);
   auto stored = rows;
-  if (rows.tokens.defined() && rows.tokens.numel() > 0)
+  if (rows.tokens.defined() && rows.tokens.numel() > 0) {
+    check_tokens(rows, store_num_codes(info));
     stored.tokens = tokens_to_bits(rows.tokens, info.dtype);
-  else if (!rows.tokens.defined())
+  }
+  if (!rows.tokens.defined())
     stored.grid.mean = convert(rows.grid.mean, "mean", rows, info.dtype);
   if (rows.grid.logvar.defined()) {
     stored.grid.logvar = convert(rows.grid.logvar, "logvar", rows, info.dtype);

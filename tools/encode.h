@@ -11,14 +11,14 @@
 namespace calotype {
 
 struct EncodeJob {
-  std::filesystem::path codec;  // model folder or run folder of a codec
-  std::string data;             // --data, see open_source
-  std::filesystem::path out;    // latent store
-  Preprocessing preprocessing;  // channels are the codec's
-  std::string kind = "auto";    // latents, tokens; auto: tokens if it has them
-  std::string dtype = "fp16";   // of the stored moments: fp32, fp16, bf16
+  std::filesystem::path codec;   // model folder or run folder of a codec
+  std::string data;              // --data, see open_source
+  std::filesystem::path out;     // latent store
+  Preprocessing preprocessing;   // channels are the codec's
+  std::string kind = "auto";     // latents, tokens; auto: tokens if it has them
+  std::string dtype = "fp16";    // of the stored moments: fp32, fp16, bf16
   std::string packing = "none";  // of tokens: none, bits, entropy
-  int64_t batch_size = 64;      // images per forward pass
+  int64_t batch_size = 64;       // images per forward pass
   int64_t rows_per_shard = 8192;
   int num_workers = 2;   // decoding threads
   bool strict = false;   // stop at the first bad image

@@ -325,9 +325,7 @@ Json generate_by_unmasking(GenerateJob job) {
                       "diffusion model");
   if (job.steps == 0) job.steps = 12;
   const auto tokens = read_token_space(job.model);
-  const LatentSpace space{.grid_shape = {1, model->config().grid_height,
-                                         model->config().grid_width},
-                          .class_names = tokens.class_names,
+  const LatentSpace space{.class_names = tokens.class_names,
                           .codec = tokens.codec};
   const Json recipe{{"model", weights_sha256(folder)},
                     {"seed", job.seed},

@@ -56,7 +56,8 @@ Json inspect_run(const fs::path& path) {
 std::vector<int64_t> codebooks_of(const StoreInfo& info) {
   std::vector<int64_t> each(size_t(info.grid_shapes.front()[0]));
   std::iota(each.begin(), each.end(), 0);
-  const auto said = info.codec.value("codebooks", Json());
+  const auto found = info.codec.find("codebooks");
+  const auto said = found == info.codec.end() ? Json() : *found;
   if (!said.is_array() || said.size() != each.size()) return each;
   for (size_t level = 0; level < each.size(); ++level)
     if (said[level].is_number_unsigned() && said[level] < each.size())
@@ -67,10 +68,9 @@ std::vector<int64_t> codebooks_of(const StoreInfo& info) {
 /// How the codebook is used by all tokens of a store.
 void add_token_use(Json& result, const StoreReader& store) {
   constexpr int64_t kRowsAtOnce = 8192;
-  if (store.size() == 0) return;
   const auto num_codes = store_num_codes(store.info());
-  TokenUse use(num_codes > 0 ? num_codes : int64_t{1} << 24,
-               codebooks_of(store.info()));
+  if (store.size() == 0 || num_codes == 0) return;
+  TokenUse use(num_codes, codebooks_of(store.info()));
   const auto edge = store.info().preprocessing.value("size", int64_t{0});
   int64_t num_pixels = 0;
   for (const auto& bucket : store.buckets())

@@ -31,6 +31,7 @@ class TokenDemo {
                 .data = train_data(),
                 .out = job_.out / kind,
                 .kind = kind,
+                .packing = kind == std::string("tokens") ? "bits" : "none",
                 .device = job_.device});
     });
     stages_.run("train the masked generator", [&] {

@@ -13,7 +13,7 @@ namespace calotype {
 /// find the tokenizer and the classes.
 struct TokenSpace {
   std::vector<std::string> class_names;
-  Json codec = Json::object();  // class, sha256, path, config, num_codes
+  Json codec = Json::object();  // as codec_record says
 };
 
 template <class Visitor>

@@ -268,9 +268,10 @@ Prepared prepare(TrainConfig& config, const TrainJob& job) {
   if (name == kClassifierClass) return prepare_classifier(config, job.out);
   throw ConfigError(
       fmt::format("config: model._class_name must be one of AutoencoderKL, "
-                  "{}, {}, UNet2DModel, {}, {}, got \"{}\"",
+                  "{}, {}, {}, UNet2DModel, {}, {}, got \"{}\"",
                   CalotypeAutoencoderImpl::kClassName, VQModelImpl::kClassName,
-                  MaskedGeneratorImpl::kClassName, kClassifierClass, name));
+                  VqVae2Impl::kClassName, MaskedGeneratorImpl::kClassName,
+                  kClassifierClass, name));
 }
 
 int64_t num_parameters(const torch::nn::Module& module) {

@@ -62,9 +62,10 @@ struct TrainJob {
 TrainConfig read_train_config(const std::filesystem::path& path,
                               const std::vector<std::string>& overrides);
 
-/// Trains an AutoencoderKL, a CalotypeAutoencoder, a VQModel, a UNet2DModel, a
-/// CalotypeMaskedGenerator or a CalotypeClassifier, or goes on with a run that
-/// was broken off. Returns the last line of its metrics and the rate.
+/// Trains an AutoencoderKL, a CalotypeAutoencoder, a VQModel, a CalotypeVQVAE2,
+/// a UNet2DModel, a CalotypeMaskedGenerator or a CalotypeClassifier, or goes on
+/// with a run that was broken off. Returns the last line of its metrics and the
+/// rate.
 Json train(const TrainJob& job);
 
 }  // namespace calotype

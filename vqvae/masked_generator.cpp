@@ -177,7 +177,7 @@ at::Tensor draw_tokens(MaskedGeneratorImpl& model,
   const auto forwards = request.guidance == 1 ? 1 : 2;
   const auto rows =
       std::max<int64_t>(1, kMaxLogits / (forwards * T * c.num_codes));
-  std::vector<at::Tensor> drawn;
+  std::vector<at::Tensor> drawn{torch::empty({0, T}, torch::kLong)};
   for (int64_t begin = 0; begin < N; begin += rows) {
     const auto count = std::min(rows, N - begin);
     auto part = request;

@@ -24,6 +24,7 @@ struct QuantizerConfig {
   bool legacy_beta = false;  // learned: the weight on |sg(x) - code|^2 instead
   double decay = 0.99;       // ema, cosine: of the running means
   bool kmeans_init = true;   // codebooks: from the first batch
+  bool pca_init = true;      // projections: from the first batch
   int64_t restart_after = 100;           // steps without use; 0: never
   std::vector<int64_t> levels{8, 8, 8};  // fsq: values per dimension
   double entropy_weight = 0.1;           // lfq, bsq
@@ -43,6 +44,7 @@ void visit_fields(QuantizerConfig& c, Visitor&& visit) {
   visit("legacy_beta", c.legacy_beta);
   visit("decay", c.decay);
   visit("kmeans_init", c.kmeans_init);
+  visit("pca_init", c.pca_init);
   visit("restart_after", c.restart_after);
   visit("levels", c.levels);
   visit("entropy_weight", c.entropy_weight);
@@ -91,18 +93,18 @@ class Quantizer : public torch::nn::Module {
   }
 };
 
+/// `config` with `num_codes` codes, the num_vq_embeddings of the model `where`.
+/// Throws ConfigError if that cannot be.
+QuantizerConfig with_num_codes(const char* where, QuantizerConfig config,
+                               int64_t num_codes);
+
 /// A quantizer of vectors of `dim` numbers. Throws ConfigError for one that
 /// cannot have this dimension.
 std::shared_ptr<Quantizer> make_quantizer(const QuantizerConfig& config,
                                           int64_t dim);
 
-/// The same with `num_codes` codes, the num_vq_embeddings of the model `where`.
-/// Throws ConfigError if that cannot be.
-QuantizerConfig with_num_codes(const char* where, QuantizerConfig config,
-                               int64_t num_codes);
-
-/// The same of a grid: `latent` [N,D,h,w] to codes of that shape, and indices
-/// [N,L,h,w].
+/// Quantizes the vectors of a grid: `latent` [N,D,h,w] to codes of that shape,
+/// and indices [N,L,h,w].
 Quantized quantize_grid(Quantizer& quantizer, const at::Tensor& latent,
                         const QuantizerStep* training);
 

@@ -14,7 +14,7 @@ at::Tensor unit_rows(const at::Tensor& vectors) {
 void expect_finite(const at::Tensor& vectors) {
   if (!vectors.isfinite().all().item<bool>())
     throw NumericError(
-        "the encoder put out a number that is not finite");
+        "quantizer: the encoder put out a number that is not finite");
 }
 
 }  // namespace calotype

@@ -114,7 +114,8 @@ VqVae2Impl::Levels VqVae2Impl::encode_levels(const torch::Tensor& images,
 
 torch::Tensor VqVae2Impl::decode_codes(const torch::Tensor& top,
                                        const torch::Tensor& bottom) {
-  return decoder_->forward(torch::cat({top_upsample_->forward(top), bottom}, 1));
+  return decoder_->forward(
+      torch::cat({top_upsample_->forward(top), bottom}, 1));
 }
 
 LatentGrid VqVae2Impl::encode(const torch::Tensor& images) {

@@ -22,8 +22,7 @@ struct VqVae2Config {
   std::vector<int64_t> block_out_channels{64, 128};  // down to the bottom grid
   int64_t layers_per_block = 1;
   std::string act_fn = "silu";
-  int64_t latent_channels = 16;  // D, of the codes of both levels
-  int64_t sample_size = 32;
+  int64_t latent_channels = 16;     // D, of the codes of both levels
   int64_t num_vq_embeddings = 512;  // K, of each of the two codebooks
   int64_t norm_num_groups = 32;
   bool mid_block_add_attention = false;
@@ -40,7 +39,6 @@ void visit_fields(VqVae2Config& c, Visitor&& visit) {
   visit("layers_per_block", c.layers_per_block);
   visit("act_fn", c.act_fn);
   visit("latent_channels", c.latent_channels);
-  visit("sample_size", c.sample_size);
   visit("num_vq_embeddings", c.num_vq_embeddings);
   visit("norm_num_groups", c.norm_num_groups);
   visit("mid_block_add_attention", c.mid_block_add_attention);

@@ -31,7 +31,7 @@ ROUND = {
 def layout(shard):
     """Bits of a token, and the shape of all of a shard's tokens."""
     info = json.loads(shard.attrs["store"])
-    bits = (info["codec"]["num_codes"] - 1).bit_length()
+    bits = max(1, (info["codec"]["num_codes"] - 1).bit_length())
     return bits, (info["count"], *info["grid_shapes"][0])
 
 
@@ -141,3 +141,12 @@ with tempfile.TemporaryDirectory() as folder:
             shards = [h5py.File(path, "r") for path in sorted(store.glob("shard-*.h5"))]
             assert np.array_equal(np.concatenate([read(shard) for shard in shards]), want)
             print(f"tokens of {num_codes} codes packed as {packing} read by h5py")
+    with h5py.File(pathlib.Path(folder) / f"tokens-{1 << 20}-bits/shard-00001.h5") as shard:
+        want = ((1 << 20) - 1 - np.arange(42)).reshape(7, 1, 2, 3)[4:]
+        assert np.array_equal(packed_tokens(shard), want)
+    with h5py.File(pathlib.Path(folder) / "likely/shard-00000.h5") as shard:
+        want = np.where(np.arange(20000) % 700 == 699, 6, 1)
+        got = coded_tokens(shard)
+        assert np.array_equal(got[:, 0, 0, 0], want)
+        assert np.array_equal(got[:, 0, 0, 1], want)
+        print(f"likely tokens: {shard['coded_tokens'].shape[0]} bytes for {got.size}")

@@ -52,6 +52,29 @@ void write_tokens(const std::filesystem::path& folder, int64_t num_codes,
   writer.finish();
 }
 
+/// Tokens of which one is by far the likeliest, and enough of them for every
+/// bound of the coder's estimates to matter.
+void write_likely_tokens(const std::filesystem::path& folder) {
+  constexpr int64_t kMany = 20'000;
+  StoreInfo info{.kind = "tokens", .dtype = "uint8", .packing = "entropy"};
+  info.codec = {{"class", "VQModel"}, {"num_codes", 8}};
+  StoreWriter writer(folder / "likely", info, kMany);
+  StoreRows rows;
+  rows.indices = at::arange(kMany);
+  rows.labels = rows.indices;
+  rows.tokens = (rows.indices % 700)
+                    .eq(699)
+                    .mul(5)
+                    .add(1)
+                    .view({kMany, 1, 1, 1})
+                    .repeat({1, 1, 1, 2});
+  rows.names.assign(size_t(kMany), "x");
+  rows.sizes.assign(size_t(kMany), {8, 8});
+  rows.hashes.assign(size_t(kMany), 1);
+  writer.append(rows);
+  writer.finish();
+}
+
 }  // namespace
 }  // namespace calotype
 
@@ -64,4 +87,6 @@ int main(int argc, char** argv) {
   for (const int64_t num_codes : {700, 65536})
     for (const auto* packing : {"bits", "entropy"})
       calotype::write_tokens(argv[1], num_codes, packing);
+  calotype::write_tokens(argv[1], 1 << 20, "bits");
+  calotype::write_likely_tokens(argv[1]);
 }
