@@ -9,6 +9,7 @@
 #include "core/runtime.h"
 #include "datasets/image_io.h"
 #include "datasets/image_source.h"
+#include "tools/classifier_model.h"
 #include "tools/html_report.h"
 #include "tools/image_files.h"
 #include "tools/overview.h"
@@ -60,15 +61,13 @@ std::string overview(const fs::path& folder, const Json& per_class) {
         "Drawn by class, not chosen"}});
 }
 
-/// A row for each class, which are the folders of `drawn`.
-std::vector<ReportImage> drawn_rows(const fs::path& drawn) {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(drawn))
-    if (entry.is_directory()) names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
+/// A row for each class, in their order.
+std::vector<ReportImage> drawn_rows(const fs::path& drawn,
+                                    const std::vector<std::string>& classes) {
   std::vector<ReportImage> rows;
-  for (const auto& name : names)
-    rows.push_back({class_strip(drawn / name), name});
+  for (const auto& name : classes)
+    if (const auto folder = drawn / file_word(name); fs::exists(folder))
+      rows.push_back({class_strip(folder), name});
   return rows;
 }
 
@@ -116,6 +115,13 @@ ReportTable token_numbers_table(const Json& f, const Json& tokens) {
        {"Codes in use", tokens["codes_in_use"].dump(), "by the training set"},
        {"Perplexity", number(tokens["perplexity"], 1), "the same"}});
   return table;
+}
+
+std::vector<std::string> class_names(const Json& judge) {
+  std::vector<std::string> names;
+  for (const auto& item : judge["per_class"].items())
+    names.push_back(item.key());
+  return names;
 }
 
 ReportTable time_table(const Json& seconds) {
@@ -173,8 +179,9 @@ void write_demo_report(const fs::path& folder, const Json& results) {
                 "its right.",
                 1);
   report.section("What the model draws");
-  report.labelled_rows(drawn_rows(folder / "drawn"),
-                       "The first samples of each class, not chosen.", 2);
+  report.labelled_rows(
+      drawn_rows(folder / "drawn", class_names(results["judge"])),
+      "The first samples of each class, not chosen.", 2);
   report.section("The numbers");
   report.table(numbers_table(results));
   report.table(class_table(results["judge"], drawn));
@@ -210,8 +217,10 @@ void write_token_demo_report(const fs::path& folder, const Json& results) {
   const auto& fidelity = results["fidelity"];
   const auto& tokens = results["tokens"];
   const auto shape = tokens["info"]["grid_shapes"][0];
+  const auto classes =
+      tokens["info"]["class_names"].get<std::vector<std::string>>();
   const auto grid =
-      fmt::format("{}x{}", shape[1].get<int64_t>(), shape[2].get<int64_t>());
+      fmt::format("{}×{}", shape[1].get<int64_t>(), shape[2].get<int64_t>());
   HtmlReport report(
       "Calotype: emoji as tokens",
       fmt::format("A VQ-VAE makes {} tokens of {} codes of each colour image "
@@ -232,12 +241,12 @@ void write_token_demo_report(const fs::path& folder, const Json& results) {
                 "seen: each original with its reconstruction at its right.",
                 1);
   report.section("What the masked generator draws");
-  report.labelled_rows(drawn_rows(folder / "masked_drawn"),
+  report.labelled_rows(drawn_rows(folder / "masked_drawn", classes),
                        "The first samples of each class, not chosen: tokens, "
                        "revealed a few at a time.",
                        1);
   report.section("What the diffusion model draws");
-  report.labelled_rows(drawn_rows(folder / "diffusion_drawn"),
+  report.labelled_rows(drawn_rows(folder / "diffusion_drawn", classes),
                        "The first samples of each class, not chosen: vectors, "
                        "quantized by the decoder.",
                        1);

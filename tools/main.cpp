@@ -32,7 +32,7 @@ constexpr std::array<Command, 15> kCommands{{
     {"inspect", "Say what a model, run, store, shard or PNG holds",
      add_inspect},
     {"verify", "Check a latent store: hashes, counts, shapes", add_verify},
-    {"demo", "All of it on Fashion-MNIST, with a report", add_demo},
+    {"demo", "All of it on Fashion-MNIST or on emoji, with a report", add_demo},
 }};
 
 enum ExitCode {
