@@ -100,8 +100,7 @@ std::shared_ptr<Quantizer> make_quantizer(const QuantizerConfig& config,
   const auto code_dim = code_dim_of(config, dim);
   auto inner = make_inner(config, code_dim);
   if (code_dim == dim) return inner;
-  return std::make_shared<ProjectedQuantizer>(std::move(inner), dim, code_dim,
-                                              config.pca_init);
+  return std::make_shared<ProjectedQuantizer>(std::move(inner), dim, code_dim);
 }
 
 QuantizerConfig with_num_codes(const char* where, QuantizerConfig config,

@@ -24,7 +24,6 @@ struct QuantizerConfig {
   bool legacy_beta = false;  // learned: the weight on |sg(x) - code|^2 instead
   double decay = 0.99;       // ema, cosine: of the running means
   bool kmeans_init = true;   // codebooks: from the first batch
-  bool pca_init = true;      // projections: from the first batch
   int64_t restart_after = 100;           // steps without use; 0: never
   std::vector<int64_t> levels{8, 8, 8};  // fsq: values per dimension
   double entropy_weight = 0.1;           // lfq, bsq
@@ -44,7 +43,6 @@ void visit_fields(QuantizerConfig& c, Visitor&& visit) {
   visit("legacy_beta", c.legacy_beta);
   visit("decay", c.decay);
   visit("kmeans_init", c.kmeans_init);
-  visit("pca_init", c.pca_init);
   visit("restart_after", c.restart_after);
   visit("levels", c.levels);
   visit("entropy_weight", c.entropy_weight);

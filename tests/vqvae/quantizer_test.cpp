@@ -230,57 +230,5 @@ TEST(Rotation, IsStraightThroughWhereThereIsNoDirection) {
   EXPECT_TRUE(torch::equal(x.grad(), torch::ones({1, 3})));
 }
 
-/// [M,6] that lie in a plane, far from 0 and of very different spreads.
-at::Tensor flat_vectors() {
-  torch::manual_seed(4);
-  const auto axes = std::get<0>(torch::linalg_qr(torch::randn({6, 2})));
-  return (torch::randn({2000, 2}) * torch::tensor({30.0, 0.2}))
-             .matmul(axes.t()) +
-         5;
-}
-
-TEST(ProjectedQuantizer, TheFirstBatchFillsTheGridOfCodes) {
-  const auto x = flat_vectors();
-  QuantizerConfig config{.kind = "fsq", .num_codes = 64, .levels = {8, 8}};
-  const auto error_and_use = [&](bool pca_init) {
-    config.pca_init = pca_init;
-    const auto quantizer = make_quantizer(config, 6);
-    const QuantizerStep training{.seed = 1};
-    const auto result = quantizer->quantize(x, &training);
-    EXPECT_TRUE(torch::allclose(quantizer->lookup(result.indices),
-                                result.vectors, 1e-4, 1e-4));
-    const auto error =
-        (result.vectors - x).square().mean() / (x - x.mean(0)).square().mean();
-    return std::pair(error.item<double>(),
-                     std::get<0>(at::_unique(result.indices)).size(0));
-  };
-  const auto [error, use] = error_and_use(true);
-  EXPECT_LT(error, 0.1);  // the best of 8 levels for a Gaussian: 0.035
-  EXPECT_GT(use, 45);
-  const auto [random_error, random_use] = error_and_use(false);
-  EXPECT_GT(random_error, 0.5);
-  EXPECT_LT(random_use, 45);
-}
-
-TEST(ProjectedQuantizer, IsFittedOnceAndSaysSoInTheState) {
-  const auto quantizer =
-      make_quantizer({.kind = "fsq", .num_codes = 64, .levels = {8, 8}}, 6);
-  const QuantizerStep training{.seed = 1};
-  const auto weight = [&] {
-    return quantizer->named_parameters()["project_in.weight"].clone();
-  };
-  const auto random = weight();
-  quantizer->quantize(flat_vectors(), nullptr);
-  EXPECT_TRUE(torch::equal(weight(), random));
-  quantizer->quantize(flat_vectors(), &training);
-  const auto fitted = weight();
-  EXPECT_FALSE(torch::equal(fitted, random));
-  quantizer->quantize(flat_vectors() * 2, &training);
-  EXPECT_TRUE(torch::equal(weight(), fitted));
-  const auto state = quantizer->training_state();
-  EXPECT_EQ(state.back().first, "fitted");
-  EXPECT_EQ(state.back().second.item<int64_t>(), 1);
-}
-
 }  // namespace
 }  // namespace calotype
