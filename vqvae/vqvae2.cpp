@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <array>
+
 #include "core/check.h"
 #include "core/error.h"
 #include "nn/resnet_block.h"
