@@ -52,8 +52,8 @@ void write_tokens(const std::filesystem::path& folder, int64_t num_codes,
   writer.finish();
 }
 
-/// Tokens of which one is by far the likeliest, and enough of them for every
-/// bound of the coder's estimates to matter.
+/// Tokens of which one is by far the likeliest, in enough rows and at enough
+/// positions for every bound of the coder's estimates to matter.
 void write_likely_tokens(const std::filesystem::path& folder) {
   constexpr int64_t kMany = 20'000;
   StoreInfo info{.kind = "tokens", .dtype = "uint8", .packing = "entropy"};
@@ -67,7 +67,7 @@ void write_likely_tokens(const std::filesystem::path& folder) {
                     .mul(5)
                     .add(1)
                     .view({kMany, 1, 1, 1})
-                    .repeat({1, 1, 1, 2});
+                    .repeat({1, 1, 1, 6});
   rows.names.assign(size_t(kMany), "x");
   rows.sizes.assign(size_t(kMany), {8, 8});
   rows.hashes.assign(size_t(kMany), 1);
