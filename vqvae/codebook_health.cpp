@@ -35,10 +35,9 @@ CodebookHealth::CodebookHealth(int64_t num_codes,
                                std::vector<int64_t> codebooks)
     : codebooks_(std::move(codebooks)),
       observed_steps_(torch::zeros({}, torch::kLong)) {
-  const auto count =
-      *std::max_element(codebooks_.begin(), codebooks_.end()) + 1;
-  counts_ = torch::zeros({count, num_codes});
-  idle_steps_ = torch::zeros({count, num_codes}, torch::kLong);
+  const auto none = torch::zeros({0, int64_t(codebooks_.size())}, torch::kLong);
+  idle_steps_ = count_codes(none, codebooks_, num_codes);
+  counts_ = idle_steps_.to(torch::kFloat);
 }
 
 void CodebookHealth::observe(const at::Tensor& indices) {

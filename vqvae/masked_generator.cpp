@@ -25,12 +25,12 @@ at::Tensor gumbel(const at::Tensor& uniform) {
   return -(-uniform.log()).log();
 }
 
-/// One code per position from logits [N,T,K] and uniform numbers [N,T]: int64
-/// [N,T]. One number a position, not one a code.
-at::Tensor pick_codes(const at::Tensor& logits, const at::Tensor& uniform) {
-  const auto cumulative = logits.softmax(-1).cumsum(-1);
+/// One code per position by log-probabilities [N,T,K] and uniform numbers
+/// [N,T]: int64 [N,T]. One number a position, not one a code.
+at::Tensor pick_codes(const at::Tensor& log_shares, const at::Tensor& uniform) {
+  const auto cumulative = log_shares.exp().cumsum_(-1);
   const auto level = uniform.unsqueeze(2) * cumulative.narrow(2, -1, 1);
-  return (cumulative < level).sum(-1).clamp_max(logits.size(2) - 1);
+  return (cumulative < level).sum(-1).clamp_max(log_shares.size(2) - 1);
 }
 
 at::Tensor guided(MaskedGeneratorImpl& model, const at::Tensor& tokens,
@@ -41,6 +41,48 @@ at::Tensor guided(MaskedGeneratorImpl& model, const at::Tensor& tokens,
       model.forward(torch::cat({tokens, tokens}), torch::cat({labels, none}))
           .chunk(2);
   return both[1] + guidance * (both[0] - both[1]);
+}
+
+/// All of `request` at once: int64 [N,T].
+at::Tensor draw_rows(MaskedGeneratorImpl& model, const TokenRequest& request) {
+  const auto& c = model.config();
+  const auto N = request.samples.size(0), T = model.num_tokens();
+  const torch::NoGradGuard no_grad;
+  const auto device = model.parameters()[0].device();
+  const auto labels = request.labels.to(device);
+  auto tokens = torch::full({N, T}, c.num_codes,
+                            torch::dtype(torch::kLong).device(device));
+  for (int64_t step = 0; step < request.num_steps; ++step) {
+    const auto draws = [&](Stream stream) {
+      return uniform_rows({T}, request.samples, request.seed, stream,
+                          uint32_t(step))
+          .to(device);
+    };
+    const auto logits = guided(model, tokens, labels, request.guidance);
+    if (!logits.isfinite().all().item<bool>())
+      throw DataError("draw_tokens: the network answers what is no number");
+    const auto log_shares = logits.log_softmax(-1);
+    const auto hidden = tokens == c.num_codes;
+    const auto drawn = torch::where(
+        hidden, pick_codes(log_shares, draws(Stream::kSamplerNoise)), tokens);
+    const double u = double(step + 1) / double(request.num_steps);
+    const auto left = step + 1 == request.num_steps ? 0 : num_hidden(u, T);
+    auto confidence =
+        log_shares.gather(2, drawn.unsqueeze(2)).squeeze(2) +
+        request.temperature * (1 - u) * gumbel(draws(Stream::kMask));
+    confidence = confidence.masked_fill(hidden.logical_not(),
+                                        std::numeric_limits<float>::infinity());
+    tokens = drawn;
+    if (left > 0) {
+      const auto least = std::get<1>(
+          confidence.topk(left, 1, /*largest=*/false, /*sorted=*/false));
+      // What is known already stays: it is infinitely sure.
+      const auto again = torch::zeros_like(hidden).scatter(1, least, true);
+      tokens = tokens.masked_fill(again.logical_and(hidden), c.num_codes);
+    }
+    if (request.on_step) request.on_step(step + 1);
+  }
+  return tokens.to(torch::kCPU);
 }
 
 }  // namespace
@@ -112,51 +154,6 @@ MaskedGenerator load_masked_generator(const ModelFolder& folder) {
   model->eval();
   return model;
 }
-
-namespace {
-
-/// All of `request` at once: int64 [N,T].
-at::Tensor draw_rows(MaskedGeneratorImpl& model, const TokenRequest& request) {
-  const auto& c = model.config();
-  const auto N = request.samples.size(0), T = model.num_tokens();
-  const torch::NoGradGuard no_grad;
-  const auto device = model.parameters()[0].device();
-  const auto labels = request.labels.to(device);
-  auto tokens = torch::full({N, T}, c.num_codes,
-                            torch::dtype(torch::kLong).device(device));
-  for (int64_t step = 0; step < request.num_steps; ++step) {
-    const auto draws = [&](Stream stream) {
-      return uniform_rows({T}, request.samples, request.seed, stream,
-                          uint32_t(step))
-          .to(device);
-    };
-    const auto logits = guided(model, tokens, labels, request.guidance);
-    if (!logits.isfinite().all().item<bool>())
-      throw DataError("draw_tokens: the network answers what is no number");
-    const auto hidden = tokens == c.num_codes;
-    const auto drawn = torch::where(
-        hidden, pick_codes(logits, draws(Stream::kSamplerNoise)), tokens);
-    const double u = double(step + 1) / double(request.num_steps);
-    const auto left = step + 1 == request.num_steps ? 0 : num_hidden(u, T);
-    auto confidence =
-        logits.log_softmax(-1).gather(2, drawn.unsqueeze(2)).squeeze(2) +
-        request.temperature * (1 - u) * gumbel(draws(Stream::kMask));
-    confidence = confidence.masked_fill(hidden.logical_not(),
-                                        std::numeric_limits<float>::infinity());
-    tokens = drawn;
-    if (left > 0) {
-      const auto least = std::get<1>(
-          confidence.topk(left, 1, /*largest=*/false, /*sorted=*/false));
-      // What is known already stays: it is infinitely sure.
-      const auto again = torch::zeros_like(hidden).scatter(1, least, true);
-      tokens = tokens.masked_fill(again.logical_and(hidden), c.num_codes);
-    }
-    if (request.on_step) request.on_step(step + 1);
-  }
-  return tokens.to(torch::kCPU);
-}
-
-}  // namespace
 
 at::Tensor draw_tokens(MaskedGeneratorImpl& model,
                        const TokenRequest& request) {

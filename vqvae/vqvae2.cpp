@@ -17,14 +17,9 @@ ConvCoderConfig half(const VqVae2Config& c, int64_t image_channels,
                      int64_t latent_channels, std::vector<int64_t> channels,
                      const char* block_type) {
   const std::vector<std::string> types(channels.size(), block_type);
-  return {.image_channels = image_channels,
-          .latent_channels = latent_channels,
-          .block_channels = std::move(channels),
-          .layers_per_block = c.layers_per_block,
-          .num_groups = c.norm_num_groups,
-          .mid_attention = c.mid_block_add_attention,
-          .block_types = types,
-          .activation = parse_activation(c.act_fn)};
+  auto half = coder_config(c, image_channels, latent_channels, types);
+  half.block_channels = std::move(channels);
+  return half;
 }
 
 ConvCoderConfig encoder_half(const VqVae2Config& c, int64_t image_channels,
