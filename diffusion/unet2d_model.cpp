@@ -229,13 +229,7 @@ torch::Tensor UNet2DModelImpl::forward(const torch::Tensor& sample,
 }
 
 UNet2DModel load_unet2d_model(const ModelFolder& folder) {
-  expect_class(folder, UNet2DModelImpl::kClassName);
-  UNet2DModelConfig config;
-  read_config(folder.config, config, (folder.path / "config.json").string());
-  UNet2DModel model(config);
-  load_weights(*model, folder);
-  model->eval();
-  return model;
+  return load_model<UNet2DModel, UNet2DModelConfig>(folder);
 }
 
 }  // namespace calotype

@@ -36,6 +36,20 @@ void load_weights(torch::nn::Module& module, const ModelFolder& folder);
 void load_weights(torch::nn::Module& module, const TensorFile& file,
                   const std::string& where);
 
+/// The model of a folder, ready to be used: a module holder `Model` made from a
+/// `Config`. Throws ConfigError for another class or keys that cannot be,
+/// DataError for weights that do not fit.
+template <class Model, class Config>
+Model load_model(const ModelFolder& folder) {
+  expect_class(folder, Model::ContainedType::kClassName);
+  Config config;
+  read_config(folder.config, config, (folder.path / "config.json").string());
+  Model model(config);
+  load_weights(*model, folder);
+  model->eval();
+  return model;
+}
+
 /// The parameters and buffers of `module` by name, on the CPU.
 TensorFile weights_of(const torch::nn::Module& module);
 

@@ -125,13 +125,7 @@ torch::Tensor CalotypeAutoencoderImpl::decode(const torch::Tensor& latent) {
 }
 
 CalotypeAutoencoder load_calotype_autoencoder(const ModelFolder& folder) {
-  expect_class(folder, CalotypeAutoencoderImpl::kClassName);
-  CalotypeAutoencoderConfig config;
-  read_config(folder.config, config, (folder.path / "config.json").string());
-  CalotypeAutoencoder model(config);
-  load_weights(*model, folder);
-  model->eval();
-  return model;
+  return load_model<CalotypeAutoencoder, CalotypeAutoencoderConfig>(folder);
 }
 
 }  // namespace calotype

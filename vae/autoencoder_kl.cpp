@@ -62,13 +62,7 @@ torch::Tensor AutoencoderKLImpl::decode(const torch::Tensor& latent) {
 }
 
 AutoencoderKL load_autoencoder_kl(const ModelFolder& folder) {
-  expect_class(folder, AutoencoderKLImpl::kClassName);
-  AutoencoderKLConfig config;
-  read_config(folder.config, config, (folder.path / "config.json").string());
-  AutoencoderKL model(config);
-  load_weights(*model, folder);
-  model->eval();
-  return model;
+  return load_model<AutoencoderKL, AutoencoderKLConfig>(folder);
 }
 
 }  // namespace calotype

@@ -146,13 +146,7 @@ torch::Tensor MaskedGeneratorImpl::forward(const torch::Tensor& tokens,
 }
 
 MaskedGenerator load_masked_generator(const ModelFolder& folder) {
-  expect_class(folder, MaskedGeneratorImpl::kClassName);
-  MaskedGeneratorConfig config;
-  read_config(folder.config, config, (folder.path / "config.json").string());
-  MaskedGenerator model(config);
-  load_weights(*model, folder);
-  model->eval();
-  return model;
+  return load_model<MaskedGenerator, MaskedGeneratorConfig>(folder);
 }
 
 at::Tensor draw_tokens(MaskedGeneratorImpl& model,

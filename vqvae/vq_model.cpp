@@ -106,13 +106,7 @@ torch::Tensor VQModelImpl::detokenize(const torch::Tensor& tokens) {
 }
 
 VQModel load_vq_model(const ModelFolder& folder) {
-  expect_class(folder, VQModelImpl::kClassName);
-  VQModelConfig config;
-  read_config(folder.config, config, (folder.path / "config.json").string());
-  VQModel model(config);
-  load_weights(*model, folder);
-  model->eval();
-  return model;
+  return load_model<VQModel, VQModelConfig>(folder);
 }
 
 }  // namespace calotype

@@ -168,13 +168,7 @@ std::vector<std::pair<std::string, at::Tensor>> VqVae2Impl::training_state() {
 }
 
 VqVae2 load_vqvae2(const ModelFolder& folder) {
-  expect_class(folder, VqVae2Impl::kClassName);
-  VqVae2Config config;
-  read_config(folder.config, config, (folder.path / "config.json").string());
-  VqVae2 model(config);
-  load_weights(*model, folder);
-  model->eval();
-  return model;
+  return load_model<VqVae2, VqVae2Config>(folder);
 }
 
 }  // namespace calotype
