@@ -91,6 +91,16 @@ void ScheduleConfig::validate() const {
   check_range(where, "dynamic_thresholding_ratio", dynamic_thresholding_ratio,
               0, 1);
   check_range(where, "sample_max_value", sample_max_value, 1, 1e6);
+  check_one_of(where, "final_sigmas_type", final_sigmas_type,
+               {"zero", "sigma_min"});
+  check_range(where, "solver_order", double(solver_order), 1, 2);
+  check_one_of(where, "algorithm_type", algorithm_type,
+               {"dpmsolver++", "sde-dpmsolver++"});
+  check_range(where, "shift", shift, 1e-3, 1e3);
+  if (use_karras_sigmas && use_exponential_sigmas)
+    throw ConfigError(
+        "schedule: use_karras_sigmas and use_exponential_sigmas exclude each "
+        "other");
   if (variance_type == "learned" || variance_type == "learned_range")
     throw ConfigError(
         "schedule: variance_type " + variance_type +

@@ -38,6 +38,16 @@ struct ScheduleConfig {
       "fixed_small";             // of DDPM: fixed_{small,large}[_log]
   bool set_alpha_to_one = true;  // DDIM ends at alpha_bar 1, not alpha_bar_0
 
+  // Of samplers that walk by noise levels (diffusion/noise_levels.h).
+  bool use_karras_sigmas = false;
+  bool use_exponential_sigmas = false;
+  std::string final_sigmas_type = "zero";      // zero, sigma_min
+  int64_t solver_order = 2;                    // DPM-Solver++, UniPC: 1, 2
+  std::string algorithm_type = "dpmsolver++";  // or sde-dpmsolver++
+
+  // Of flow matching: > 1 spends more steps at much noise.
+  double shift = 1;
+
   /// Throws ConfigError naming the key.
   void validate() const;
 };
@@ -60,6 +70,12 @@ void visit_fields(ScheduleConfig& c, Visitor&& visit) {
   visit("sample_max_value", c.sample_max_value);
   visit("variance_type", c.variance_type);
   visit("set_alpha_to_one", c.set_alpha_to_one);
+  visit("use_karras_sigmas", c.use_karras_sigmas);
+  visit("use_exponential_sigmas", c.use_exponential_sigmas);
+  visit("final_sigmas_type", c.final_sigmas_type);
+  visit("solver_order", c.solver_order);
+  visit("algorithm_type", c.algorithm_type);
+  visit("shift", c.shift);
 }
 
 /// The forward process q(x_t | x_0) = N(sqrt(alpha_bar_t) x_0, (1 -

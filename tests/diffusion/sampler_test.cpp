@@ -172,12 +172,11 @@ TEST(Samplers, NameTheStepWhereTheNetworkFails) {
 }
 
 TEST(Samplers, RefuseUnknownNamesAndEtaWithoutUse) {
-  EXPECT_EQ(refusal([] { sampler_class("euler"); }),
-            "sampler: unknown sampler \"euler\"; known are ddpm "
-            "(DDPMScheduler), ddim "
-            "(DDIMScheduler)");
+  EXPECT_THAT(refusal([] { sampler_class("lms"); }),
+              HasSubstr("sampler: unknown sampler \"lms\"; known are ddpm "
+                        "(DDPMScheduler), ddim (DDIMScheduler), euler"));
   EXPECT_EQ(refusal([] { make_sampler(halving("ddpm"), 2, 0.5); }),
-            "sampler: ddpm has no eta, got 0.5; ddim has");
+            "sampler: only ddim has an eta, got 0.5");
   EXPECT_EQ(refusal([] { make_sampler(halving("ddim"), 2, 1.5); }),
             "sampler: eta must be in [0, 1], got 1.5");
 }
@@ -225,6 +224,26 @@ TEST(SchedulerConfig, RefusesUnknownKeysAndClasses) {
               HasSubstr("known are _class_name, num_"));
   EXPECT_THAT(message(R"({"_class_name": "LMSDiscreteScheduler"})"),
               HasSubstr("known are ddpm (DDPMScheduler)"));
+}
+
+TEST(SchedulerConfig, RefusesWhatTheClassCannotHave) {
+  const auto message = [](const char* text) {
+    return refusal(
+        [&] { scheduler_from_json(parse_json(text, "s.json"), "s.json"); });
+  };
+  EXPECT_THAT(message(R"({"_class_name": "EulerDiscreteScheduler",
+                          "variance_type": "fixed_small"})"),
+              HasSubstr("s.json: EulerDiscreteScheduler has no key "
+                        "\"variance_type\"; it has num_train_timesteps"));
+  EXPECT_EQ(message(R"({"_class_name": "UniPCMultistepScheduler",
+                        "solver_type": "bh1"})"),
+            "s.json: solver_type of UniPCMultistepScheduler must be \"bh2\", "
+            "got \"bh1\"");
+  EXPECT_EQ(message(R"({"_class_name": "HeunDiscreteScheduler",
+                        "use_karras_sigmas": true,
+                        "use_exponential_sigmas": true})"),
+            "schedule: use_karras_sigmas and use_exponential_sigmas exclude "
+            "each other");
 }
 
 }  // namespace

@@ -44,11 +44,15 @@ void compare_trajectory(const std::string& name, const Json& group) {
 
   const auto sampler = make_sampler(scheduler_from_json(json, name),
                                     group.at("steps").get<int64_t>(), eta);
-  EXPECT_EQ(sampler->initial_sigma(),
-            group.at("init_noise_sigma").get<double>());
+  EXPECT_NEAR(
+      sampler->initial_sigma() / group.at("init_noise_sigma").get<double>(), 1,
+      1e-6);
   const auto timesteps =
       tensors().tensors.at(name + ".timesteps").to(at::kDouble);
-  EXPECT_TRUE(torch::equal(torch::tensor(sampler->timesteps()), timesteps));
+  // Those between timesteps of training come of a table of floats there.
+  EXPECT_TRUE(
+      torch::allclose(torch::tensor(sampler->timesteps(), torch::kDouble),
+                      timesteps, 1e-5, 1e-2));
 
   const auto trajectory = tensors().tensors.at(name + ".trajectory");
   const auto noise = [&](int64_t i) {
@@ -82,22 +86,13 @@ TEST(SchedulerFixtures, AlphaTablesAgree) {
 
 TEST(SchedulerFixtures, TimestepsAndTrajectoriesAgree) {
   int num_compared = 0;
-  std::vector<std::string> others;
   const auto all = groups();
   for (const auto& item : all.items()) {
-    const auto class_name = item.value().at("cls").get<std::string>();
-    if (class_name != "DDPMScheduler" && class_name != "DDIMScheduler") {
-      others.push_back(item.key());
-      continue;
-    }
     SCOPED_TRACE(item.key());
     compare_trajectory(item.key(), item.value());
     ++num_compared;
   }
-  std::cout << num_compared << " trajectories compared, not covered are";
-  for (const auto& name : others) std::cout << ' ' << name;
-  std::cout << '\n';
-  EXPECT_GT(num_compared, 0);
+  EXPECT_EQ(num_compared, 29);
 }
 
 }  // namespace
