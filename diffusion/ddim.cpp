@@ -13,40 +13,51 @@ namespace calotype {
 
 DdimSampler::DdimSampler(const ScheduleConfig& config, int64_t num_steps,
                          double eta)
-    : config_(config), schedule_(config), eta_(float(eta)) {
+    : config_(config), schedule_(config), eta_(eta) {
   check_range("sampler", "eta", eta, 0, 1);
-  const auto visited = spaced_timesteps(config, num_steps);
-  timesteps_.assign(visited.begin(), visited.end());
+  timesteps_ = whole_timesteps(config, num_steps);
 }
 
-at::Tensor DdimSampler::step(const at::Tensor& output, const at::Tensor& sample,
-                             int64_t step_index, const NoiseSource& noise) {
-  const auto t = int64_t(timesteps_.at(size_t(step_index)));
+double DdimSampler::alpha_bar(int64_t timestep) const {
+  if (timestep >= 0) return schedule_.alpha_bar(timestep);
+  return config_.set_alpha_to_one ? 1.0 : double(schedule_.alpha_bar(0));
+}
+
+Mixture DdimSampler::level(int64_t index) const {
+  const auto square = alpha_bar(
+      index < num_questions() ? int64_t(timesteps_.at(size_t(index))) : -1);
+  return {std::sqrt(square), std::sqrt(1 - square)};
+}
+
+at::Tensor DdimSampler::estimate(const at::Tensor& output,
+                                 const at::Tensor& state, int64_t index) const {
+  return bound_x0(predicted_x0(config_, output, state, level(index)), config_);
+}
+
+at::Tensor DdimSampler::step(const at::Tensor& output, const at::Tensor& state,
+                             int64_t index, const NoiseSource& noise) {
+  const auto t = int64_t(timesteps_.at(size_t(index)));
   // One stride down rather than the next timestep of the list: the two differ
   // where T is no multiple of the steps, and published trajectories use the
   // stride.
-  const auto next = t - config_.num_train_timesteps / num_steps();
-  const float alpha_bar = schedule_.alpha_bar(t);
-  const float alpha_bar_end =
-      config_.set_alpha_to_one ? 1.0f : schedule_.alpha_bar(0);
-  const float alpha_bar_next =
-      next >= 0 ? schedule_.alpha_bar(next) : alpha_bar_end;
-
-  const auto prediction =
-      read_prediction(config_.prediction_type, output, sample, alpha_bar);
-  const auto x0 = bound_x0(prediction.x0, config_);
-
+  const double here = alpha_bar(t),
+               next =
+                   alpha_bar(t - config_.num_train_timesteps / num_questions());
+  const auto [signal, spread] = level(index);
+  const auto unbounded = predicted_x0(config_, output, state, level(index));
+  // The noise as the network saw it: bounding x_0 leaves it as it is.
+  const auto epsilon = config_.prediction_type == "epsilon"
+                           ? output
+                           : (state - signal * unbounded) / spread;
   // Equation 16.
-  const float variance =
-      (1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next);
-  const float sigma = eta_ * std::sqrt(variance);
+  const double variance = (1 - next) / (1 - here) * (1 - here / next);
+  const double sigma = eta_ * std::sqrt(variance);
   // Equation 12. At the last step rounding may leave the root's argument below
   // 0.
-  const float direction =
-      std::sqrt(std::max(0.0f, 1 - alpha_bar_next - sigma * sigma));
+  const double direction = std::sqrt(std::max(0.0, 1 - next - sigma * sigma));
   const auto mean =
-      std::sqrt(alpha_bar_next) * x0 + direction * prediction.epsilon;
-  return eta_ > 0 ? mean + sigma * noise(step_index) : mean;
+      std::sqrt(next) * bound_x0(unbounded, config_) + direction * epsilon;
+  return eta_ > 0 ? mean + sigma * noise(index) : mean;
 }
 
 }  // namespace calotype

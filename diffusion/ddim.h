@@ -1,6 +1,7 @@
 #pragma once
 
 #include "diffusion/sampler.h"
+#include "diffusion/schedule.h"
 
 namespace calotype {
 
@@ -10,13 +11,18 @@ class DdimSampler : public Sampler {
   /// `eta` in [0,1]: 0 is deterministic, 1 adds as much noise as DDPM.
   DdimSampler(const ScheduleConfig& config, int64_t num_steps, double eta);
 
-  at::Tensor step(const at::Tensor& output, const at::Tensor& sample,
-                  int64_t step_index, const NoiseSource& noise) override;
+  Mixture level(int64_t index) const override;
+  at::Tensor estimate(const at::Tensor& output, const at::Tensor& state,
+                      int64_t index) const override;
+  at::Tensor step(const at::Tensor& output, const at::Tensor& state,
+                  int64_t index, const NoiseSource& noise) override;
 
  private:
+  double alpha_bar(int64_t timestep) const;  // of the end below 0
+
   ScheduleConfig config_;
   NoiseSchedule schedule_;
-  float eta_;
+  double eta_;
 };
 
 }  // namespace calotype

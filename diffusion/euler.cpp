@@ -1,27 +1,27 @@
 #include "diffusion/euler.h"
 
+#include <ATen/Functions.h>
+
 #include <cmath>
 
 namespace calotype {
 
-at::Tensor EulerSampler::step(const at::Tensor& output,
-                              const at::Tensor& sample, int64_t step_index,
-                              const NoiseSource&) {
-  const double from = sigma(step_index), to = sigma(step_index + 1);
-  const auto slope = (sample - denoised(output, sample, from)) / from;
-  return sample + slope * (to - from);
+at::Tensor EulerSampler::step(const at::Tensor& output, const at::Tensor& state,
+                              int64_t index, const NoiseSource&) {
+  const double here = sigma(index), next = sigma(index + 1);
+  const auto slope = (state - estimate(output, state, index)) / here;
+  return state + slope * (next - here);
 }
 
 at::Tensor EulerAncestralSampler::step(const at::Tensor& output,
-                                       const at::Tensor& sample,
-                                       int64_t step_index,
+                                       const at::Tensor& state, int64_t index,
                                        const NoiseSource& noise) {
-  const double from = sigma(step_index), to = sigma(step_index + 1);
-  const double fresh = to / from * std::sqrt(from * from - to * to);
-  const double kept = std::sqrt(to * to - fresh * fresh);
-  const auto slope = (sample - denoised(output, sample, from)) / from;
-  const auto mean = sample + slope * (kept - from);
-  return to > 0 ? mean + fresh * noise(step_index) : mean;
+  const double here = sigma(index), next = sigma(index + 1);
+  const double fresh = next / here * std::sqrt(here * here - next * next);
+  const double kept = std::sqrt(next * next - fresh * fresh);
+  const auto slope = (state - estimate(output, state, index)) / here;
+  const auto mean = state + slope * (kept - here);
+  return next > 0 ? mean + fresh * noise(index) : mean;
 }
 
 }  // namespace calotype

@@ -22,24 +22,82 @@ at::Tensor with_null_class(const at::Tensor& labels, int64_t num_classes) {
   return labels.masked_fill(labels.eq(-1), num_classes);
 }
 
+void Guidance::validate() const {
+  const auto* where = "guidance";
+  check_range(where, "scale", scale, 0, 1000);
+  check_range(where, "rescale", rescale, 0, 1);
+  if (!(sigma_low >= 0 && sigma_low < sigma_high))
+    throw ConfigError(
+        fmt::format("guidance: the interval must be LOW:HIGH with 0 <= LOW < "
+                    "HIGH, got {}:{}",
+                    sigma_low, sigma_high));
+}
+
+namespace {
+
+struct Answers {
+  at::Tensor weak, strong;  // [N,D,h,w] or [N,2D,h,w]
+};
+
+Answers with_and_without_label(Denoiser& denoiser, const at::Tensor& sample,
+                               const at::Tensor& timestep,
+                               const at::Tensor& labels) {
+  const auto null_labels = at::full_like(labels, denoiser.num_classes());
+  const auto halves =
+      denoiser
+          .forward(at::cat({sample, sample}), at::cat({timestep, timestep}),
+                   at::cat({null_labels, labels}))
+          .chunk(2);
+  return {halves[0], halves[1]};
+}
+
+/// [N,1,1,1], of each sample's values.
+at::Tensor deviation(const at::Tensor& x) {
+  return x.flatten(1).std(1).view({-1, 1, 1, 1});
+}
+
+at::Tensor combined(const Answers& answers, const Guidance& guidance,
+                    int64_t D) {
+  const auto weak = answers.weak.narrow(1, 0, D),
+             strong = answers.strong.narrow(1, 0, D);
+  auto guided = weak + guidance.scale * (strong - weak);
+  if (guidance.rescale > 0) {
+    const auto back = deviation(strong) / deviation(guided).clamp_min(1e-12);
+    guided = guided * (1 + guidance.rescale * (back - 1));
+  }
+  const auto rest = answers.strong.size(1) - D;
+  return rest == 0 ? guided
+                   : at::cat({guided, answers.strong.narrow(1, D, rest)}, 1);
+}
+
+}  // namespace
+
 at::Tensor guided_forward(Denoiser& denoiser, const at::Tensor& sample,
                           const at::Tensor& timestep, const at::Tensor& labels,
-                          double scale) {
+                          const Guidance& guidance, double sigma) {
   const auto num_classes = denoiser.num_classes();
-  if (num_classes == 0 && scale != 1)
+  const double scale = guidance.scale;
+  if (num_classes == 0 && scale != 1 && !guidance.weak)
     throw ConfigError(fmt::format(
-        "guidance: scale {} needs a network with classes; this one has none",
+        "guidance: scale {} needs a network with classes, or a weaker network; "
+        "this one has no classes",
         scale));
-  const auto cond_labels = with_null_class(labels, num_classes);
-  if (scale == 1) return denoiser.forward(sample, timestep, cond_labels);
-  const auto null_labels = at::full_like(cond_labels, num_classes);
-  if (scale == 0) return denoiser.forward(sample, timestep, null_labels);
-
-  const auto both =
-      denoiser.forward(at::cat({sample, sample}), at::cat({timestep, timestep}),
-                       at::cat({null_labels, cond_labels}));
-  const auto halves = both.chunk(2);
-  return halves[0] + scale * (halves[1] - halves[0]);
+  const auto known = with_null_class(labels, num_classes);
+  const bool guides =
+      scale != 1 && guidance.sigma_low <= sigma && sigma <= guidance.sigma_high;
+  if (!guides) return denoiser.forward(sample, timestep, known);
+  const auto D = sample.size(1);
+  if (guidance.weak) {
+    const auto of_weak = with_null_class(labels, guidance.weak->num_classes());
+    return combined({guidance.weak->forward(sample, timestep, of_weak),
+                     denoiser.forward(sample, timestep, known)},
+                    guidance, D);
+  }
+  if (scale == 0)
+    return denoiser.forward(sample, timestep,
+                            at::full_like(known, num_classes));
+  return combined(with_and_without_label(denoiser, sample, timestep, known),
+                  guidance, D);
 }
 
 }  // namespace calotype

@@ -1,33 +1,42 @@
 #include "diffusion/heun.h"
 
-#include <cmath>
+#include <ATen/Functions.h>
 
 namespace calotype {
+namespace {
+
+/// Each level but the first and the end twice: the network is asked where a
+/// step ends, and where the next begins.
+NoiseLevels asked_twice(const NoiseLevels& levels) {
+  NoiseLevels twice;
+  for (size_t i = 0; i < levels.timesteps.size(); ++i)
+    for (int copy = 0; copy < (i == 0 ? 1 : 2); ++copy) {
+      twice.timesteps.push_back(levels.timesteps[i]);
+      twice.sigmas.push_back(levels.sigmas[i]);
+    }
+  twice.sigmas.push_back(levels.sigmas.back());
+  return twice;
+}
+
+}  // namespace
 
 HeunSampler::HeunSampler(const ScheduleConfig& config, int64_t num_steps)
-    : LevelSampler(config, num_steps) {
-  timesteps_.clear();
-  for (int64_t i = 0; i < 2 * num_steps - 1; ++i)
-    timesteps_.push_back(levels_.timesteps[size_t(level(i))]);
-}
+    : HeunSampler(config, asked_twice(noise_levels(config, num_steps))) {}
 
-at::Tensor HeunSampler::model_input(const at::Tensor& sample,
-                                    int64_t step_index) const {
-  return LevelSampler::model_input(sample, level(step_index));
-}
+HeunSampler::HeunSampler(const ScheduleConfig& config,
+                         const NoiseLevels& levels)
+    : LevelSampler(config, levels, States::kScaled) {}
 
-at::Tensor HeunSampler::step(const at::Tensor& output, const at::Tensor& sample,
-                             int64_t step_index, const NoiseSource&) {
-  const auto at_level = level(step_index);
-  const bool first_half = step_index % 2 == 0;
-  const double here = sigma(at_level);
-  const auto slope = (sample - denoised(output, sample, here)) / here;
-  if (first_half) {
-    start_ = sample;
+at::Tensor HeunSampler::step(const at::Tensor& output, const at::Tensor& state,
+                             int64_t index, const NoiseSource&) {
+  const double here = sigma(index);
+  const auto slope = (state - estimate(output, state, index)) / here;
+  if (begins_step(index)) {
+    start_ = state;
     slope_ = slope;
-    return sample + slope * (sigma(at_level + 1) - here);
+    return state + slope * (sigma(index + 1) - here);
   }
-  return start_ + (slope_ + slope) * (0.5 * (here - sigma(at_level - 1)));
+  return start_ + (slope_ + slope) * (0.5 * (here - sigma(index - 1)));
 }
 
 }  // namespace calotype

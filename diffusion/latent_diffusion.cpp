@@ -7,7 +7,8 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/random.h"
-#include "diffusion/guidance.h"
+#include "diffusion/initial_latents.h"
+#include "diffusion/scheduler_classes.h"
 
 namespace calotype {
 namespace {
@@ -75,12 +76,12 @@ at::Tensor LatentDiffusion::preview(const Batch& batch) {
   request.samples = at::arange(config_.preview.count, at::kLong);
   if (const auto num_classes = denoiser_->num_classes(); num_classes > 0) {
     request.classes = request.samples.remainder(num_classes);
-    request.guidance = config_.preview.guidance;
+    request.guidance.scale = config_.preview.guidance;
   }
   request.seed = batch.seed;
   request.num_steps = std::min(config_.preview.num_steps,
                                config_.scheduler.schedule.num_train_timesteps);
-  request.sampler = "ddim";
+  request.sampler = usual_sampler(config_.scheduler.schedule);
   return generate(request);
 }
 
@@ -93,36 +94,55 @@ at::Tensor LatentDiffusion::labels_of(const GenerateRequest& request) const {
   return request.classes;
 }
 
+std::string LatentDiffusion::sampler_of(const GenerateRequest& request) const {
+  if (!request.sampler.empty()) return request.sampler;
+  return find_scheduler_class(config_.scheduler.class_name).sampler;
+}
+
+at::Tensor LatentDiffusion::initial_noise(const GenerateRequest& request,
+                                          c10::Device device) const {
+  const auto drawn = [&](uint64_t seed) {
+    return normal_rows(space_.grid_shape, request.samples, seed,
+                       Stream::kInitialNoise);
+  };
+  const auto noise = drawn(request.seed);
+  if (!request.blend.defined()) return noise.to(device);
+  check_shape("generate", "blend", request.blend, {request.samples.size(0)});
+  return slerp(noise, drawn(request.other_seed), request.blend).to(device);
+}
+
 at::Tensor LatentDiffusion::generate(const GenerateRequest& request) {
   check_shape("generate", "samples", request.samples, {-1});
-  check_range("generate", "guidance", request.guidance, 0, 1000);
-  auto scheduler = config_.scheduler;
-  if (!request.sampler.empty())
-    scheduler.class_name = sampler_class(request.sampler);
-  const auto sampler = make_sampler(scheduler, request.num_steps, request.eta);
+  request.guidance.validate();
+  const auto sampler =
+      make_sampler(sampler_of(request), config_.scheduler.schedule,
+                   request.num_steps, request.sampler_options);
 
   const Inference inference(module());
   const auto device = device_of(module());
   const auto labels = labels_of(request).to(device);
-  const auto draw = [&](Stream stream, int64_t step) {
-    return normal_rows(space_.grid_shape, request.samples, request.seed, stream,
-                       uint32_t(step))
+  const Network network = [&](const at::Tensor& sample,
+                              const at::Tensor& timestep, double sigma) {
+    return guided_forward(*denoiser_, sample, timestep, labels,
+                          request.guidance, sigma);
+  };
+  const auto step_noise = [&](int64_t index) {
+    return normal_rows(space_.grid_shape, request.samples, request.seed,
+                       Stream::kSamplerNoise, uint32_t(index))
         .to(device);
   };
-  const auto network = [&](const at::Tensor& sample,
-                           const at::Tensor& timestep) {
-    return guided_forward(*denoiser_, sample, timestep, labels,
-                          request.guidance);
+  const auto noise = initial_noise(request, device);
+  auto start = begin_walk(*sampler, request.initial, space_, noise);
+  start.options.on_step = [&](const SamplerProgress& progress) {
+    const auto done = progress.index + 1, of = sampler->num_questions();
+    if (request.on_step) request.on_step(done, of);
+    if (request.preview_every > 0 && done % request.preview_every == 0)
+      request.on_preview(done, of,
+                         space_.denormalise(progress.estimate()).to(at::kCPU));
   };
-  const auto latents = run_sampler(
-      *sampler, draw(Stream::kInitialNoise, 0), network,
-      [&](int64_t step_index) {
-        return draw(Stream::kSamplerNoise, step_index);
-      },
-      [&](int64_t step_index, const at::Tensor&) {
-        if (request.on_step) request.on_step(step_index + 1);
-      });
-  return space_.denormalise(latents).to(at::kCPU);
+  const auto latents =
+      run_sampler(*sampler, start.state, network, step_noise, start.options);
+  return keep_known(request.initial, space_.denormalise(latents).to(at::kCPU));
 }
 
 }  // namespace calotype

@@ -8,9 +8,12 @@
 #include <string>
 
 #include "diffusion/denoiser.h"
+#include "diffusion/guidance.h"
+#include "diffusion/initial_latents.h"
 #include "diffusion/latent_space.h"
 #include "diffusion/objective.h"
-#include "diffusion/sampler.h"
+#include "diffusion/samplers.h"
+#include "diffusion/scheduler_config.h"
 #include "nn/trainable.h"
 
 namespace calotype {
@@ -18,7 +21,7 @@ namespace calotype {
 /// What a training run draws now and then to show how far it is.
 struct PreviewConfig {
   int64_t count = 16;      // latents, their classes in turn
-  int64_t num_steps = 20;  // of DDIM
+  int64_t num_steps = 20;  // of the usual sampler
   double guidance = 1;
 
   /// Throws ConfigError naming the key.
@@ -50,13 +53,25 @@ struct GenerateRequest {
   at::Tensor samples;  // int64 [N], names each latent's random draws
   at::Tensor classes;  // int64 [N], -1 for none; undefined for none at all
   uint64_t seed = 0;
-  int64_t num_steps =
-      50;  // calls of the network, or pairs of calls with guidance
-  double guidance =
-      1;  // 1: as the class says; more: further away from the average
-  std::string sampler;  // ddpm, ddim; empty: what scheduler_config.json names
-  double eta = 0;       // DDIM's noise, in [0,1]
-  std::function<void(int64_t steps_done)> on_step;  // may throw to break off
+  int64_t num_steps = 50;
+  Guidance guidance;
+  std::string sampler;  // of sampler_names(); empty: what the class of
+                        // scheduler_config.json walks with
+  SamplerOptions sampler_options;
+  InitialLatents initial;
+
+  /// Float [N] in [0,1], undefined for 0: how far the initial noise is on the
+  /// way to that of `other_seed`, along the sphere.
+  at::Tensor blend;
+  uint64_t other_seed = 0;
+
+  std::function<void(int64_t done, int64_t of)> on_step;  // may throw
+
+  /// Is told what the latents look like [N,D,h,w] after each `preview_every`th
+  /// question to the network; 0: never.
+  std::function<void(int64_t done, int64_t of, const at::Tensor& latents)>
+      on_preview;
+  int64_t preview_every = 0;
 };
 
 /// Diffusion on latents: how a denoiser is trained, and how latents are drawn
@@ -79,14 +94,21 @@ class LatentDiffusion : public Trainable {
   /// Latents [N,D,h,w] as the codec takes them, on the CPU. Row k depends on
   /// (seed, samples[k], classes[k]) and the settings, not on the rest of the
   /// batch. Throws ConfigError for settings or classes that the model does not
-  /// have, DataError if the network answers something that is not a number.
+  /// have, DataError if the network answers something that is not a number. A
+  /// part that stays is given back as it was.
   at::Tensor generate(const GenerateRequest& request);
 
   const LatentSpace& space() const { return space_; }
   const SchedulerConfig& scheduler() const { return config_.scheduler; }
+  const std::shared_ptr<Denoiser>& denoiser() const { return denoiser_; }
+
+  /// The sampler that a request which names none gets.
+  std::string sampler_of(const GenerateRequest& request) const;
 
  private:
   at::Tensor labels_of(const GenerateRequest& request) const;
+  at::Tensor initial_noise(const GenerateRequest& request,
+                           c10::Device device) const;
 
   std::shared_ptr<Denoiser> denoiser_;
   LatentDiffusionConfig config_;

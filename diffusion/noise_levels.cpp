@@ -1,13 +1,11 @@
 #include "diffusion/noise_levels.h"
 
-#include <ATen/Functions.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "core/check.h"
-#include "core/error.h"
 #include "diffusion/prediction.h"
+#include "diffusion/timesteps.h"
 
 namespace calotype {
 namespace {
@@ -26,41 +24,9 @@ std::vector<double> training_sigmas(const ScheduleConfig& config) {
   return sigmas;
 }
 
-/// Highest first.
-std::vector<double> spaced(const ScheduleConfig& config, int64_t num_steps,
-                           bool whole) {
-  const auto T = config.num_train_timesteps;
-  check_range("sampler", "num_steps", double(num_steps), 1, double(T));
-  std::vector<double> timesteps;
-  const auto divisions = whole ? num_steps + 1 : num_steps;
-  for (int64_t i = 0; i < num_steps; ++i) {
-    const auto left = double(divisions - 1 - i);
-    double t = 0;
-    if (config.timestep_spacing == "linspace") {
-      t = divisions > 1 ? left * double(T - 1) / double(divisions - 1) : 0;
-      if (whole) t = std::nearbyint(t);
-    } else if (config.timestep_spacing == "leading") {
-      t = left * double(std::max<int64_t>(1, T / divisions)) +
-          double(config.steps_offset);
-    } else {
-      t = std::nearbyint(double(T) -
-                         double(i) * double(T) / double(num_steps)) -
-          1;
-    }
-    timesteps.push_back(t);
-  }
-  if (timesteps.front() > double(T - 1))
-    throw ConfigError(fmt::format(
-        "sampler: {} leading steps with steps_offset {} begin at timestep {}, "
-        "but the highest is {}",
-        num_steps, config.steps_offset, timesteps.front(), T - 1));
-  return timesteps;
-}
-
 double at_timestep(const std::vector<double>& sigmas, double t) {
-  const auto below =
-      std::min(size_t(t), sigmas.size() < 2 ? 0 : sigmas.size() - 2);
-  if (sigmas.size() < 2) return sigmas[0];
+  const auto below = size_t(t);
+  if (below + 1 >= sigmas.size()) return sigmas.back();
   const double share = t - double(below);
   return (1 - share) * sigmas[below] + share * sigmas[below + 1];
 }
@@ -77,41 +43,55 @@ double timestep_of(const std::vector<double>& sigmas, double sigma) {
          std::clamp((std::log(sigma) - from) / (to - from), 0.0, 1.0);
 }
 
-/// n sigmas from `high` to `low`.
-std::vector<double> respaced(const ScheduleConfig& config, double low,
-                             double high, int64_t n) {
-  constexpr double kRho = 7;
+/// n sigmas from `high` to `low`, evenly spaced after `to`.
+template <class To, class Back>
+std::vector<double> spaced_after(double high, double low, int64_t n, To to,
+                                 Back back) {
   std::vector<double> sigmas;
   for (int64_t i = 0; i < n; ++i) {
     const double share = n > 1 ? double(i) / double(n - 1) : 0;
-    sigmas.push_back(config.use_karras_sigmas
-                         ? std::pow(std::pow(high, 1 / kRho) +
-                                        share * (std::pow(low, 1 / kRho) -
-                                                 std::pow(high, 1 / kRho)),
-                                    kRho)
-                         : std::exp(std::log(high) +
-                                    share * (std::log(low) - std::log(high))));
+    sigmas.push_back(back(to(high) + share * (to(low) - to(high))));
   }
   return sigmas;
 }
 
-}  // namespace
+std::vector<double> spaced_sigmas(const std::string& how, double rho,
+                                  double high, double low, int64_t n) {
+  if (how == "karras")
+    return spaced_after(
+        high, low, n, [&](double s) { return std::pow(s, 1 / rho); },
+        [&](double s) { return std::pow(s, rho); });
+  if (how == "exponential")
+    return spaced_after(
+        high, low, n, [](double s) { return std::log(s); },
+        [](double s) { return std::exp(s); });
+  const auto same = [](double s) { return s; };
+  return spaced_after(high, low, n, same, same);
+}
 
-NoiseLevels noise_levels(const ScheduleConfig& config, int64_t num_steps,
-                         bool whole) {
+double shifted(const ScheduleConfig& config, double sigma) {
+  return config.shift * sigma / (1 + (config.shift - 1) * sigma);
+}
+
+NoiseLevels preserving_levels(const ScheduleConfig& config, int64_t num_steps,
+                              bool multistep) {
   const auto trained = training_sigmas(config);
-  NoiseLevels levels{.timesteps = spaced(config, num_steps, whole)};
+  NoiseLevels levels{.timesteps = multistep
+                                      ? whole_timesteps(config, num_steps, true)
+                                      : spaced_timesteps(config, num_steps)};
   for (const auto t : levels.timesteps)
     levels.sigmas.push_back(at_timestep(trained, t));
   if (config.use_karras_sigmas || config.use_exponential_sigmas) {
     // Multistep solvers walk all of training's range, the others that of the
     // timesteps: published walks differ in this.
-    levels.sigmas =
-        respaced(config, whole ? trained.front() : levels.sigmas.back(),
-                 whole ? trained.back() : levels.sigmas.front(), num_steps);
+    constexpr double kRho = 7;
+    levels.sigmas = spaced_sigmas(
+        config.use_karras_sigmas ? "karras" : "exponential", kRho,
+        multistep ? trained.back() : levels.sigmas.front(),
+        multistep ? trained.front() : levels.sigmas.back(), num_steps);
     for (int64_t i = 0; i < num_steps; ++i) {
       const double t = timestep_of(trained, levels.sigmas[size_t(i)]);
-      levels.timesteps[size_t(i)] = whole ? std::nearbyint(t) : t;
+      levels.timesteps[size_t(i)] = multistep ? std::nearbyint(t) : t;
     }
   }
   levels.sigmas.push_back(config.final_sigmas_type == "zero" ? 0
@@ -119,58 +99,121 @@ NoiseLevels noise_levels(const ScheduleConfig& config, int64_t num_steps,
   return levels;
 }
 
-NoiseLevels flow_levels(const ScheduleConfig& config, int64_t num_steps) {
-  const auto T = double(config.num_train_timesteps);
-  check_range("sampler", "num_steps", double(num_steps), 1, T);
-  const auto shifted = [&](double sigma) {
-    return config.shift * sigma / (1 + (config.shift - 1) * sigma);
-  };
-  // Published walks shift twice: the ends of training's range, and the steps.
-  const double high = shifted(1), low = shifted(1 / T);
+NoiseLevels exploding_levels(const ScheduleConfig& config, int64_t num_steps) {
+  NoiseLevels levels;
+  levels.sigmas = spaced_sigmas(config.sigma_schedule, config.rho,
+                                config.sigma_max, config.sigma_min, num_steps);
+  for (const auto sigma : levels.sigmas)
+    levels.timesteps.push_back(timestep_at(config, sigma));
+  levels.sigmas.push_back(
+      config.final_sigmas_type == "zero" ? 0 : config.sigma_min);
+  return levels;
+}
+
+NoiseLevels flow_levels(const ScheduleConfig& config, int64_t num_steps,
+                        bool multistep) {
+  const double least = 1 / double(config.num_train_timesteps);
   NoiseLevels levels;
   for (int64_t i = 0; i < num_steps; ++i) {
-    const double share = num_steps > 1 ? double(i) / double(num_steps - 1) : 0;
-    levels.sigmas.push_back(shifted(high + share * (low - high)));
-    levels.timesteps.push_back(levels.sigmas.back() * T);
+    if (multistep) {
+      levels.sigmas.push_back(shifted(
+          config, (1 - least) * double(num_steps - i) / double(num_steps)));
+    } else {
+      // Published walks shift twice: the ends of the range, and the steps.
+      const double high = shifted(config, 1), low = shifted(config, least);
+      const double share =
+          num_steps > 1 ? double(i) / double(num_steps - 1) : 0;
+      levels.sigmas.push_back(shifted(config, high + share * (low - high)));
+    }
+    levels.timesteps.push_back(timestep_at(config, levels.sigmas.back()));
   }
   levels.sigmas.push_back(0);
   return levels;
 }
 
-Mixture mixture(double sigma) {
-  const double signal = 1 / std::hypot(sigma, 1);
-  return {signal, sigma * signal, -std::log(sigma)};
+NoiseLevels levels_of(const ScheduleConfig& config, int64_t num_steps,
+                      bool multistep) {
+  config.validate();
+  check_range("sampler", "num_steps", double(num_steps), 1,
+              double(config.num_train_timesteps));
+  switch (noise_path(config)) {
+    case NoisePath::kFlow:
+      return flow_levels(config, num_steps, multistep);
+    case NoisePath::kVarianceExploding:
+      return exploding_levels(config, num_steps);
+    default:
+      return preserving_levels(config, num_steps, multistep);
+  }
 }
 
-LevelSampler::LevelSampler(const ScheduleConfig& config, int64_t num_steps)
-    : config_(config),
-      levels_(noise_levels(config, num_steps, /*whole=*/false)) {
-  timesteps_ = levels_.timesteps;
+}  // namespace
+
+NoiseLevels noise_levels(const ScheduleConfig& config, int64_t num_steps) {
+  return levels_of(config, num_steps, /*multistep=*/false);
+}
+
+NoiseLevels multistep_levels(const ScheduleConfig& config, int64_t num_steps) {
+  return levels_of(config, num_steps, /*multistep=*/true);
+}
+
+double timestep_at(const ScheduleConfig& config, double sigma) {
+  switch (noise_path(config)) {
+    case NoisePath::kFlow:
+      return sigma * double(config.num_train_timesteps);
+    case NoisePath::kVarianceExploding:
+      return std::log(sigma) / 4;
+    default:
+      return timestep_of(training_sigmas(config), sigma);
+  }
+}
+
+double largest_sigma(const ScheduleConfig& config) {
+  switch (noise_path(config)) {
+    case NoisePath::kFlow:
+      return 1;
+    case NoisePath::kVarianceExploding:
+      return config.sigma_max;
+    default:
+      return training_sigmas(config).back();
+  }
+}
+
+LevelSampler::LevelSampler(const ScheduleConfig& config,
+                           const NoiseLevels& levels, States states)
+    : config_(config), sigmas_(levels.sigmas), states_(states) {
+  timesteps_ = levels.timesteps;
+}
+
+Mixture LevelSampler::level(int64_t index) const {
+  const double s = sigma(index);
+  if (noise_path(config_) == NoisePath::kFlow) return {1 - s, s};
+  if (noise_path(config_) == NoisePath::kVarianceExploding ||
+      states_ == States::kScaled)
+    return {1, s};
+  const double length = std::hypot(s, 1);
+  return {1 / length, s / length};
 }
 
 double LevelSampler::initial_sigma() const {
-  // Leading walks begin below the last timestep, and so not at noise alone.
   const double first = sigma(0);
+  if (noise_path(config_) == NoisePath::kVarianceExploding) return first;
+  if (noise_path(config_) == NoisePath::kFlow || states_ == States::kOriginal)
+    return 1;
+  // Leading walks begin below the last timestep, and so not at noise alone.
   return config_.timestep_spacing == "leading" ? std::hypot(first, 1) : first;
 }
 
-at::Tensor LevelSampler::model_input(const at::Tensor& sample,
-                                     int64_t step_index) const {
-  return sample / std::hypot(sigma(step_index), 1);
+at::Tensor LevelSampler::model_input(const at::Tensor& state,
+                                     int64_t index) const {
+  constexpr double kRounding = 1e-12;
+  const double scale = input_scale(config_, level(index));
+  return std::abs(scale - 1) < kRounding ? state : state * scale;
 }
 
-at::Tensor LevelSampler::denoised(const at::Tensor& output,
-                                  const at::Tensor& sample,
-                                  double sigma) const {
-  at::Tensor x0;
-  const double square = sigma * sigma + 1;
-  if (config_.prediction_type == "sample")
-    x0 = output;
-  else if (config_.prediction_type == "v_prediction")
-    x0 = sample / square - output * (sigma / std::sqrt(square));
-  else
-    x0 = sample - sigma * output;
-  return bound_x0(x0, config_);
+at::Tensor LevelSampler::estimate(const at::Tensor& output,
+                                  const at::Tensor& state,
+                                  int64_t index) const {
+  return bound_x0(predicted_x0(config_, output, state, level(index)), config_);
 }
 
 }  // namespace calotype

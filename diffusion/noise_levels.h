@@ -1,15 +1,12 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <vector>
 
 #include "diffusion/sampler.h"
 #include "diffusion/schedule.h"
 
-// Walks told by their noise alone: y = x_0 + sigma noise, where a state x of
-// the schedule is y sqrt(alpha_bar), and sigma^2 = (1 - alpha_bar) / alpha_bar
-// (arXiv:2206.00364, section 2).
+// Walks told by their noise levels sigma, which are noise over signal where the
+// path preserves or explodes variance, and the share of noise on a flow.
 namespace calotype {
 
 struct NoiseLevels {
@@ -17,46 +14,54 @@ struct NoiseLevels {
   std::vector<double> sigmas;     // n + 1: at each, and where the walk ends
 };
 
-/// Levels at evenly spaced timesteps (`timestep_spacing`), or at sigmas spaced
-/// as use_karras_sigmas (arXiv:2206.00364, equation 5 with rho 7) or
-/// use_exponential_sigmas say. `whole`: at timesteps of training, as multistep
-/// solvers walk, with one more step counted at the bottom. Throws ConfigError
-/// as spaced_timesteps does.
-NoiseLevels noise_levels(const ScheduleConfig& config, int64_t num_steps,
-                         bool whole);
+/// The levels of `num_steps` steps:
+/// - variance preserving: evenly spaced timesteps (`timestep_spacing`), or
+///   sigmas spaced as use_karras_sigmas (EDM, arXiv:2206.00364, equation 5 with
+///   rho 7) or use_exponential_sigmas say;
+/// - variance exploding: from sigma_max to sigma_min as sigma_schedule says,
+///   where the network is told log(sigma) / 4 (table 1);
+/// - flow: evenly from noise to data, moved towards noise by `shift`
+///   (arXiv:2403.03206, equation 23), where the network is told sigma T.
+/// Throws ConfigError as spaced_timesteps does.
+NoiseLevels noise_levels(const ScheduleConfig& config, int64_t num_steps);
 
-/// Levels of a straight path x = (1 - sigma) x_0 + sigma noise (flow matching,
-/// arXiv:2209.03003), moved towards noise by `shift` (arXiv:2403.03206,
-/// equation 23).
-NoiseLevels flow_levels(const ScheduleConfig& config, int64_t num_steps);
+/// The same for solvers that look back over several steps. They are asked at
+/// whole timesteps, with a step more counted at the bottom, and begin a flow
+/// just below pure noise, where the logarithm of the signal is finite.
+NoiseLevels multistep_levels(const ScheduleConfig& config, int64_t num_steps);
 
-/// A level as parts of x = signal x_0 + noise epsilon.
-struct Mixture {
-  double signal, noise;
-  double log_snr;  // log(signal / noise), infinite without noise
-};
-Mixture mixture(double sigma);
+/// The timestep that the network is told at `sigma`.
+double timestep_at(const ScheduleConfig& config, double sigma);
 
-/// What samplers that walk by noise levels share: states are y.
+/// The largest sigma that the network was trained at.
+double largest_sigma(const ScheduleConfig& config);
+
+/// What samplers that walk by noise levels share.
 class LevelSampler : public Sampler {
  public:
+  Mixture level(int64_t index) const override;
   double initial_sigma() const override;
-
-  /// y / sqrt(sigma^2 + 1), which is x.
-  at::Tensor model_input(const at::Tensor& sample,
-                         int64_t step_index) const override;
+  at::Tensor model_input(const at::Tensor& state, int64_t index) const override;
+  at::Tensor estimate(const at::Tensor& output, const at::Tensor& state,
+                      int64_t index) const override;
 
  protected:
-  explicit LevelSampler(const ScheduleConfig& config, int64_t num_steps);
+  /// What states are where the path preserves variance.
+  enum class States {
+    kScaled,    // x_0 + sigma epsilon
+    kOriginal,  // as the network was trained
+  };
 
-  /// x_0 as `output` tells it at `sample` of noise `sigma`.
-  at::Tensor denoised(const at::Tensor& output, const at::Tensor& sample,
-                      double sigma) const;
+  LevelSampler(const ScheduleConfig& config, const NoiseLevels& levels,
+               States states);
 
-  double sigma(int64_t index) const { return levels_.sigmas.at(size_t(index)); }
+  double sigma(int64_t index) const { return sigmas_.at(size_t(index)); }
 
   ScheduleConfig config_;
-  NoiseLevels levels_;
+  std::vector<double> sigmas_;
+
+ private:
+  States states_;
 };
 
 }  // namespace calotype

@@ -1,25 +1,16 @@
 #include "diffusion/objective.h"
 
 #include <ATen/Functions.h>
+#include <fmt/format.h>
 
 #include "core/check.h"
+#include "core/error.h"
 #include "core/random.h"
 #include "diffusion/guidance.h"
-#include "diffusion/prediction.h"
+#include "diffusion/learned_variance.h"
 
 namespace calotype {
 namespace {
-
-at::Tensor draw_timesteps(const Batch& batch, int64_t num_timesteps) {
-  const auto samples = batch.samples.contiguous();
-  auto t = at::empty_like(samples);
-  for (int64_t i = 0; i < t.size(0); ++i)
-    t.data_ptr<int64_t>()[i] = uniform_index(
-        {batch.seed, Stream::kTimestep,
-         uint64_t(samples.data_ptr<int64_t>()[i]), uint32_t(batch.step)},
-        num_timesteps);
-  return t;
-}
 
 at::Tensor draw_normal(const Batch& batch, Stream stream) {
   return normal_rows(batch.data.sizes().slice(1), batch.samples, batch.seed,
@@ -32,15 +23,17 @@ at::Tensor draw_normal(const Batch& batch, Stream stream) {
 void ObjectiveConfig::validate() const {
   const auto* where = "objective";
   check_range(where, "label_dropout", label_dropout, 0, 1);
-  check_one_of(where, "weighting", weighting, {"uniform", "min_snr"});
+  check_one_of(where, "weighting", weighting, {"uniform", "min_snr", "edm"});
   check_range(where, "min_snr_gamma", min_snr_gamma, 1e-3, 1e6);
+  check_range(where, "variance_weight", variance_weight, 0, 1e6);
+  time_sampling.validate();
 }
 
 Objective::Objective(const ObjectiveConfig& config,
                      const ScheduleConfig& schedule, const LatentSpace& space)
     : config_(config),
-      prediction_type_(schedule.prediction_type),
       schedule_(schedule),
+      levels_(config.time_sampling, schedule),
       space_(space) {
   config_.validate();
   space_.validate("objective");
@@ -67,32 +60,63 @@ at::Tensor Objective::draw_labels(const Batch& batch,
 NoisyBatch Objective::draw(const Batch& batch, int64_t num_classes) const {
   check_shape("objective", "data", batch.data, {-1, -1, -1, -1});
   check_shape("objective", "samples", batch.samples, {batch.data.size(0)});
-  const auto labels = draw_labels(batch, num_classes);
-  const auto x0 = draw_latents(batch);
-  const auto t = draw_timesteps(batch, schedule_.num_timesteps());
-  const auto noise = draw_normal(batch, Stream::kTrainingNoise);
-  return {schedule_.add_noise(x0, noise, t), t, labels,
-          prediction_target(prediction_type_, schedule_, x0, noise, t)};
+  return {draw_latents(batch), draw_normal(batch, Stream::kTrainingNoise),
+          levels_.draw(batch), draw_labels(batch, num_classes)};
 }
 
-at::Tensor Objective::weights(const at::Tensor& t) const {
-  const auto snr = schedule_.signal_to_noise(t);
-  if (config_.weighting == "uniform") return at::ones_like(snr);
+at::Tensor Objective::weights(const DrawnLevels& levels) const {
+  const auto signal = levels.signal.square(), noise = levels.noise.square();
+  if (config_.weighting == "uniform") return at::ones_like(signal);
+  const auto& type = schedule_.prediction_type;
+  if (config_.weighting == "edm") {
+    // Latents are normalised, so that their deviation is 1 where no key says.
+    const double d = noise_path(schedule_) == NoisePath::kVarianceExploding
+                         ? schedule_.sigma_data
+                         : 1;
+    return (signal / noise + 1 / (d * d)) /
+           squared_error_ratio(schedule_, levels);
+  }
+  // Without signal the ratio of two zeros would be left: for epsilon
+  // min(SNR, gamma) / SNR is 1 there.
   const double gamma = config_.min_snr_gamma;
-  if (prediction_type_ == "sample") return snr.clamp_max(gamma);
-  // gamma / SNR goes to infinity where SNR goes to 0, and the weight to 1.
-  if (prediction_type_ == "epsilon") return (gamma / snr).clamp_max(1);
-  return snr.clamp_max(gamma) / (snr + 1);
+  const auto snr = signal / noise;
+  if (type == "epsilon") return (gamma / snr).clamp_max(1);
+  return snr.clamp_max(gamma) / squared_error_ratio(schedule_, levels);
+}
+
+void Objective::expect_channels(int64_t answered, int64_t D) const {
+  const bool learns = schedule_.variance_type.starts_with("learned");
+  if (answered == (learns ? 2 * D : D)) return;
+  throw ConfigError(fmt::format(
+      "objective: latents have {} channels and variance_type is {}, so the "
+      "network must have out_channels {}, got {}",
+      D, schedule_.variance_type, learns ? 2 * D : D, answered));
 }
 
 Losses Objective::losses(Denoiser& denoiser, const Batch& batch) const {
   const auto noisy = draw(batch, denoiser.num_classes());
-  const auto timestep = noisy.t.to(noisy.sample.options());
-  const auto output = denoiser.forward(noisy.sample, timestep, noisy.labels);
+  const auto input =
+      training_input(schedule_, noisy.x0, noisy.noise, noisy.levels);
+  const auto timestep = noisy.levels.timestep.to(input.options());
+  const auto output = denoiser.forward(input, timestep, noisy.labels);
+  const auto D = noisy.x0.size(1);
+  expect_channels(output.size(1), D);
+  const auto target =
+      prediction_target(schedule_, noisy.x0, noisy.noise, noisy.levels);
   const auto error =
-      (output - noisy.target).square().flatten(1).mean(1);  // [N]
-  const auto weighted = weights(noisy.t).to(error.device()) * error;
-  return {weighted.mean(), {{"mse", error.mean()}}};
+      (output.narrow(1, 0, D) - target).square().flatten(1).mean(1);  // [N]
+  const auto weighted = weights(noisy.levels).to(error.device()) * error;
+  Losses losses{weighted.mean(), {{"mse", error.mean()}}};
+  if (output.size(1) > D) {
+    const auto bits = variational_bits(schedule_, *levels_.schedule(), noisy.x0,
+                                       noisy.noise, noisy.levels.t, output)
+                          .mean();
+    losses.total = losses.total + config_.variance_weight *
+                                      double(schedule_.num_train_timesteps) *
+                                      bits;
+    losses.parts.emplace_back("variational_bits", bits);
+  }
+  return losses;
 }
 
 }  // namespace calotype

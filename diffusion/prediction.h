@@ -2,32 +2,51 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <string>
-
+#include "diffusion/mixture.h"
 #include "diffusion/schedule.h"
 
+// What networks are shown of noisy samples, and what their answers mean. In all
+// of it `prediction_type` of the configuration is one of
+//   epsilon           the noise (DDPM, arXiv:2006.11239, section 3.2)
+//   sample            x_0
+//   v_prediction      sqrt(alpha_bar) epsilon - sqrt(1 - alpha_bar) x_0
+//                     (arXiv:2202.00512, section 4 and appendix D)
+//   flow_prediction   epsilon - x_0 (rectified flow, arXiv:2209.03003)
+//   edm               F of x_0 = c_skip x + c_out F (EDM, arXiv:2206.00364,
+//                     equation 7 and table 1)
 namespace calotype {
 
-/// What a network's output says about a noisy sample.
-struct Prediction {
-  at::Tensor x0;       // the sample without its noise
-  at::Tensor epsilon;  // the noise
+/// The noise levels of a batch, on the CPU.
+struct DrawnLevels {
+  at::Tensor signal, noise;  // float [N], of x = signal x_0 + noise epsilon
+  at::Tensor timestep;       // float [N], as the network is told
+  at::Tensor position;       // float [N] in [0,1], among the levels of training
+  at::Tensor t;  // int64 [N], where levels are counted; else undefined
 };
 
-/// Reads `output` of a network of type `prediction_type` (epsilon, sample or
-/// v_prediction) at `sample` = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar)
-/// epsilon. Throws ConfigError for epsilon where alpha_bar is 0: pure noise
-/// says nothing about x_0 (arXiv:2305.08891, section 3.1).
-Prediction read_prediction(const std::string& prediction_type,
-                           const at::Tensor& output, const at::Tensor& sample,
-                           float alpha_bar);
+/// Values [N] shaped and placed to multiply something like `like` [N, ...].
+at::Tensor per_sample(const at::Tensor& values, const at::Tensor& like);
 
-/// What a network of type `prediction_type` should answer: [N, ...] of `x0` and
-/// `noise` [N, ...] at the timesteps `t`, int64 [N].
-at::Tensor prediction_target(const std::string& prediction_type,
-                             const NoiseSchedule& schedule,
-                             const at::Tensor& x0, const at::Tensor& noise,
-                             const at::Tensor& t);
+/// The factor that turns a state into what the network is shown: of unit
+/// variance, or on the straight path of a flow.
+double input_scale(const ScheduleConfig& config, const Mixture& mixture);
+
+/// x_0 as `output` tells it at `state`, both [N, ...], before any bound.
+at::Tensor predicted_x0(const ScheduleConfig& config, const at::Tensor& output,
+                        const at::Tensor& state, const Mixture& mixture);
+
+/// What the network is shown of `x0` and `noise` [N, ...] at `levels`, and what
+/// it should answer.
+at::Tensor training_input(const ScheduleConfig& config, const at::Tensor& x0,
+                          const at::Tensor& noise, const DrawnLevels& levels);
+at::Tensor prediction_target(const ScheduleConfig& config, const at::Tensor& x0,
+                             const at::Tensor& noise,
+                             const DrawnLevels& levels);
+
+/// By how much an error of the answer is larger, squared, than the error of
+/// x_0 that it means: float [N].
+at::Tensor squared_error_ratio(const ScheduleConfig& config,
+                               const DrawnLevels& levels);
 
 /// Bounds the estimate `x0` [N, ...] as `config` says: by dynamic thresholding,
 /// which clips each sample to a quantile s of its own magnitudes and divides by

@@ -3,94 +3,88 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <memory>
-#include <string>
 #include <vector>
 
-#include "core/config.h"
-#include "diffusion/schedule.h"
+#include "diffusion/mixture.h"
 
 namespace calotype {
 
-/// Standard normal noise for step `step_index`, of the shape of the samples.
-using NoiseSource = std::function<at::Tensor(int64_t step_index)>;
+/// Standard normal noise for question `index`, of the shape of the samples.
+using NoiseSource = std::function<at::Tensor(int64_t index)>;
 
-/// One walk from noise to samples: made for a number of steps, used once, from
-/// step 0 on. It owns the formula alone; networks and random numbers come from
-/// outside.
+/// One walk from noise to samples [N, ...]: a row of questions to the network,
+/// and what to do with its answers. Made for a number of steps, used once. It
+/// owns the formula alone; networks and random numbers come from outside.
 class Sampler {
  public:
   virtual ~Sampler() = default;
 
   /// Timesteps at which the network is asked, in order.
   const std::vector<double>& timesteps() const { return timesteps_; }
-  int64_t num_steps() const { return int64_t(timesteps_.size()); }
+  int64_t num_questions() const { return int64_t(timesteps_.size()); }
+
+  /// What the state before question `index` is made of; behind the last
+  /// question, what the walk ends with.
+  virtual Mixture level(int64_t index) const = 0;
 
   /// Standard deviation of the noise that the walk starts from.
   virtual double initial_sigma() const { return 1; }
 
-  /// What the network is shown of `sample` at step `step_index`.
-  virtual at::Tensor model_input(const at::Tensor& sample,
-                                 int64_t step_index) const;
+  /// Whether the state before question `index` is that of a whole step: a walk
+  /// may begin there.
+  virtual bool begins_step(int64_t index) const { return index >= 0; }
 
-  /// The next state [N, ...] from the network's `output` at `sample`, both [N,
-  /// ...]. Asks `noise` only where the formula adds some.
-  virtual at::Tensor step(const at::Tensor& output, const at::Tensor& sample,
-                          int64_t step_index, const NoiseSource& noise) = 0;
+  /// Whether answers must be [N,2D,h,w] with variances in their second half.
+  virtual bool reads_variance() const { return false; }
+
+  /// What the network is shown of `state` at question `index`.
+  virtual at::Tensor model_input(const at::Tensor& state, int64_t index) const;
+
+  /// x_0 as the network's `output` tells it, bounded as the schedule says.
+  virtual at::Tensor estimate(const at::Tensor& output, const at::Tensor& state,
+                              int64_t index) const = 0;
+
+  /// The next state from the network's `output` at `state`. Asks `noise` only
+  /// where the formula adds some.
+  virtual at::Tensor step(const at::Tensor& output, const at::Tensor& state,
+                          int64_t index, const NoiseSource& noise) = 0;
 
  protected:
   std::vector<double> timesteps_;
 };
 
 /// A network's answer to noisy samples [N, ...] at `timestep`, float [N].
-using Network = std::function<at::Tensor(const at::Tensor& sample,
-                                         const at::Tensor& timestep)>;
+/// `sigma`: noise over signal there, the same for all.
+using Network = std::function<at::Tensor(
+    const at::Tensor& sample, const at::Tensor& timestep, double sigma)>;
 
-/// Walks from standard normal `start` [N, ...] to samples [N, ...]. `on_step`,
-/// if any, is told each step's index and the state after it. Throws DataError,
-/// naming the step, if the network's answer is not finite.
-at::Tensor run_sampler(
-    Sampler& sampler, const at::Tensor& start, const Network& network,
-    const NoiseSource& noise,
-    const std::function<void(int64_t step_index, const at::Tensor& state)>&
-        on_step = {});
-
-/// A sampler by class, and the schedule that a network was trained with: what a
-/// `scheduler_config.json` says.
-struct SchedulerConfig {
-  std::string class_name = "DDIMScheduler";
-  ScheduleConfig schedule;
-
-  /// Throws ConfigError naming the key, or the known classes.
-  void validate() const;
+/// One question answered.
+struct SamplerProgress {
+  int64_t index = 0;
+  const at::Tensor& state;               // behind it
+  std::function<at::Tensor()> estimate;  // computes Sampler::estimate
 };
 
-template <class Visitor>
-void visit_fields(SchedulerConfig& c, Visitor&& visit) {
-  visit("_class_name", c.class_name);
-  visit_fields(c.schedule, visit);
-}
+struct WalkOptions {
+  int64_t first = 0;  // question that the walk begins with
+  std::function<void(const SamplerProgress&)> on_step;  // may throw
 
-/// From and to the JSON of a diffusers `scheduler_config.json`, whose other
-/// keys with a leading underscore say nothing about the schedule. Throws
-/// ConfigError for an unknown class or key, naming the known ones.
-SchedulerConfig scheduler_from_json(const Json& json, const std::string& where);
-Json scheduler_to_json(const SchedulerConfig& config);
+  /// Changes the state before question `index` (or behind the last), at the end
+  /// of whole steps.
+  std::function<at::Tensor(const at::Tensor& state, int64_t index)> constrain;
+};
 
-/// The same in a file. Reading throws ConfigError if there is none.
-SchedulerConfig read_scheduler_config(const std::filesystem::path& path);
-void write_scheduler_config(const std::filesystem::path& path,
-                            const SchedulerConfig& config);
+/// The question with which a walk begins that repaints `strength`, in (0,1], of
+/// its steps.
+int64_t first_question(const Sampler& sampler, double strength);
 
-/// "ddim" or "DDIMScheduler" to "DDIMScheduler". Throws ConfigError naming the
-/// known samplers.
-std::string sampler_class(const std::string& name);
-
-/// Throws ConfigError if `num_steps` is not in [1, T], or if `eta`, DDIM's
-/// amount of noise in [0,1], is given to a sampler that has none.
-std::unique_ptr<Sampler> make_sampler(const SchedulerConfig& config,
-                                      int64_t num_steps, double eta = 0);
+/// Walks from `state` [N, ...], which is as Sampler::level tells at the first
+/// question, to samples. Throws DataError, naming the step, if the network's
+/// answer is not finite; ConfigError if it has no variances but the sampler
+/// reads them.
+at::Tensor run_sampler(Sampler& sampler, at::Tensor state,
+                       const Network& network, const NoiseSource& noise,
+                       const WalkOptions& options = {});
 
 }  // namespace calotype

@@ -32,6 +32,10 @@ at::Tensor betas_of(const ScheduleConfig& c) {
   if (c.trained_betas) return at::tensor(*c.trained_betas).to(at::kFloat);
   if (c.beta_schedule == "linear")
     return at::linspace(c.beta_start, c.beta_end, T, at::kFloat);
+  if (c.beta_schedule == "sigmoid")  // GeoDiff, arXiv:2203.02923, appendix
+    return at::linspace(-6, 6, T, at::kFloat).sigmoid() *
+               (c.beta_end - c.beta_start) +
+           c.beta_start;
   if (c.beta_schedule == "scaled_linear")
     return at::linspace(std::sqrt(c.beta_start), std::sqrt(c.beta_end), T,
                         at::kFloat)
@@ -53,36 +57,26 @@ at::Tensor rescale_to_zero_snr(const at::Tensor& betas) {
   return 1 - alphas;
 }
 
-// Values [N] of `table` at `t`, shaped to multiply something like `like`.
-at::Tensor gather_for(const at::Tensor& table, const at::Tensor& t,
-                      const at::Tensor& like) {
-  std::vector<int64_t> shape(size_t(like.dim()), 1);
-  shape[0] = t.size(0);
-  return table.index_select(0, t.to(at::kCPU)).view(shape).to(like.device());
-}
-
-void check_batch(const at::Tensor& x0, const at::Tensor& noise,
-                 const at::Tensor& t) {
-  check_shape("NoiseSchedule", "t", t, {x0.size(0)});
-  if (x0.sizes() != noise.sizes())
-    throw ShapeError("NoiseSchedule: noise must be " + shape_text(x0.sizes()) +
-                     " as x0 is, got " + shape_text(noise.sizes()));
-}
-
 }  // namespace
+
+NoisePath noise_path(const ScheduleConfig& config) {
+  if (config.prediction_type == "flow_prediction") return NoisePath::kFlow;
+  if (config.prediction_type == "edm") return NoisePath::kVarianceExploding;
+  return NoisePath::kVariancePreserving;
+}
 
 void ScheduleConfig::validate() const {
   const auto* where = "schedule";
   check_range(where, "num_train_timesteps", double(num_train_timesteps), 1,
               1e6);
   check_one_of(where, "beta_schedule", beta_schedule,
-               {"linear", "scaled_linear", "squaredcos_cap_v2"});
+               {"linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"});
   // A float alpha of 1 - beta must differ from 1.
   constexpr double kSmallestBeta = 1e-7;
   check_range(where, "beta_start", beta_start, kSmallestBeta, 0.9999);
   check_range(where, "beta_end", beta_end, beta_start, 0.9999);
   check_one_of(where, "prediction_type", prediction_type,
-               {"epsilon", "sample", "v_prediction"});
+               {"epsilon", "sample", "v_prediction", "flow_prediction", "edm"});
   check_one_of(where, "timestep_spacing", timestep_spacing,
                {"leading", "linspace", "trailing"});
   check_range(where, "steps_offset", double(steps_offset), 0,
@@ -101,14 +95,25 @@ void ScheduleConfig::validate() const {
     throw ConfigError(
         "schedule: use_karras_sigmas and use_exponential_sigmas exclude each "
         "other");
-  if (variance_type == "learned" || variance_type == "learned_range")
+  check_one_of(where, "variance_type", variance_type,
+               {"fixed_small", "fixed_small_log", "fixed_large",
+                "fixed_large_log", "learned", "learned_range"});
+  check_range(where, "sigma_min", sigma_min, 1e-9, sigma_max);
+  check_range(where, "sigma_max", sigma_max, 1e-9, 1e9);
+  check_range(where, "sigma_data", sigma_data, 1e-6, 1e6);
+  check_one_of(where, "sigma_schedule", sigma_schedule,
+               {"karras", "exponential", "linear"});
+  check_range(where, "rho", rho, 1e-3, 1e3);
+  check_range(where, "s_churn", s_churn, 0, 1e6);
+  check_range(where, "s_tmin", s_tmin, 0, 1e9);
+  check_range(where, "s_tmax", s_tmax, 0, 1e9);
+  check_range(where, "s_noise", s_noise, 0, 100);
+  if (variance_type.starts_with("learned") &&
+      noise_path(*this) != NoisePath::kVariancePreserving)
     throw ConfigError(
-        "schedule: variance_type " + variance_type +
-        " needs a network that also predicts variances; use "
-        "fixed_small, fixed_small_log, fixed_large or fixed_large_log");
-  check_one_of(
-      where, "variance_type", variance_type,
-      {"fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log"});
+        "schedule: a learned variance_type needs a prediction_type of epsilon, "
+        "sample or v_prediction, got " +
+        prediction_type);
   if (rescale_betas_zero_snr && num_train_timesteps < 2)
     throw ConfigError(
         "schedule: rescale_betas_zero_snr needs two timesteps or more");
@@ -137,25 +142,9 @@ float NoiseSchedule::alpha_bar(int64_t t) const {
   return alphas_cumprod_.data_ptr<float>()[t];
 }
 
-at::Tensor NoiseSchedule::add_noise(const at::Tensor& x0,
-                                    const at::Tensor& noise,
-                                    const at::Tensor& t) const {
-  check_batch(x0, noise, t);
-  const auto alpha_bar = gather_for(alphas_cumprod_, t, x0);
-  return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise;
-}
-
-at::Tensor NoiseSchedule::velocity(const at::Tensor& x0,
-                                   const at::Tensor& noise,
-                                   const at::Tensor& t) const {
-  check_batch(x0, noise, t);
-  const auto alpha_bar = gather_for(alphas_cumprod_, t, x0);
-  return alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * x0;
-}
-
-at::Tensor NoiseSchedule::signal_to_noise(const at::Tensor& t) const {
-  const auto alpha_bar = alphas_cumprod_.index_select(0, t.to(at::kCPU));
-  return alpha_bar / (1 - alpha_bar);
+Mixture NoiseSchedule::mixture(int64_t t) const {
+  const double alpha_bar = this->alpha_bar(t);
+  return {std::sqrt(alpha_bar), std::sqrt(1 - alpha_bar)};
 }
 
 }  // namespace calotype

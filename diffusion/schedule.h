@@ -7,7 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "diffusion/mixture.h"
+
 namespace calotype {
+
+/// How noise is mixed into data.
+enum class NoisePath {
+  kVariancePreserving,  // sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) epsilon
+  kFlow,                // (1 - sigma) x_0 + sigma epsilon, sigma in [0,1]
+  kVarianceExploding,   // x_0 + sigma epsilon
+};
 
 /// How noise grows over the T timesteps of training, what the network predicts
 /// and how samplers walk back. The keys are those of a diffusers
@@ -17,11 +26,15 @@ struct ScheduleConfig {
   double beta_start = 1e-4;            // beta_1, of linear and scaled_linear
   double beta_end = 0.02;              // beta_T
   std::string beta_schedule =
-      "linear";  // linear, scaled_linear, squaredcos_cap_v2
+      "linear";  // linear, scaled_linear, squaredcos_cap_v2, sigmoid
   std::optional<std::vector<double>>
-      trained_betas;                        // T betas in place of a formula
-  bool rescale_betas_zero_snr = false;      // the last timestep is pure noise
-  std::string prediction_type = "epsilon";  // epsilon, sample, v_prediction
+      trained_betas;                    // T betas in place of a formula
+  bool rescale_betas_zero_snr = false;  // the last timestep is pure noise
+
+  // What the network answers, which also says how noise is mixed in: epsilon,
+  // sample or v_prediction (variance preserving), flow_prediction (flow), edm
+  // (variance exploding, with EDM's preconditioning).
+  std::string prediction_type = "epsilon";
 
   std::string timestep_spacing = "leading";  // leading, linspace, trailing
   int64_t steps_offset = 0;                  // added to leading timesteps
@@ -34,8 +47,8 @@ struct ScheduleConfig {
   double dynamic_thresholding_ratio = 0.995;  // quantile of |x_0|
   double sample_max_value = 1;                // upper limit of the threshold
 
-  std::string variance_type =
-      "fixed_small";             // of DDPM: fixed_{small,large}[_log]
+  // Of DDPM: fixed_{small,large}[_log], learned, learned_range.
+  std::string variance_type = "fixed_small";
   bool set_alpha_to_one = true;  // DDIM ends at alpha_bar 1, not alpha_bar_0
 
   // Of samplers that walk by noise levels (diffusion/noise_levels.h).
@@ -45,8 +58,22 @@ struct ScheduleConfig {
   int64_t solver_order = 2;                    // DPM-Solver++, UniPC: 1, 2
   std::string algorithm_type = "dpmsolver++";  // or sde-dpmsolver++
 
-  // Of flow matching: > 1 spends more steps at much noise.
+  // Of flow matching: > 1 spends more steps at much noise (arXiv:2403.03206,
+  // equation 23), in training and in sampling.
   double shift = 1;
+
+  // Of EDM (arXiv:2206.00364, table 1 and equation 5).
+  double sigma_min = 0.002;
+  double sigma_max = 80;
+  double sigma_data = 0.5;                // standard deviation of the data
+  std::string sigma_schedule = "karras";  // karras, exponential, linear
+  double rho = 7;                         // of karras
+
+  // Of EDM's stochastic sampler (table 5, ImageNet-64).
+  double s_churn = 40;
+  double s_tmin = 0.05;
+  double s_tmax = 50;
+  double s_noise = 1.003;
 
   /// Throws ConfigError naming the key.
   void validate() const;
@@ -76,7 +103,18 @@ void visit_fields(ScheduleConfig& c, Visitor&& visit) {
   visit("solver_order", c.solver_order);
   visit("algorithm_type", c.algorithm_type);
   visit("shift", c.shift);
+  visit("sigma_min", c.sigma_min);
+  visit("sigma_max", c.sigma_max);
+  visit("sigma_data", c.sigma_data);
+  visit("sigma_schedule", c.sigma_schedule);
+  visit("rho", c.rho);
+  visit("s_churn", c.s_churn);
+  visit("s_tmin", c.s_tmin);
+  visit("s_tmax", c.s_tmax);
+  visit("s_noise", c.s_noise);
 }
+
+NoisePath noise_path(const ScheduleConfig& config);
 
 /// The forward process q(x_t | x_0) = N(sqrt(alpha_bar_t) x_0, (1 -
 /// alpha_bar_t) I) (DDPM, arXiv:2006.11239, equation 4) for t in [0, T).
@@ -94,19 +132,8 @@ class NoiseSchedule {
   /// alpha_bar of all timesteps: float [T] on the CPU.
   const at::Tensor& alphas_cumprod() const { return alphas_cumprod_; }
 
-  // In what follows `x0` and `noise` are [N, ...] and `t` is int64 [N].
-
-  /// x_t.
-  at::Tensor add_noise(const at::Tensor& x0, const at::Tensor& noise,
-                       const at::Tensor& t) const;
-
-  /// v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x_0
-  /// (Salimans and Ho, arXiv:2202.00512, section 4 and appendix D).
-  at::Tensor velocity(const at::Tensor& x0, const at::Tensor& noise,
-                      const at::Tensor& t) const;
-
-  /// alpha_bar / (1 - alpha_bar): float [N] on the CPU.
-  at::Tensor signal_to_noise(const at::Tensor& t) const;
+  /// sqrt(alpha_bar) and sqrt(1 - alpha_bar) at timestep `t`.
+  Mixture mixture(int64_t t) const;
 
  private:
   at::Tensor alphas_cumprod_;  // float [T]

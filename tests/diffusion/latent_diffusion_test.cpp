@@ -23,7 +23,7 @@ GenerateRequest four_latents() {
   request.classes = torch::tensor({0, 2, -1, 1}, torch::kLong);
   request.seed = 17;
   request.num_steps = 5;
-  request.guidance = 2;
+  request.guidance.scale = 2;
   return request;
 }
 
@@ -32,7 +32,7 @@ TEST(LatentDiffusion, ALatentDoesNotDependOnItsBatch) {
   for (const auto* sampler : {"ddpm", "ddim"}) {
     auto request = four_latents();
     request.sampler = sampler;
-    request.eta = request.sampler == "ddim" ? 0.5 : 0;
+    request.sampler_options.eta = request.sampler == "ddim" ? 0.5 : 0;
     const auto all = model.generate(request);
     EXPECT_EQ(all.sizes(), (std::vector<int64_t>{4, 2, 4, 4}));
     const auto samples = request.samples, classes = request.classes;
@@ -52,7 +52,7 @@ TEST(LatentDiffusion, StartsFromTheSameNoiseBitForBit) {
       });
   LatentDiffusion model(denoiser, {}, toy_space());
   auto request = four_latents();
-  request.guidance = 1;
+  request.guidance.scale = 1;
   request.sampler =
       "ddpm";  // elementwise throughout, so all steps must be equal
   model.generate(request);
@@ -94,7 +94,10 @@ TEST(LatentDiffusion, GeneratingLeavesTheModeOfTheNetworkAlone) {
   request.samples = torch::arange(2, torch::kLong);
   request.num_steps = 3;
   int64_t num_steps = 0;
-  request.on_step = [&](int64_t done) { num_steps = done; };
+  request.on_step = [&](int64_t done, int64_t of) {
+    num_steps = done;
+    EXPECT_EQ(of, 3);
+  };
   model.generate(request);
   EXPECT_FALSE(denoiser->was_training);
   EXPECT_TRUE(denoiser->module().is_training());
@@ -136,15 +139,15 @@ TEST(LatentDiffusion, RefusesWhatTheNetworkDoesNotKnow) {
     }
     return "accepted";
   };
-  EXPECT_EQ(message(toy_model(0), [](auto& r) { r.guidance = 1; }),
+  EXPECT_EQ(message(toy_model(0), [](auto& r) { r.guidance.scale = 1; }),
             "generate: the model knows no classes");
   EXPECT_THAT(message(toy_model(0), [](auto& r) { r.classes = at::Tensor(); }),
               HasSubstr("guidance: scale 2 needs a network with classes"));
   EXPECT_THAT(message(toy_model(2), [](auto&) {}), HasSubstr("got 2"));
   EXPECT_THAT(message(toy_model(), [](auto& r) { r.num_steps = 0; }),
               HasSubstr("num_steps must be in [1, 1000], got 0"));
-  EXPECT_THAT(message(toy_model(), [](auto& r) { r.guidance = -1; }),
-              HasSubstr("generate: guidance must be in [0, 1000], got -1"));
+  EXPECT_THAT(message(toy_model(), [](auto& r) { r.guidance.scale = -1; }),
+              HasSubstr("guidance: scale must be in [0, 1000], got -1"));
 }
 
 TEST(LatentDiffusion, RefusesMoreClassesThanTheNetworkKnows) {

@@ -6,7 +6,9 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "diffusion/noise_levels.h"
 #include "diffusion/prediction.h"
+#include "diffusion/samplers.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -25,15 +27,14 @@ std::string refusal(Call call) {
 }
 
 // alpha_bar = 0.5, 0.25.
-SchedulerConfig halving(const std::string& class_name) {
-  SchedulerConfig config;
-  config.class_name = class_name;
-  config.schedule.num_train_timesteps = 2;
-  config.schedule.trained_betas = {0.5, 0.5};
+ScheduleConfig halving() {
+  ScheduleConfig config;
+  config.num_train_timesteps = 2;
+  config.trained_betas = {0.5, 0.5};
   return config;
 }
 
-at::Tensor half(const at::Tensor& sample, const at::Tensor&) {
+at::Tensor half(const at::Tensor& sample, const at::Tensor&, double) {
   return torch::full_like(sample, 0.5);
 }
 
@@ -41,45 +42,48 @@ at::Tensor ones(int64_t) {
   return torch::ones({1, 1});
 }
 
-double value_after(const SchedulerConfig& config, double eta, int64_t step) {
+double value_after(const char* name, const ScheduleConfig& config, double eta,
+                   int64_t step) {
   double value = 0;
-  run_sampler(*make_sampler(config, 2, eta), torch::ones({1, 1}), half, ones,
-              [&](int64_t i, const at::Tensor& state) {
-                if (i == step) value = state.item<double>();
-              });
+  WalkOptions options;
+  options.on_step = [&](const SamplerProgress& progress) {
+    if (progress.index == step) value = progress.state.item<double>();
+  };
+  run_sampler(*make_sampler(name, config, 2, {.eta = eta}), torch::ones({1, 1}),
+              half, ones, options);
   return value;
 }
 
 // From x = 1 with epsilon = 0.5, on paper: x_0 = (1 - sqrt(0.75) / 2) / 0.5
 // = 1.1339746.
 TEST(DdimSampler, TwoStepsByHand) {
-  const auto config = halving("DDIMScheduler");
   // sqrt(0.5) (1.1339746 + 0.5), and x_0 again.
-  EXPECT_NEAR(value_after(config, 0, 0), 1.1553945, 1e-6);
-  EXPECT_NEAR(value_after(config, 0, 1), 1.1339746, 1e-6);
+  EXPECT_NEAR(value_after("ddim", halving(), 0, 0), 1.1553945, 1e-6);
+  EXPECT_NEAR(value_after("ddim", halving(), 0, 1), 1.1339746, 1e-6);
 }
 
 TEST(DdpmSampler, TwoStepsByHand) {
-  auto config = halving("DDPMScheduler");
+  auto config = halving();
   // Equation 7 weighs both by sqrt(0.5) 0.5 / 0.75 = 0.4714045: mean 1.0059652;
   // its variance is 0.5 / 0.75 * 0.5 = 1/3, and the noise is 1.
-  EXPECT_NEAR(value_after(config, 0, 0), 1.5833155, 1e-6);
+  EXPECT_NEAR(value_after("ddpm", config, 0, 0), 1.5833155, 1e-6);
   // The last step adds nothing: (1.5833155 - sqrt(0.5) / 2) / sqrt(0.5).
-  EXPECT_NEAR(value_after(config, 0, 1), 1.7391462, 1e-6);
+  EXPECT_NEAR(value_after("ddpm", config, 0, 1), 1.7391462, 1e-6);
 
-  config.schedule.variance_type = "fixed_small_log";
-  EXPECT_NEAR(value_after(config, 0, 0), 1.5833155, 1e-6);
+  config.variance_type = "fixed_small_log";
+  EXPECT_NEAR(value_after("ddpm", config, 0, 0), 1.5833155, 1e-6);
   for (const auto* large : {"fixed_large", "fixed_large_log"}) {
-    config.schedule.variance_type = large;  // beta = 0.5
-    EXPECT_NEAR(value_after(config, 0, 0), 1.0059652 + std::sqrt(0.5), 1e-6);
+    config.variance_type = large;  // beta = 0.5
+    EXPECT_NEAR(value_after("ddpm", config, 0, 0), 1.0059652 + std::sqrt(0.5),
+                1e-6);
   }
 }
 
 TEST(DdpmSampler, AddsNoiseUnlessAtTimestepZero) {
-  auto config = halving("DDPMScheduler");
+  auto config = halving();
   const auto noisy_steps = [&] {
     int64_t count = 0;
-    run_sampler(*make_sampler(config, 1), torch::ones({1, 1}), half,
+    run_sampler(*make_sampler("ddpm", config, 1), torch::ones({1, 1}), half,
                 [&](int64_t i) {
                   ++count;
                   return ones(i);
@@ -87,33 +91,33 @@ TEST(DdpmSampler, AddsNoiseUnlessAtTimestepZero) {
     return count;
   };
   EXPECT_EQ(noisy_steps(), 0);
-  config.schedule.timestep_spacing = "trailing";  // the only timestep is 1
+  config.timestep_spacing = "trailing";  // the only timestep is 1
   EXPECT_EQ(noisy_steps(), 1);
 }
 
 TEST(DdimSampler, StridesByWholeTimesteps) {
-  auto config = halving("DDIMScheduler");
-  config.schedule.num_train_timesteps = 3;
-  config.schedule.trained_betas = {0.5, 0.5, 0.5};
-  config.schedule.timestep_spacing =
-      "trailing";  // 2 and 1, with a stride of 3 / 2 = 1
+  auto config = halving();
+  config.num_train_timesteps = 3;
+  config.trained_betas = {0.5, 0.5, 0.5};
+  config.timestep_spacing = "trailing";  // 2 and 1, with a stride of 3 / 2 = 1
   // x_0 = (1 - sqrt(0.875) / 2) / sqrt(0.125) = 1.5055515; after timestep 1
   // comes 0, where alpha_bar is 0.5: sqrt(0.5) (x_0 + 0.5).
-  EXPECT_NEAR(value_after(config, 0, 1), 1.4181390, 1e-6);
+  EXPECT_NEAR(value_after("ddim", config, 0, 1), 1.4181390, 1e-6);
 }
 
 // DDIM with eta 1 is DDPM with the small variance (arXiv:2010.02502,
 // section 4.1).
 TEST(DdimSampler, WithEtaOneIsDdpm) {
-  EXPECT_NEAR(value_after(halving("DDIMScheduler"), 1, 0),
-              value_after(halving("DDPMScheduler"), 0, 0), 1e-6);
+  EXPECT_NEAR(value_after("ddim", halving(), 1, 0),
+              value_after("ddpm", halving(), 0, 0), 1e-6);
 }
 
 TEST(DdimSampler, EndsAtTheFirstAlphaIfToldSo) {
-  auto config = halving("DDIMScheduler");
-  config.schedule.set_alpha_to_one = false;
+  auto config = halving();
+  config.set_alpha_to_one = false;
   // alpha_bar stays 0.5 in the last step, so nothing moves.
-  EXPECT_NEAR(value_after(config, 0, 1), value_after(config, 0, 0), 1e-6);
+  EXPECT_NEAR(value_after("ddim", config, 0, 1),
+              value_after("ddim", config, 0, 0), 1e-6);
 }
 
 TEST(DdimSampler, WithoutEtaAsksForNoNoise) {
@@ -121,47 +125,68 @@ TEST(DdimSampler, WithoutEtaAsksForNoNoise) {
     throw std::logic_error("asked");
   };
   const auto draw = [&] {
-    return run_sampler(*make_sampler(halving("ddim"), 2), torch::ones({1, 1}),
+    return run_sampler(*make_sampler("ddim", halving(), 2), torch::ones({1, 1}),
                        half, no_noise);
   };
   EXPECT_TRUE(torch::equal(draw(), draw()));
+}
+
+// Tells the whole truth about x_0 for any prediction_type.
+Network perfect_network(const ScheduleConfig& config, const at::Tensor& x0) {
+  return [config, x0](const at::Tensor& sample, const at::Tensor&,
+                      double sigma) {
+    const bool flow = noise_path(config) == NoisePath::kFlow;
+    Mixture mixture{1, sigma};
+    if (flow)
+      mixture = {1 / (1 + sigma), std::isinf(sigma) ? 1 : sigma / (1 + sigma)};
+    if (std::isinf(sigma)) mixture.signal = 0;
+    if (noise_path(config) == NoisePath::kVariancePreserving)
+      mixture = {1 / std::hypot(sigma, 1), sigma / std::hypot(sigma, 1)};
+    const auto state = sample / input_scale(config, mixture);
+    const auto noise = (state - mixture.signal * x0) / mixture.noise;
+    const auto level = [&](double value) {
+      return torch::full({x0.size(0)}, value);
+    };
+    return prediction_target(config, x0, noise,
+                             {level(mixture.signal), level(mixture.noise)});
+  };
 }
 
 TEST(Samplers, APerfectNetworkLeadsToTheSample) {
   torch::manual_seed(2);
   const auto x0 = torch::randn({2, 3, 4, 4}),
              start = torch::randn({2, 3, 4, 4});
-  for (const auto* name : {"DDPMScheduler", "DDIMScheduler"})
-    for (const auto* type : {"epsilon", "sample", "v_prediction"})
-      for (const auto* spacing : {"leading", "linspace", "trailing"}) {
-        SchedulerConfig config;
-        config.class_name = name;
-        config.schedule.prediction_type = type;
-        config.schedule.timestep_spacing = spacing;
-        const NoiseSchedule schedule(config.schedule);
-        const auto perfect = [&](const at::Tensor& sample,
-                                 const at::Tensor& timestep) {
-          const auto t = timestep.to(torch::kLong);
-          const double alpha_bar = schedule.alpha_bar(t[0].item<int64_t>());
-          const auto noise =
-              (sample - std::sqrt(alpha_bar) * x0) / std::sqrt(1 - alpha_bar);
-          return prediction_target(type, schedule, x0, noise, t);
-        };
-        const auto noise = [&](int64_t) { return torch::randn_like(x0); };
-        const auto end =
-            run_sampler(*make_sampler(config, 8), start, perfect, noise);
-        EXPECT_TRUE(torch::allclose(end, x0, 1e-3, 1e-3))
-            << name << ' ' << type << ' ' << spacing;
+  const auto noise = [&](int64_t) { return torch::randn_like(x0); };
+  int num_walked = 0;
+  for (const auto* type :
+       {"epsilon", "sample", "v_prediction", "flow_prediction", "edm"})
+    for (const auto* spacing : {"leading", "linspace", "trailing"}) {
+      ScheduleConfig config;
+      config.prediction_type = type;
+      config.timestep_spacing = spacing;
+      config.shift = 2;
+      for (const auto& name : sampler_names(config)) {
+        const auto sampler = make_sampler(name, config, 8);
+        const auto end = run_sampler(*sampler, start * sampler->initial_sigma(),
+                                     perfect_network(config, x0), noise);
+        EXPECT_TRUE(torch::allclose(end, x0, 1e-3, 2e-3))
+            << name << ' ' << type << ' ' << spacing << ' '
+            << (end - x0).abs().max();
+        ++num_walked;
       }
+    }
+  // ddpm and ddim walk 3 types, euler, heun, dpmpp_2m(_sde) and unipc all 5,
+  // euler_ancestral and edm all but the flow.
+  EXPECT_EQ(num_walked, 3 * (2 * 3 + 5 * 5 + 2 * 4));
 }
 
 TEST(Samplers, NameTheStepWhereTheNetworkFails) {
   const auto fails_late = [](const at::Tensor& sample,
-                             const at::Tensor& timestep) {
+                             const at::Tensor& timestep, double) {
     return sample / timestep.view({-1, 1});  // 0 / 0 at timestep 0 alone
   };
   try {
-    run_sampler(*make_sampler(halving("ddim"), 2), torch::zeros({1, 1}),
+    run_sampler(*make_sampler("ddim", halving(), 2), torch::zeros({1, 1}),
                 fails_late, ones);
     FAIL() << "accepted";
   } catch (const DataError& error) {
@@ -171,79 +196,155 @@ TEST(Samplers, NameTheStepWhereTheNetworkFails) {
   }
 }
 
-TEST(Samplers, RefuseUnknownNamesAndEtaWithoutUse) {
-  EXPECT_THAT(refusal([] { sampler_class("lms"); }),
-              HasSubstr("sampler: unknown sampler \"lms\"; known are ddpm "
-                        "(DDPMScheduler), ddim (DDIMScheduler), euler"));
-  EXPECT_EQ(refusal([] { make_sampler(halving("ddpm"), 2, 0.5); }),
+TEST(Samplers, RefuseUnknownNamesAndOptionsWithoutUse) {
+  EXPECT_EQ(refusal([] { make_sampler("lms", halving(), 2); }),
+            "sampler: unknown sampler \"lms\"; known are ddpm, ddim, euler, "
+            "euler_ancestral, heun, dpmpp_2m, dpmpp_2m_sde, unipc, edm");
+  EXPECT_EQ(refusal([] { make_sampler("ddpm", halving(), 2, {.eta = 0.5}); }),
             "sampler: only ddim has an eta, got 0.5");
-  EXPECT_EQ(refusal([] { make_sampler(halving("ddim"), 2, 1.5); }),
+  EXPECT_EQ(refusal([] { make_sampler("ddim", halving(), 2, {.eta = 1.5}); }),
             "sampler: eta must be in [0, 1], got 1.5");
+  EXPECT_EQ(refusal([] { make_sampler("heun", halving(), 2, {.churn = 3}); }),
+            "sampler: only edm has a churn, got 3");
+  auto flow = halving();
+  flow.prediction_type = "flow_prediction";
+  EXPECT_EQ(refusal([&] { make_sampler("ddim", flow, 2); }),
+            "sampler: ddim cannot walk a network of prediction_type "
+            "flow_prediction; these can: euler, heun, dpmpp_2m, dpmpp_2m_sde, "
+            "unipc");
 }
 
-TEST(SchedulerConfig, IsTheSameAfterSavingAndLoading) {
-  const TempFolder folder;
-  for (const auto* name : {"DDPMScheduler", "DDIMScheduler"}) {
-    auto config = halving(name);
-    config.schedule.rescale_betas_zero_snr = true;
-    config.schedule.prediction_type = "v_prediction";
-    config.schedule.clip_sample = false;
-    write_scheduler_config(folder / "scheduler_config.json", config);
-    const auto loaded = read_scheduler_config(folder / "scheduler_config.json");
-    EXPECT_EQ(write_config(loaded), write_config(config));
+TEST(Samplers, BeginWhereTheStrengthSays) {
+  const auto ten = make_sampler("ddim", ScheduleConfig(), 10);
+  EXPECT_EQ(first_question(*ten, 1), 0);
+  EXPECT_EQ(first_question(*ten, 0.3), 7);
+  EXPECT_EQ(first_question(*ten, 0.01), 9);
+  // 19 questions, of which only even ones begin a step: 13.3 becomes 12.
+  EXPECT_EQ(first_question(*make_sampler("heun", ScheduleConfig(), 10), 0.3),
+            12);
+  EXPECT_EQ(refusal([&] { first_question(*ten, 0); }),
+            "sampler: strength must be in [1e-06, 1], got 0");
+}
+
+TEST(Samplers, KeepWhatTheConstraintSays) {
+  // The network sees x_0 = 3; the constraint says 5 at the end of each step.
+  ScheduleConfig config;
+  config.prediction_type = "sample";
+  for (const auto& name : sampler_names()) {
+    const auto sampler = make_sampler(name, config, 4);
+    WalkOptions options;
+    std::vector<int64_t> asked;
+    options.constrain = [&](const at::Tensor& state, int64_t index) {
+      asked.push_back(index);
+      return torch::full_like(state, 5);
+    };
+    const auto three = [](const at::Tensor& sample, const at::Tensor&, double) {
+      return torch::full_like(sample, 3);
+    };
+    EXPECT_EQ(run_sampler(*sampler, torch::ones({1, 1}), three, ones, options)
+                  .item<double>(),
+              5)
+        << name;
+    const bool twice = sampler->num_questions() == 7;
+    EXPECT_EQ(asked, twice ? (std::vector<int64_t>{2, 4, 6, 7})
+                           : (std::vector<int64_t>{1, 2, 3, 4}))
+        << name;
   }
 }
 
-TEST(SchedulerConfig, WritesNoKeysOfAnotherClass) {
-  EXPECT_FALSE(
-      scheduler_to_json(halving("DDPMScheduler")).contains("set_alpha_to_one"));
-  EXPECT_FALSE(
-      scheduler_to_json(halving("DDIMScheduler")).contains("variance_type"));
-}
-
-TEST(SchedulerConfig, ReadsWhatDiffusersWrites) {
-  const auto config = scheduler_from_json(
-      parse_json(
-          R"({"_class_name": "DDPMScheduler", "_diffusers_version": "0.8.0",
-                     "beta_schedule": "squaredcos_cap_v2", "trained_betas": null})",
-          "text"),
-      "text");
-  EXPECT_EQ(config.class_name, "DDPMScheduler");
-  EXPECT_EQ(config.schedule.beta_schedule, "squaredcos_cap_v2");
-  EXPECT_TRUE(config.schedule.clip_sample);  // what a missing key means there
-}
-
-TEST(SchedulerConfig, RefusesUnknownKeysAndClasses) {
-  const auto message = [](const char* text) {
-    return refusal(
-        [&] { scheduler_from_json(parse_json(text, "s.json"), "s.json"); });
+// One step of sigma 2 to 1 by hand, on a flow-like toy: x_0 = 0 always, so the
+// slope is x / sigma.
+TEST(EulerAncestralSampler, AStepByHand) {
+  ScheduleConfig config;
+  config.prediction_type = "edm";
+  config.sigma_max = 2;
+  config.sigma_min = 1;
+  const auto sampler = make_sampler("euler_ancestral", config, 2);
+  EXPECT_DOUBLE_EQ(sampler->initial_sigma(), 2);
+  // fresh = 1/2 sqrt(4 - 1), kept = 1/2: 6 - 3 (2 - 1/2) + fresh.
+  const auto no_data = [&](const at::Tensor& sample, const at::Tensor&,
+                           double sigma) {
+    // F with c_skip x + c_out F = 0, where the network is shown c_in x.
+    const double d = config.sigma_data, square = sigma * sigma + d * d;
+    return sample * (-d * d / square * std::sqrt(square) /
+                     (sigma * d / std::sqrt(square)));
   };
-  EXPECT_EQ(message(R"({"beta_stop": 0.1})"),
-            "s.json: unknown key \"beta_stop\"; did you mean \"beta_start\"?");
-  EXPECT_THAT(message(R"({"whatever_else": 1})"),
-              HasSubstr("known are _class_name, num_"));
-  EXPECT_THAT(message(R"({"_class_name": "LMSDiscreteScheduler"})"),
-              HasSubstr("known are ddpm (DDPMScheduler)"));
+  double after = 0;
+  WalkOptions options;
+  options.on_step = [&](const SamplerProgress& progress) {
+    if (progress.index == 0) after = progress.state.item<double>();
+    EXPECT_NEAR(progress.estimate().item<double>(), 0, 1e-6);
+  };
+  run_sampler(*sampler, torch::full({1, 1}, 6.0), no_data, ones, options);
+  EXPECT_NEAR(after, 6 - 4.5 + std::sqrt(0.75), 1e-5);
 }
 
-TEST(SchedulerConfig, RefusesWhatTheClassCannotHave) {
-  const auto message = [](const char* text) {
-    return refusal(
-        [&] { scheduler_from_json(parse_json(text, "s.json"), "s.json"); });
+// With n = 2 steps from 8 to 2 and churn 2 * 0.25, gamma is 0.25: the network
+// is asked at 8 (nothing above was trained), 2 and 2.5.
+TEST(EdmSampler, RaisesTheNoiseBeforeEachStep) {
+  ScheduleConfig config;
+  config.prediction_type = "edm";
+  config.sigma_max = 8;
+  config.sigma_min = 2;
+  const auto sampler = make_sampler("edm", config, 2, {.churn = 0.5});
+  ASSERT_EQ(sampler->num_questions(), 3);
+  const double expected[] = {8, 2, 2.5};
+  for (int64_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(sampler->level(i).sigma(), expected[i], 1e-9);
+    EXPECT_NEAR(sampler->timesteps()[size_t(i)], std::log(expected[i]) / 4,
+                1e-9);
+  }
+  const auto plain = make_sampler("edm", config, 2, {.churn = 0});
+  EXPECT_NEAR(plain->level(2).sigma(), 2, 1e-9);
+  // Above s_tmax nothing is raised.
+  config.s_tmax = 1;
+  EXPECT_NEAR(make_sampler("edm", config, 2, {.churn = 0.5})->level(2).sigma(),
+              2, 1e-9);
+}
+
+TEST(EdmSampler, WithoutChurnIsHeun) {
+  torch::manual_seed(5);
+  const auto start = torch::randn({2, 1, 2, 2});
+  for (const auto* type : {"epsilon", "edm"}) {
+    ScheduleConfig config;
+    config.prediction_type = type;
+    const auto network = [](const at::Tensor& sample, const at::Tensor&,
+                            double) { return sample.tanh(); };
+    const auto walked = [&](const char* name, SamplerOptions options) {
+      return run_sampler(*make_sampler(name, config, 6, options), start,
+                         network, ones);
+    };
+    EXPECT_TRUE(torch::equal(walked("edm", {.churn = 0}), walked("heun", {})));
+  }
+}
+
+TEST(NoiseLevels, OfAFlowBeginAtNoiseAndAreShifted) {
+  ScheduleConfig config;
+  config.prediction_type = "flow_prediction";
+  config.shift = 3;
+  const auto levels = noise_levels(config, 2);
+  EXPECT_EQ(levels.sigmas.front(), 1);
+  EXPECT_EQ(levels.timesteps.front(), 1000);
+  EXPECT_EQ(levels.sigmas.back(), 0);
+  // 0.999 (1/2 of it), shifted: 3 s / (1 + 2 s).
+  const auto multistep = multistep_levels(config, 2);
+  EXPECT_NEAR(multistep.sigmas[1], 3 * 0.4995 / (1 + 2 * 0.4995), 1e-12);
+  EXPECT_LT(multistep.sigmas[0], 1);
+}
+
+TEST(NoiseLevels, OfEdmAreSpacedAsTold) {
+  ScheduleConfig config;
+  config.prediction_type = "edm";
+  config.sigma_min = 1;
+  config.sigma_max = 16;
+  const auto middle = [&](const char* how) {
+    config.sigma_schedule = how;
+    return noise_levels(config, 3).sigmas[1];
   };
-  EXPECT_THAT(message(R"({"_class_name": "EulerDiscreteScheduler",
-                          "variance_type": "fixed_small"})"),
-              HasSubstr("s.json: EulerDiscreteScheduler has no key "
-                        "\"variance_type\"; it has num_train_timesteps"));
-  EXPECT_EQ(message(R"({"_class_name": "UniPCMultistepScheduler",
-                        "solver_type": "bh1"})"),
-            "s.json: solver_type of UniPCMultistepScheduler must be \"bh2\", "
-            "got \"bh1\"");
-  EXPECT_EQ(message(R"({"_class_name": "HeunDiscreteScheduler",
-                        "use_karras_sigmas": true,
-                        "use_exponential_sigmas": true})"),
-            "schedule: use_karras_sigmas and use_exponential_sigmas exclude "
-            "each other");
+  EXPECT_NEAR(middle("linear"), 8.5, 1e-9);
+  EXPECT_NEAR(middle("exponential"), 4, 1e-9);
+  config.rho = 2;  // ((4 + 1) / 2)^2
+  EXPECT_NEAR(middle("karras"), 6.25, 1e-9);
 }
 
 }  // namespace

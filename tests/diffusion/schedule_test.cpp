@@ -49,20 +49,21 @@ TEST(NoiseSchedule, LinearBetasRunFromStartToEnd) {
 }
 
 TEST(NoiseSchedule, MixesSampleAndNoiseByVariance) {
-  const NoiseSchedule schedule(halving());
-  const auto x0 = torch::tensor({{2.f}, {2.f}}),
-             noise = torch::tensor({{4.f}, {4.f}});
-  const auto t = torch::tensor({0, 1}, torch::kLong);
-  const double root_half = std::sqrt(0.5),
-               root_three_quarters = std::sqrt(0.75);
-  EXPECT_TRUE(torch::allclose(
-      schedule.add_noise(x0, noise, t),
-      torch::tensor({{6 * root_half}, {1 + 4 * root_three_quarters}},
-                    torch::kFloat)));
-  EXPECT_TRUE(torch::allclose(
-      schedule.velocity(x0, noise, t),
-      torch::tensor({{2 * root_half}, {2 - 2 * root_three_quarters}},
-                    torch::kFloat)));
+  const auto mixture = NoiseSchedule(halving()).mixture(1);
+  EXPECT_DOUBLE_EQ(mixture.signal, 0.5);
+  EXPECT_DOUBLE_EQ(mixture.noise, std::sqrt(0.75));
+  EXPECT_DOUBLE_EQ(mixture.sigma(), std::sqrt(3.0));
+}
+
+// GeoDiff's betas: a sigmoid over [-6, 6] between start and end.
+TEST(NoiseSchedule, SigmoidBetasByHand) {
+  ScheduleConfig config;
+  config.num_train_timesteps = 3;
+  config.beta_schedule = "sigmoid";
+  config.beta_start = 0.1;
+  config.beta_end = 0.3;
+  const double low = 0.1 + 0.2 / (1 + std::exp(6.0));
+  EXPECT_NEAR(NoiseSchedule(config).alpha_bar(1), (1 - low) * 0.8, 1e-6);
 }
 
 TEST(NoiseSchedule, ZeroSnrEndsAtExactlyZeroAndKeepsTheFirst) {
@@ -78,21 +79,53 @@ TEST(NoiseSchedule, ZeroSnrEndsAtExactlyZeroAndKeepsTheFirst) {
   }
 }
 
-TEST(Prediction, EveryTypeGivesBackSampleAndNoise) {
-  const NoiseSchedule schedule(halving());
+TEST(Prediction, EveryTypeGivesBackTheSample) {
   torch::manual_seed(1);
   const auto x0 = torch::randn({3, 2, 4, 4}),
              noise = torch::randn({3, 2, 4, 4});
-  for (const auto* type : {"epsilon", "sample", "v_prediction"})
-    for (int64_t timestep = 0; timestep < 2; ++timestep) {
-      const auto t = torch::full({3}, timestep, torch::kLong);
-      const auto target = prediction_target(type, schedule, x0, noise, t);
-      const auto read =
-          read_prediction(type, target, schedule.add_noise(x0, noise, t),
-                          schedule.alpha_bar(timestep));
-      EXPECT_TRUE(torch::allclose(read.x0, x0, 1e-4, 1e-5)) << type;
-      EXPECT_TRUE(torch::allclose(read.epsilon, noise, 1e-4, 1e-5)) << type;
+  for (const auto* type :
+       {"epsilon", "sample", "v_prediction", "flow_prediction", "edm"})
+    for (const double sigma : {0.05, 1.0, 7.0}) {
+      ScheduleConfig config;
+      config.prediction_type = type;
+      Mixture mixture{1 / std::hypot(sigma, 1), sigma / std::hypot(sigma, 1)};
+      if (noise_path(config) == NoisePath::kFlow)
+        mixture = {1 / (1 + sigma), sigma / (1 + sigma)};
+      if (noise_path(config) == NoisePath::kVarianceExploding)
+        mixture = {1, sigma};
+      const DrawnLevels levels{torch::full({3}, mixture.signal),
+                               torch::full({3}, mixture.noise)};
+      const auto target = prediction_target(config, x0, noise, levels);
+      const auto state = mixture.signal * x0 + mixture.noise * noise;
+      EXPECT_TRUE(torch::allclose(predicted_x0(config, target, state, mixture),
+                                  x0, 1e-4, 1e-5))
+          << type << ' ' << sigma;
+      // The network is shown the same in training and in sampling.
+      EXPECT_TRUE(torch::allclose(training_input(config, x0, noise, levels),
+                                  state * input_scale(config, mixture), 1e-5,
+                                  1e-6))
+          << type << ' ' << sigma;
+      // A wrong answer means a wrong x_0, by the ratio.
+      const auto off = predicted_x0(config, target + 1, state, mixture) - x0;
+      EXPECT_TRUE(torch::allclose(
+          off.square()[0][0][0][0] * squared_error_ratio(config, levels)[0],
+          torch::ones({}), 1e-2, 1e-3))
+          << type << ' ' << sigma;
     }
+}
+
+// A state that was scaled to x_0 + sigma epsilon is read alike.
+TEST(Prediction, ReadsScaledStatesAlike) {
+  torch::manual_seed(1);
+  const auto output = torch::randn({2, 3}), state = torch::randn({2, 3});
+  for (const auto* type : {"epsilon", "v_prediction"}) {
+    ScheduleConfig config;
+    config.prediction_type = type;
+    const Mixture original{0.6, 0.8}, scaled{1, 0.8 / 0.6};
+    EXPECT_TRUE(
+        torch::allclose(predicted_x0(config, output, state, original),
+                        predicted_x0(config, output, state / 0.6, scaled)));
+  }
 }
 
 TEST(Prediction, ThresholdingScalesEachSampleByItsOwnQuantile) {
@@ -123,15 +156,15 @@ TEST(Prediction, ClippingKeepsToTheRange) {
 TEST(Timesteps, FollowTheirSpacing) {
   ScheduleConfig config;
   config.num_train_timesteps = 10;
-  EXPECT_THAT(spaced_timesteps(config, 4), ElementsAre(6, 4, 2, 0));
+  EXPECT_THAT(whole_timesteps(config, 4), ElementsAre(6, 4, 2, 0));
   config.steps_offset = 1;
-  EXPECT_THAT(spaced_timesteps(config, 4), ElementsAre(7, 5, 3, 1));
+  EXPECT_THAT(whole_timesteps(config, 4), ElementsAre(7, 5, 3, 1));
   config.timestep_spacing = "linspace";
-  EXPECT_THAT(spaced_timesteps(config, 4), ElementsAre(9, 6, 3, 0));
-  EXPECT_THAT(spaced_timesteps(config, 1), ElementsAre(0));
+  EXPECT_THAT(whole_timesteps(config, 4), ElementsAre(9, 6, 3, 0));
+  EXPECT_THAT(whole_timesteps(config, 1), ElementsAre(0));
   config.timestep_spacing = "trailing";
-  EXPECT_THAT(spaced_timesteps(config, 4), ElementsAre(9, 7, 4, 1));
-  EXPECT_THAT(spaced_timesteps(config, 1), ElementsAre(9));
+  EXPECT_THAT(whole_timesteps(config, 4), ElementsAre(9, 7, 4, 1));
+  EXPECT_THAT(whole_timesteps(config, 1), ElementsAre(9));
 }
 
 TEST(Timesteps, RefuseMoreStepsThanThereAre) {
@@ -154,24 +187,28 @@ TEST(ScheduleConfig, RefusesWhatItCannotDo) {
   };
   EXPECT_EQ(message([](auto& c) { c.beta_schedule = "cosine"; }),
             "schedule: beta_schedule must be one of linear, scaled_linear, "
-            "squaredcos_cap_v2, got cosine");
-  EXPECT_THAT(
-      message([](auto& c) { c.variance_type = "learned_range"; }),
-      HasSubstr(
-          "variance_type learned_range needs a network that also predicts"));
+            "squaredcos_cap_v2, sigmoid, got cosine");
+  EXPECT_EQ(message([](auto& c) {
+              c.variance_type = "learned_range";
+              c.prediction_type = "edm";
+            }),
+            "schedule: a learned variance_type needs a prediction_type of "
+            "epsilon, sample or v_prediction, got edm");
   EXPECT_EQ(message([](auto& c) { c.trained_betas = {0.1}; }),
             "schedule: trained_betas must hold num_train_timesteps = 1000 "
             "numbers, got 1");
-  EXPECT_THAT(
-      message([](auto& c) { c.prediction_type = "flow"; }),
-      HasSubstr("must be one of epsilon, sample, v_prediction, got flow"));
+  EXPECT_THAT(message([](auto& c) { c.prediction_type = "flow"; }),
+              HasSubstr("must be one of epsilon, sample, v_prediction, "
+                        "flow_prediction, edm, got flow"));
   EXPECT_THAT(message([](auto& c) { c.beta_end = 1e-5; }),
               HasSubstr("beta_end"));
 }
 
 TEST(Prediction, EpsilonCannotStartFromPureNoise) {
   const auto one = torch::ones({1, 1});
-  EXPECT_THAT(refusal([&] { read_prediction("epsilon", one, one, 0); }),
+  EXPECT_THAT(refusal([&] {
+                predicted_x0({}, one, one, {0, 1});
+              }),
               HasSubstr("cannot start from pure noise"));
 }
 

@@ -1,11 +1,12 @@
 // Alpha tables, timesteps and whole trajectories of the reference
-// implementation (diffusers), for every DDPM and DDIM configuration that the
-// fixtures hold.
+// implementation (diffusers), for every configuration that the fixtures hold.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include "core/files.h"
-#include "diffusion/sampler.h"
+#include "diffusion/samplers.h"
+#include "diffusion/scheduler_classes.h"
+#include "diffusion/scheduler_config.h"
 #include "nn/safetensors.h"
 #include "tests/support/fixtures.h"
 
@@ -29,7 +30,8 @@ Json groups() {
 }
 
 // What the fixtures use for a network.
-at::Tensor formula(const at::Tensor& sample, const at::Tensor& timestep) {
+at::Tensor formula(const at::Tensor& sample, const at::Tensor& timestep,
+                   double) {
   const auto shift = timestep.view({-1, 1, 1, 1}) * (0.1 / 1000);
   return (0.5 * sample).tanh() + shift;
 }
@@ -42,8 +44,10 @@ void compare_trajectory(const std::string& name, const Json& group) {
   step_arguments.erase("eta");
   ASSERT_TRUE(step_arguments.empty()) << step_arguments;
 
-  const auto sampler = make_sampler(scheduler_from_json(json, name),
-                                    group.at("steps").get<int64_t>(), eta);
+  const auto config = parse_scheduler_config(json.dump(), name);
+  const auto sampler = make_sampler(
+      find_scheduler_class(config.class_name).sampler, config.schedule,
+      group.at("steps").get<int64_t>(), {.eta = eta});
   EXPECT_NEAR(
       sampler->initial_sigma() / group.at("init_noise_sigma").get<double>(), 1,
       1e-6);
@@ -59,12 +63,15 @@ void compare_trajectory(const std::string& name, const Json& group) {
     return tensors().tensors.at(name + ".noise")[i];
   };
   int64_t num_states = 0;
-  run_sampler(*sampler, tensors().tensors.at("x_start"), formula, noise,
-              [&](int64_t i, const at::Tensor& state) {
-                EXPECT_TRUE(close_to_fixture(state, trajectory[i]))
-                    << "step " << i;
-                ++num_states;
-              });
+  WalkOptions options;
+  options.on_step = [&](const SamplerProgress& progress) {
+    EXPECT_TRUE(close_to_fixture(progress.state, trajectory[progress.index]))
+        << "step " << progress.index;
+    ++num_states;
+  };
+  run_sampler(*sampler,
+              tensors().tensors.at("x_start") * sampler->initial_sigma(),
+              formula, noise, options);
   EXPECT_EQ(num_states, trajectory.size(0));
 }
 

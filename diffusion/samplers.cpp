@@ -1,0 +1,139 @@
+#include "diffusion/samplers.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "diffusion/ddim.h"
+#include "diffusion/ddpm.h"
+#include "diffusion/dpm_solver.h"
+#include "diffusion/edm_sampler.h"
+#include "diffusion/euler.h"
+#include "diffusion/heun.h"
+#include "diffusion/unipc.h"
+
+namespace calotype {
+namespace {
+
+using Paths = std::vector<NoisePath>;
+
+struct SamplerEntry {
+  std::string name;
+  Paths paths;
+  std::unique_ptr<Sampler> (*make)(const ScheduleConfig& schedule,
+                                   int64_t num_steps,
+                                   const SamplerOptions& options);
+};
+
+template <class Made>
+std::unique_ptr<Sampler> plain(const ScheduleConfig& schedule,
+                               int64_t num_steps, const SamplerOptions&) {
+  return std::make_unique<Made>(schedule, num_steps);
+}
+
+std::unique_ptr<Sampler> make_ddim(const ScheduleConfig& schedule,
+                                   int64_t num_steps,
+                                   const SamplerOptions& options) {
+  return std::make_unique<DdimSampler>(schedule, num_steps, options.eta);
+}
+
+std::unique_ptr<Sampler> make_sde(const ScheduleConfig& schedule,
+                                  int64_t num_steps, const SamplerOptions&) {
+  auto stochastic = schedule;
+  stochastic.algorithm_type = "sde-dpmsolver++";
+  return std::make_unique<DpmSolverSampler>(stochastic, num_steps);
+}
+
+std::unique_ptr<Sampler> make_edm(const ScheduleConfig& schedule,
+                                  int64_t num_steps,
+                                  const SamplerOptions& options) {
+  auto churned = schedule;
+  churned.s_churn = options.churn.value_or(schedule.s_churn);
+  return std::make_unique<EdmSampler>(churned, num_steps);
+}
+
+const std::vector<SamplerEntry>& known_samplers() {
+  static const Paths kPreserving = {NoisePath::kVariancePreserving};
+  static const Paths kNoFlow = {NoisePath::kVariancePreserving,
+                                NoisePath::kVarianceExploding};
+  static const Paths kAll = {NoisePath::kVariancePreserving,
+                             NoisePath::kVarianceExploding, NoisePath::kFlow};
+  static const std::vector<SamplerEntry> entries = {
+      {"ddpm", kPreserving, plain<DdpmSampler>},
+      {"ddim", kPreserving, make_ddim},
+      {"euler", kAll, plain<EulerSampler>},
+      {"euler_ancestral", kNoFlow, plain<EulerAncestralSampler>},
+      {"heun", kAll, plain<HeunSampler>},
+      {"dpmpp_2m", kAll, plain<DpmSolverSampler>},
+      {"dpmpp_2m_sde", kAll, make_sde},
+      {"unipc", kAll, plain<UniPcSampler>},
+      {"edm", kNoFlow, make_edm},
+  };
+  return entries;
+}
+
+const SamplerEntry& find_sampler(const std::string& name) {
+  for (const auto& entry : known_samplers())
+    if (name == entry.name) return entry;
+  throw ConfigError(fmt::format("sampler: unknown sampler \"{}\"; known are {}",
+                                name, fmt::join(sampler_names(), ", ")));
+}
+
+bool walks(const SamplerEntry& entry, NoisePath path) {
+  return std::find(entry.paths.begin(), entry.paths.end(), path) !=
+         entry.paths.end();
+}
+
+}  // namespace
+
+std::vector<std::string> sampler_names() {
+  std::vector<std::string> names;
+  for (const auto& entry : known_samplers()) names.push_back(entry.name);
+  return names;
+}
+
+std::vector<std::string> sampler_names(const ScheduleConfig& schedule) {
+  std::vector<std::string> names;
+  for (const auto& entry : known_samplers())
+    if (walks(entry, noise_path(schedule))) names.push_back(entry.name);
+  return names;
+}
+
+std::string usual_sampler(const ScheduleConfig& schedule) {
+  switch (noise_path(schedule)) {
+    case NoisePath::kFlow:
+      return "euler";
+    case NoisePath::kVarianceExploding:
+      return "heun";
+    default:
+      return "ddim";
+  }
+}
+
+void expect_walkable(const std::string& sampler,
+                     const ScheduleConfig& schedule) {
+  if (walks(find_sampler(sampler), noise_path(schedule))) return;
+  throw ConfigError(fmt::format(
+      "sampler: {} cannot walk a network of prediction_type {}; these can: {}",
+      sampler, schedule.prediction_type,
+      fmt::join(sampler_names(schedule), ", ")));
+}
+
+std::unique_ptr<Sampler> make_sampler(const std::string& name,
+                                      const ScheduleConfig& schedule,
+                                      int64_t num_steps,
+                                      const SamplerOptions& options) {
+  schedule.validate();
+  expect_walkable(name, schedule);
+  if (options.eta != 0 && name != "ddim")
+    throw ConfigError(
+        fmt::format("sampler: only ddim has an eta, got {}", options.eta));
+  if (options.churn && name != "edm")
+    throw ConfigError(
+        fmt::format("sampler: only edm has a churn, got {}", *options.churn));
+  return find_sampler(name).make(schedule, num_steps, options);
+}
+
+}  // namespace calotype

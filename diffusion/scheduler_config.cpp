@@ -1,0 +1,140 @@
+#include "diffusion/scheduler_config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "diffusion/samplers.h"
+#include "diffusion/scheduler_classes.h"
+
+namespace calotype {
+namespace {
+
+bool holds(const std::vector<std::string>& keys, const std::string& key) {
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+/// Takes the keys of `entry` that have but one value here, or say nothing, out
+/// of `keys`.
+void take_fixed(const SchedulerClass& entry, Json& keys,
+                const std::string& where) {
+  for (const auto& [key, value] : entry.fixed.items()) {
+    if (!keys.contains(key)) continue;
+    if (keys[key] != value)
+      throw ConfigError(fmt::format("{}: {} of {} must be {}, got {}", where,
+                                    key, entry.name, value.dump(),
+                                    keys[key].dump()));
+    keys.erase(key);
+  }
+  for (const auto& key : entry.unused) keys.erase(key);
+}
+
+/// Takes keys of other classes out of `keys`, which may stand there at their
+/// defaults: run.json of earlier versions holds them all.
+void take_foreign(const SchedulerClass& entry, Json& keys,
+                  const std::string& where) {
+  const auto defaults = write_config(ScheduleConfig());
+  for (const auto& [key, value] : defaults.items()) {
+    if (!keys.contains(key) || holds(entry.keys, key)) continue;
+    if (keys[key] != value)
+      throw ConfigError(fmt::format("{}: {} has no key \"{}\"; it has {}",
+                                    where, entry.name, key,
+                                    fmt::join(entry.keys, ", ")));
+    keys.erase(key);
+  }
+}
+
+/// Multistep classes walk flows too, and have keys of their own for them.
+bool spells_flow(const SchedulerClass& entry) {
+  return entry.prediction.empty() && holds(entry.keys, "shift");
+}
+
+/// Python's infinities, which JSON does not have, become null.
+std::string without_infinities(std::string text) {
+  for (const std::string infinity : {"-Infinity", "Infinity"})
+    for (auto at = text.find(": " + infinity); at != std::string::npos;
+         at = text.find(": " + infinity))
+      text.replace(at + 2, infinity.size(), "null");
+  return text;
+}
+
+}  // namespace
+
+void SchedulerConfig::validate() const {
+  schedule.validate();
+  expect_walkable(find_scheduler_class(class_name).sampler, schedule);
+}
+
+void read_config(const Json& json, SchedulerConfig& config,
+                 const std::string& where) {
+  if (!json.is_object())
+    throw ConfigError(
+        fmt::format("{}: expected {{...}}, got {}", where, json.dump()));
+  Json keys = json;
+  if (keys.contains("_class_name")) {
+    read_config(keys["_class_name"], config.class_name,
+                where + ": _class_name");
+    keys.erase("_class_name");
+  }
+  const auto& entry = find_scheduler_class(config.class_name);
+  if (spells_flow(entry)) {
+    if (keys.value("use_flow_sigmas", false))
+      keys["shift"] = keys.value("flow_shift", 1.0);
+    keys.erase("use_flow_sigmas");
+    keys.erase("flow_shift");
+  }
+  take_fixed(entry, keys, where);
+  take_foreign(entry, keys, where);
+  if (!entry.prediction.empty()) keys["prediction_type"] = entry.prediction;
+  read_config(keys, config.schedule, where);
+}
+
+Json write_config(const SchedulerConfig& config) {
+  const auto& entry = find_scheduler_class(config.class_name);
+  const auto all = write_config(config.schedule);
+  Json json = {{"_class_name", entry.name}};
+  for (const auto& key : entry.keys) json[key] = all.at(key);
+  if (entry.fixed.contains("prediction_type"))
+    json["prediction_type"] = entry.fixed["prediction_type"];
+  if (spells_flow(entry)) {
+    json["use_flow_sigmas"] =
+        config.schedule.prediction_type == "flow_prediction";
+    json["flow_shift"] = json["shift"];
+    json.erase("shift");
+  }
+  return json;
+}
+
+SchedulerConfig parse_scheduler_config(std::string text,
+                                       const std::string& where) {
+  const auto json = parse_json(without_infinities(std::move(text)), where);
+  Json keys = json;
+  if (json.is_object())
+    for (const auto& item : json.items())
+      if (item.key().starts_with("_") && item.key() != "_class_name")
+        keys.erase(item.key());
+  SchedulerConfig config;
+  read_config(keys, config, where);
+  // A file without the key is older than the key: it meant what diffusers does.
+  if (!keys.contains("clip_sample") &&
+      holds(find_scheduler_class(config.class_name).keys, "clip_sample"))
+    config.schedule.clip_sample = config.class_name != "HeunDiscreteScheduler";
+  config.validate();
+  return config;
+}
+
+SchedulerConfig read_scheduler_config(const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(path))
+    throw ConfigError(path.string() + ": there is no such file");
+  return parse_scheduler_config(read_text_file(path), path.string());
+}
+
+void write_scheduler_config(const std::filesystem::path& path,
+                            const SchedulerConfig& config) {
+  write_file_atomic(path, write_config(config).dump(2) + "\n");
+}
+
+}  // namespace calotype

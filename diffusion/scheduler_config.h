@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "core/config.h"
+#include "diffusion/schedule.h"
+
+namespace calotype {
+
+/// A sampler by class, and the schedule that a network was trained with: what a
+/// `scheduler_config.json` says.
+struct SchedulerConfig {
+  std::string class_name = "DDIMScheduler";
+  ScheduleConfig schedule;
+
+  /// Throws ConfigError naming the key, or the known classes, or if the class
+  /// cannot walk a network of this prediction_type.
+  void validate() const;
+};
+
+/// Overloads of core/config.h's: from and to `_class_name` and the keys of that
+/// class. Keys of other classes
+/// are taken at their default alone. Throws ConfigError for an unknown class or
+/// key, naming the known ones.
+void read_config(const Json& json, SchedulerConfig& config,
+                 const std::string& where);
+Json write_config(const SchedulerConfig& config);
+
+/// The same in a diffusers `scheduler_config.json`, whose other keys with a
+/// leading underscore say nothing about the schedule, and in which infinity may
+/// stand as Python writes it. Reading throws ConfigError if there is none.
+SchedulerConfig read_scheduler_config(const std::filesystem::path& path);
+SchedulerConfig parse_scheduler_config(std::string text,
+                                       const std::string& where);
+void write_scheduler_config(const std::filesystem::path& path,
+                            const SchedulerConfig& config);
+
+}  // namespace calotype

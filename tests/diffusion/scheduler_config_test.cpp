@@ -1,0 +1,133 @@
+#include "diffusion/scheduler_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "diffusion/scheduler_classes.h"
+#include "tests/support/temp_folder.h"
+
+namespace calotype {
+namespace {
+
+using testing::HasSubstr;
+
+template <class Call>
+std::string refusal(Call call) {
+  try {
+    call();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+SchedulerConfig parsed(const char* text) {
+  return parse_scheduler_config(text, "s.json");
+}
+
+std::string message(const char* text) {
+  return refusal([&] { parsed(text); });
+}
+
+TEST(SchedulerConfig, OfEveryClassIsTheSameAfterSavingAndLoading) {
+  const TempFolder folder;
+  for (const auto& entry : scheduler_classes()) {
+    SchedulerConfig config;
+    config.class_name = entry.name;
+    config.schedule.num_train_timesteps = 500;
+    if (!entry.prediction.empty())
+      config.schedule.prediction_type = entry.prediction;
+    write_scheduler_config(folder / "scheduler_config.json", config);
+    const auto loaded = read_scheduler_config(folder / "scheduler_config.json");
+    EXPECT_EQ(loaded.class_name, entry.name);
+    EXPECT_EQ(write_config(loaded.schedule), write_config(config.schedule))
+        << entry.name;
+  }
+}
+
+TEST(SchedulerConfig, MultistepClassesSpellFlowsInTheirOwnKeys) {
+  const TempFolder folder;
+  const auto config = parsed(R"({"_class_name": "UniPCMultistepScheduler",
+                 "use_flow_sigmas": true, "flow_shift": 3.0,
+                 "prediction_type": "flow_prediction"})");
+  EXPECT_EQ(config.schedule.shift, 3);
+  const auto written = write_config(config);
+  EXPECT_EQ(written["use_flow_sigmas"], true);
+  EXPECT_EQ(written["flow_shift"], 3.0);
+  EXPECT_FALSE(written.contains("shift"));
+}
+
+TEST(SchedulerConfig, WritesNoKeysOfAnotherClass) {
+  SchedulerConfig config;
+  EXPECT_FALSE(write_config(config).contains("variance_type"));
+  config.class_name = "DDPMScheduler";
+  EXPECT_FALSE(write_config(config).contains("set_alpha_to_one"));
+}
+
+TEST(SchedulerConfig, ReadsWhatDiffusersWrites) {
+  const auto config = parsed(
+      R"({"_class_name": "DDPMScheduler", "_diffusers_version": "0.8.0",
+          "beta_schedule": "squaredcos_cap_v2", "trained_betas": null})");
+  EXPECT_EQ(config.class_name, "DDPMScheduler");
+  EXPECT_EQ(config.schedule.beta_schedule, "squaredcos_cap_v2");
+  EXPECT_TRUE(config.schedule.clip_sample);  // what a missing key means there
+  // Python's infinity is no JSON.
+  EXPECT_EQ(parsed(R"({"_class_name": "DPMSolverMultistepScheduler",
+                       "lambda_min_clipped": -Infinity, "solver_order": 1})")
+                .schedule.solver_order,
+            1);
+  EXPECT_EQ(parsed(R"({"_class_name": "EDMEulerScheduler",
+                       "prediction_type": "epsilon"})")
+                .schedule.prediction_type,
+            "edm");
+}
+
+TEST(SchedulerConfig, TakesKeysOfOtherClassesAtTheirDefaults) {
+  // run.json once held the keys of all classes.
+  SchedulerConfig config;
+  auto everything = write_config(config.schedule);
+  everything["_class_name"] = "DDIMScheduler";
+  EXPECT_EQ(refusal([&] { read_config(everything, config, "run.json"); }),
+            "accepted");
+  everything["variance_type"] = "fixed_large";
+  EXPECT_THAT(
+      refusal([&] { read_config(everything, config, "run.json"); }),
+      HasSubstr("run.json: DDIMScheduler has no key \"variance_type\"; it has "
+                "num_train_timesteps, beta_start"));
+}
+
+TEST(SchedulerConfig, RefusesUnknownKeysAndClasses) {
+  EXPECT_EQ(message(R"({"beta_stop": 0.1})"),
+            "s.json: unknown key \"beta_stop\"; did you mean \"beta_start\"?");
+  EXPECT_THAT(message(R"({"whatever_else": 1})"),
+              HasSubstr("known are num_train_timesteps, "));
+  EXPECT_THAT(
+      message(R"({"_class_name": "LMSDiscreteScheduler"})"),
+      HasSubstr("scheduler: unknown _class_name \"LMSDiscreteScheduler\"; "
+                "known are DDPMScheduler, DDIMScheduler, Euler"));
+  EXPECT_EQ(message("[1]"), "s.json: expected {...}, got [1]");
+}
+
+TEST(SchedulerConfig, RefusesWhatTheClassCannotHave) {
+  EXPECT_THAT(message(R"({"_class_name": "EulerDiscreteScheduler",
+                          "variance_type": "fixed_large"})"),
+              HasSubstr("s.json: EulerDiscreteScheduler has no key "
+                        "\"variance_type\"; it has num_train_timesteps"));
+  EXPECT_EQ(message(R"({"_class_name": "UniPCMultistepScheduler",
+                        "solver_type": "bh1"})"),
+            "s.json: solver_type of UniPCMultistepScheduler must be \"bh2\", "
+            "got \"bh1\"");
+  EXPECT_EQ(message(R"({"_class_name": "HeunDiscreteScheduler",
+                        "use_karras_sigmas": true,
+                        "use_exponential_sigmas": true})"),
+            "schedule: use_karras_sigmas and use_exponential_sigmas exclude "
+            "each other");
+  EXPECT_THAT(message(R"({"_class_name": "DDIMScheduler",
+                          "prediction_type": "flow_prediction"})"),
+              HasSubstr("sampler: ddim cannot walk a network of "
+                        "prediction_type flow_prediction; these can: euler"));
+}
+
+}  // namespace
+}  // namespace calotype
