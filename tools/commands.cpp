@@ -1,3 +1,4 @@
+#include "diffusion/samplers.h"
 #include "tools/command.h"
 #include "tools/decode.h"
 #include "tools/demo.h"
@@ -163,19 +164,55 @@ CommandRun add_generate(CLI::App& app) {
                  "all (in turn), none, or names or numbers with commas")
       ->capture_default_str();
   app.add_option("--steps", job->steps,
-                 "Calls of the network per image; 0: 50 for diffusion, 12 for "
-                 "tokens")
+                 "Of the walk from noise to latents; 0: 50 for diffusion, 12 "
+                 "for tokens. heun and edm ask the network twice a step")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
-  app.add_option("--sampler", job->sampler, "How to walk from noise to latents")
-      ->check(CLI::IsMember({"ddim", "ddpm"}))
+  auto samplers = sampler_names();
+  samplers.insert(samplers.begin(), "auto");
+  app.add_option("--sampler", job->sampler,
+                 "How to walk; auto: ddim, euler for a flow, heun for EDM")
+      ->check(CLI::IsMember(samplers))
       ->capture_default_str();
   app.add_option("--eta", job->eta, "Noise that ddim adds, 0 none to 1 as ddpm")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  app.add_option("--churn", job->churn,
+                 "Noise that edm adds: S_churn, 0 none; default: as the "
+                 "model's scheduler_config.json says, or 40")
+      ->check(CLI::Range(0.0, 1e6));
   app.add_option("--guidance", job->guidance,
-                 "Weight of the class; 1 is no guidance")
+                 "Weight of the class, or of the model against its --guide; 1 "
+                 "is no guidance")
       ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  app.add_option("--guidance-interval", job->guidance_interval,
+                 "LOW:HIGH of the noise over the signal where to guide at all")
+      ->capture_default_str();
+  app.add_option("--guidance-rescale", job->guidance_rescale,
+                 "Share, 0 to 1, of what guidance adds to the contrast that "
+                 "is taken back")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--guide", job->guide,
+                 "Guide by a weaker model, smaller or trained less, instead "
+                 "of by hiding the class");
+  app.add_option("--init-image", job->init_image,
+                 "Start from this image under noise instead of from noise");
+  app.add_option("--strength", job->strength,
+                 "With --init-image: share of the steps that are walked, 0 to "
+                 "1; default: 0.6, with a mask 1")
+      ->check(CLI::Range(1e-6, 1.0));
+  app.add_option("--mask", job->mask,
+                 "With --init-image, of its size: what is white is drawn "
+                 "anew, the rest stays");
+  app.add_option("--to-seed", job->to_seed,
+                 "Draw sample --first only, on the way from the noise of "
+                 "--seed to that of this seed in --count images");
+  app.add_option("--preview-every", job->preview_every,
+                 "Show what is being drawn in OUT.preview.png after so many "
+                 "calls of the network; 0: never")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--seed", job->seed, "Of the noise")->capture_default_str();
   add_batch_size(app, job->batch_size);

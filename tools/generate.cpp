@@ -4,29 +4,25 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include "core/check.h"
 #include "core/error.h"
-#include "core/files.h"
 #include "core/progress.h"
 #include "core/random.h"
-#include "core/runtime.h"
 #include "core/stop_signal.h"
 #include "core/text.h"
-#include "datasets/latent_store.h"
 #include "diffusion/unet2d_model.h"
-#include "tools/classifier_model.h"
-#include "tools/codec.h"
-#include "tools/image_files.h"
+#include "tools/generate_output.h"
+#include "tools/init_image.h"
 #include "tools/token_space.h"
 #include "vae/autoencoder.h"
 #include "vqvae/masked_generator.h"
 
 namespace calotype {
 namespace {
-
-constexpr int64_t kGridColumns = 10;
 
 /// Class numbers that the samples take in turn; -1 for none.
 std::vector<int64_t> parse_classes(const std::string& text,
@@ -60,156 +56,6 @@ std::vector<int64_t> parse_classes(const std::string& text,
   return classes;
 }
 
-std::string class_name(const LatentSpace& space, int64_t label) {
-  if (label < 0) return "any";
-  return label < int64_t(space.class_names.size())
-             ? space.class_names[size_t(label)]
-             : std::to_string(label);
-}
-
-Json recipe_of(const GenerateJob& job, const std::string& model_sha256) {
-  return {{"model", model_sha256}, {"seed", job.seed},
-          {"steps", job.steps},    {"sampler", job.sampler},
-          {"eta", job.eta},        {"guidance", job.guidance}};
-}
-
-bool draws_tokens(const GenerateJob& job) {
-  return open_model_folder(job.model).class_name ==
-         MaskedGeneratorImpl::kClassName;
-}
-
-/// Where the drawn latents go: PNG files by class and a grid, or a store.
-class Output {
- public:
-  virtual ~Output() = default;
-  virtual void add(const at::Tensor& latents, const at::Tensor& samples,
-                   const at::Tensor& labels) = 0;
-  virtual void finish() = 0;
-};
-
-class ImageOutput : public Output {
- public:
-  ImageOutput(const GenerateJob& job, const LatentSpace& space, Json recipe)
-      : job_(job),
-        space_(space),
-        recipe_(std::move(recipe)),
-        writer_(job.out),
-        codec_(load_codec(
-            job.codec.empty() ? remembered_codec(job, space) : job.codec,
-            job.device)) {
-    if (!job.any_codec)
-      expect_same_codec(codec_, space.codec, job.model.string());
-    if (draws_tokens(job) && !codec_.tokenizer)
-      throw ConfigError(fmt::format("{}: draws tokens, and a {} has none",
-                                    job.model.string(), codec_.class_name));
-    recipe_["codec"] = codec_.sha256;
-  }
-
-  void add(const at::Tensor& latents, const at::Tensor& samples,
-           const at::Tensor& labels) override {
-    const auto images = decoded(latents).to(torch::kCPU);
-    for (int64_t i = 0; i < images.size(0); ++i) {
-      const auto sample = samples[i].item<int64_t>();
-      const auto name = class_name(space_, labels[i].item<int64_t>());
-      auto recipe = recipe_;
-      recipe["sample"] = sample;
-      recipe["class"] = name;
-      writer_.write(
-          fmt::format("{}/{:05}.png", file_word(name), sample), images[i],
-          {{"Software", version_text()}, {"calotype", recipe.dump()}});
-    }
-    images_.push_back(images);
-  }
-
-  void finish() override {
-    const auto all =
-        torch::cat(images_).narrow(0, 0, std::min<int64_t>(job_.count, 100));
-    const auto grid = image_grid(all, kGridColumns, all.size(3) < 64 ? 2 : 1);
-    auto recipe = recipe_;
-    recipe["samples"] = {job_.first, job_.first + all.size(0) - 1};
-    write_file_atomic(grid_file(job_.out),
-                      encode_png(grid, {{"Software", version_text()},
-                                        {"calotype", recipe.dump()}}));
-  }
-
- private:
-  /// Latents, or tokens, which are whole numbers.
-  at::Tensor decoded(const at::Tensor& latents) {
-    const auto on_device = latents.to(job_.device);
-    return latents.scalar_type() == torch::kLong
-               ? codec_.tokenizer->detokenize(on_device)
-               : codec_.codec->decode(on_device);
-  }
-
-  static std::filesystem::path remembered_codec(const GenerateJob& job,
-                                                const LatentSpace& space) {
-    const auto path = space.codec.value("path", "");
-    if (path.empty() || !std::filesystem::is_directory(path))
-      throw ConfigError(
-          fmt::format("{}: its codec was at \"{}\", which is not there; name "
-                      "it with --codec, or write "
-                      "latents with --latents",
-                      job.model.string(), path));
-    return path;
-  }
-
-  const GenerateJob& job_;
-  const LatentSpace& space_;
-  Json recipe_;
-  ImageFolderWriter writer_;
-  LoadedCodec codec_;
-  std::vector<at::Tensor> images_;
-};
-
-class StoreOutput : public Output {
- public:
-  StoreOutput(const GenerateJob& job, const LatentSpace& space,
-              const Json& recipe)
-      : space_(space), writer_(job.out, info(job, space, recipe)) {
-    if (writer_.num_stored() > 0)
-      throw ConfigError(job.out.string() +
-                        ": holds latents already; choose another --out");
-  }
-
-  void add(const at::Tensor& latents, const at::Tensor& samples,
-           const at::Tensor& labels) override {
-    StoreRows rows{.labels = labels, .indices = samples};
-    (latents.scalar_type() == torch::kLong ? rows.tokens : rows.grid.mean) =
-        latents;
-    for (int64_t i = 0; i < latents.size(0); ++i) {
-      rows.names.push_back(fmt::format(
-          "{}/{:05}", file_word(class_name(space_, labels[i].item<int64_t>())),
-          samples[i].item<int64_t>()));
-      rows.sizes.push_back({0, 0});
-      rows.hashes.push_back(0);
-    }
-    writer_.append(rows);
-  }
-
-  void finish() override { writer_.finish(); }
-
- private:
-  static StoreInfo info(const GenerateJob& job, const LatentSpace& space,
-                        const Json& recipe) {
-    StoreInfo info{.kind = "latents", .dtype = "fp32"};
-    if (draws_tokens(job)) {
-      info.kind = "tokens";
-      info.dtype =
-          token_dtype(space.codec.value("num_codes", int64_t{1} << 24));
-    }
-    info.codec = space.codec;
-    info.recipe = recipe;
-    info.source = {{"spec", "generated"},
-                   {"fingerprint", recipe.dump()},
-                   {"count", job.first + job.count}};
-    info.class_names = space.class_names;
-    return info;
-  }
-
-  const LatentSpace& space_;
-  StoreWriter writer_;
-};
-
 }  // namespace
 
 std::shared_ptr<LatentDiffusion> load_latent_diffusion(
@@ -225,31 +71,35 @@ std::shared_ptr<LatentDiffusion> load_latent_diffusion(
 
 namespace {
 
-/// Latents of `samples` and their classes.
-using Draw = std::function<at::Tensor(const at::Tensor& samples,
-                                      const at::Tensor& labels)>;
+/// Latents of `samples` and their classes. `part`: which of all they are.
+struct DrawnPart {
+  at::Tensor samples, labels;  // int64 [N]
+  int64_t begin = 0;           // of the first, among all
+};
+using Draw =
+    std::function<at::Tensor(const DrawnPart& part, GenerateOutput& output)>;
 
-Json generate_with(const GenerateJob& job, const LatentSpace& space,
-                   const Json& recipe, const std::vector<int64_t>& classes,
-                   const Draw& draw) {
-  std::unique_ptr<Output> output;
-  if (job.latents)
-    output = std::make_unique<StoreOutput>(job, space, recipe);
-  else
-    output = std::make_unique<ImageOutput>(job, space, recipe);
-
+Json generate_with(const GenerateJob& job, OutputSetup setup,
+                   const std::vector<int64_t>& classes, const Draw& draw) {
+  const Json recipe = setup.recipe;
+  if (!job.latents && !setup.codec) setup.codec = codec_of(job, setup.space);
+  const auto output = job.latents ? store_output(std::move(setup))
+                                  : image_output(std::move(setup));
   const torch::InferenceMode inference;
   Progress progress("generate", job.count, "images");
   for (int64_t done = 0; done < job.count;) {
     const auto count = std::min(job.batch_size, job.count - done);
-    const auto samples =
-        torch::arange(count, torch::kLong) + (job.first + done);
-    auto labels = torch::empty({count}, torch::kLong);
+    DrawnPart part{.samples = torch::arange(count, torch::kLong) + job.first +
+                              (job.to_seed ? 0 : done),
+                   .labels = torch::empty({count}, torch::kLong),
+                   .begin = done};
+    if (job.to_seed) part.samples.fill_(job.first);
     for (int64_t i = 0; i < count; ++i)
-      labels[i] = classes[size_t(samples[i].item<int64_t>()) % classes.size()];
-    const auto latents = draw(samples, labels);
+      part.labels[i] =
+          classes[size_t(part.samples[i].item<int64_t>()) % classes.size()];
+    const auto latents = draw(part, *output);
     throw_if_stopped();
-    output->add(latents, samples, labels);
+    output->add(latents, part.samples, part.labels);
     progress.update(done += count);
   }
   output->finish();
@@ -260,18 +110,39 @@ Json generate_with(const GenerateJob& job, const LatentSpace& space,
           {"recipe", recipe}};
 }
 
+/// Throws ConfigError for a setting that only diffusion models have.
+void refuse_diffusion_settings(const GenerateJob& job, const char* instead) {
+  const GenerateJob plain;
+  const std::vector<std::pair<const char*, bool>> settings = {
+      {"--sampler", job.sampler != plain.sampler},
+      {"--eta", job.eta != plain.eta},
+      {"--churn", job.churn.has_value()},
+      {"--guidance-interval", job.guidance_interval != plain.guidance_interval},
+      {"--guidance-rescale", job.guidance_rescale != plain.guidance_rescale},
+      {"--guide", !job.guide.empty()},
+      {"--init-image", !job.init_image.empty()},
+      {"--mask", !job.mask.empty()},
+      {"--strength", job.strength != plain.strength},
+      {"--to-seed", job.to_seed.has_value()},
+      {"--preview-every", job.preview_every != plain.preview_every},
+  };
+  for (const auto& [name, given] : settings)
+    if (given)
+      throw ConfigError(fmt::format("{}: {}; {} belongs to a diffusion model",
+                                    job.model.string(), instead, name));
+}
+
 /// Codes of an autoencoder: standard normal numbers, its prior if it is
 /// variational.
 Json generate_from_prior(GenerateJob job) {
-  const GenerateJob untouched;
-  if (job.classes != untouched.classes || job.steps != untouched.steps ||
-      job.sampler != untouched.sampler || job.eta != untouched.eta ||
-      job.guidance != untouched.guidance)
-    throw ConfigError(
-        fmt::format("{}: an autoencoder draws from its prior in one go; "
-                    "--class, --steps, --sampler, --eta and --guidance belong "
-                    "to a diffusion model",
-                    job.model.string()));
+  const GenerateJob plain;
+  const char* instead = "an autoencoder draws from its prior in one go";
+  refuse_diffusion_settings(job, instead);
+  if (job.classes != plain.classes || job.steps != plain.steps ||
+      job.guidance != plain.guidance)
+    throw ConfigError(fmt::format(
+        "{}: {}; --class, --steps and --guidance belong to a diffusion model",
+        job.model.string(), instead));
   const auto codec = load_codec(job.model, job.device);
   const auto* autoencoder =
       dynamic_cast<CalotypeAutoencoderImpl*>(codec.codec.get());
@@ -286,43 +157,152 @@ Json generate_from_prior(GenerateJob job) {
                "{}: is not variational, so nothing makes its decoder fit "
                "standard normal codes\n",
                job.model.string());
-  return generate_with(
-      job, space,
-      {{"model", codec.sha256}, {"seed", job.seed}, {"sampler", "prior"}}, {-1},
-      [&](const at::Tensor& samples, const at::Tensor&) {
-        return normal_rows(space.grid_shape, samples, job.seed, Stream::kPrior);
-      });
+  const Json recipe{
+      {"model", codec.sha256}, {"seed", job.seed}, {"sampler", "prior"}};
+  return generate_with(job, {.job = job, .space = space, .recipe = recipe},
+                       {-1}, [&](const DrawnPart& part, GenerateOutput&) {
+                         return normal_rows(space.grid_shape, part.samples,
+                                            job.seed, Stream::kPrior);
+                       });
+}
+
+/// "0.3:5", either of which may be left out.
+void parse_interval(const std::string& text, Guidance& guidance) {
+  const auto colon = text.find(':');
+  const auto number = [&](const std::string& part, double otherwise) {
+    if (part.empty()) return otherwise;
+    try {
+      size_t used = 0;
+      const double value = std::stod(part, &used);
+      if (used == part.size() && !std::isnan(value)) return value;
+    } catch (const std::logic_error&) {  // no number, or none that fits
+    }
+    throw ConfigError(
+        fmt::format("generate: --guidance-interval must be LOW:HIGH, such as "
+                    "0.3:5, got {}",
+                    text));
+  };
+  if (colon == std::string::npos) number("?", 0);
+  guidance.sigma_low = number(text.substr(0, colon), 0);
+  guidance.sigma_high =
+      number(text.substr(colon + 1), std::numeric_limits<double>::infinity());
+}
+
+/// Throws ConfigError unless `guide` answers as `model` does.
+void expect_alike(const GenerateJob& job, const LatentDiffusion& model,
+                  const LatentDiffusion& guide) {
+  const auto differ = [&](const char* what, const std::string& ours,
+                          const std::string& theirs) {
+    if (ours != theirs)
+      throw ConfigError(fmt::format(
+          "{}: cannot guide {}: {} is {} there and {} here", job.guide.string(),
+          job.model.string(), what, ours, theirs));
+  };
+  differ("the latents' shape", shape_text(model.space().grid_shape),
+         shape_text(guide.space().grid_shape));
+  differ("the latents' codec", model.space().codec.value("sha256", ""),
+         guide.space().codec.value("sha256", ""));
+  const auto ours = write_config(model.scheduler().schedule),
+             theirs = write_config(guide.scheduler().schedule);
+  for (const auto* key :
+       {"prediction_type", "num_train_timesteps", "beta_start", "beta_end",
+        "beta_schedule", "rescale_betas_zero_snr", "sigma_data"})
+    differ(key, ours[key].dump(), theirs[key].dump());
+}
+
+Guidance guidance_of(const GenerateJob& job, const LatentDiffusion& model) {
+  Guidance guidance{.scale = job.guidance, .rescale = job.guidance_rescale};
+  parse_interval(job.guidance_interval, guidance);
+  if (job.guide.empty()) return guidance;
+  const auto guide = load_latent_diffusion(job.guide, job.device);
+  expect_alike(job, model, *guide);
+  guidance.weak = guide->denoiser();
+  guidance.weak->module().eval();
+  return guidance;
+}
+
+Json diffusion_recipe(const GenerateJob& job) {
+  const GenerateJob plain;
+  Json recipe{{"model", weights_sha256(open_model_folder(job.model))},
+              {"seed", job.seed},
+              {"steps", job.steps},
+              {"sampler", job.sampler},
+              {"eta", job.eta},
+              {"guidance", job.guidance}};
+  if (job.churn) recipe["churn"] = *job.churn;
+  if (job.guidance_interval != plain.guidance_interval)
+    recipe["guidance_interval"] = job.guidance_interval;
+  if (job.guidance_rescale != 0)
+    recipe["guidance_rescale"] = job.guidance_rescale;
+  if (!job.guide.empty())
+    recipe["guide"] = weights_sha256(open_model_folder(job.guide));
+  if (!job.init_image.empty()) {
+    recipe["init_image"] = job.init_image.filename().string();
+    recipe["strength"] = job.strength;
+  }
+  if (!job.mask.empty()) recipe["mask"] = job.mask.filename().string();
+  if (job.to_seed) recipe["to_seed"] = *job.to_seed;
+  return recipe;
+}
+
+/// Settings that depend on each other, resolved.
+void resolve(GenerateJob& job, const LatentDiffusion& model) {
+  if (job.steps == 0) job.steps = 50;
+  if (job.sampler == "auto")
+    job.sampler = usual_sampler(model.scheduler().schedule);
+  if (job.init_image.empty() && (!job.mask.empty() || job.strength != 0))
+    throw ConfigError(
+        "generate: --mask and --strength need an --init-image to start from");
+  if (job.strength == 0) job.strength = job.mask.empty() ? 0.6 : 1;
 }
 
 Json generate_by_diffusion(GenerateJob job) {
-  if (job.steps == 0) job.steps = 50;
   const auto model = load_latent_diffusion(job.model, job.device);
   const auto& space = model->space();
+  resolve(job, *model);
+  GenerateRequest request{
+      .seed = job.seed,
+      .num_steps = job.steps,
+      .guidance = guidance_of(job, *model),
+      .sampler = job.sampler,
+      .sampler_options = {.eta = job.eta, .churn = job.churn},
+      .other_seed = job.to_seed.value_or(0),
+      .on_step = [](int64_t, int64_t) { throw_if_stopped(); },
+      .preview_every = job.preview_every};
+
+  InitImage init;
+  OutputSetup setup{
+      .job = job, .space = space, .recipe = diffusion_recipe(job)};
+  if (!job.init_image.empty()) {
+    setup.codec = codec_of(job, space);
+    init = read_init_image(job.init_image, job.mask, space, *setup.codec,
+                           job.device);
+    init.latents.strength = job.strength;
+    setup.init = &init;
+    request.initial = init.latents;
+  }
   return generate_with(
-      job, space, recipe_of(job, weights_sha256(open_model_folder(job.model))),
+      job, std::move(setup),
       parse_classes(job.classes, space, int64_t(space.class_names.size())),
-      [&](const at::Tensor& samples, const at::Tensor& labels) {
-        return model->generate(
-            {.samples = samples,
-             .classes = labels,
-             .seed = job.seed,
-             .num_steps = job.steps,
-             .guidance = job.guidance,
-             .sampler = job.sampler,
-             .eta = job.eta,
-             .on_step = [](int64_t) { throw_if_stopped(); }});
+      [&](const DrawnPart& part, GenerateOutput& output) {
+        request.samples = part.samples;
+        request.classes = part.labels;
+        if (job.to_seed)
+          request.blend = (torch::arange(part.samples.size(0), torch::kFloat) +
+                           part.begin) /
+                          double(std::max<int64_t>(1, job.count - 1));
+        request.on_preview = [&](int64_t, int64_t, const at::Tensor& latents) {
+          output.preview(latents);
+        };
+        return model->generate(request);
       });
 }
 
 Json generate_by_unmasking(GenerateJob job) {
+  refuse_diffusion_settings(job, "reveals tokens");
   const auto folder = open_model_folder(job.model);
   auto model = load_masked_generator(folder);
   model->to(job.device);
-  const GenerateJob untouched;
-  if (job.sampler != untouched.sampler || job.eta != untouched.eta)
-    throw ConfigError(job.model.string() +
-                      ": reveals tokens; --sampler and --eta belong to a "
-                      "diffusion model");
   if (job.steps == 0) job.steps = 12;
   const auto tokens = read_token_space(job.model);
   const LatentSpace space{.class_names = tokens.class_names,
@@ -335,11 +315,11 @@ Json generate_by_unmasking(GenerateJob job) {
   const auto classes =
       parse_classes(job.classes, space, model->config().num_classes);
   return generate_with(
-      job, space, recipe, classes,
-      [&](const at::Tensor& samples, const at::Tensor& labels) {
+      job, {.job = job, .space = space, .recipe = recipe, .tokens = true},
+      classes, [&](const DrawnPart& part, GenerateOutput&) {
         return draw_tokens(*model,
-                           {.samples = samples,
-                            .labels = labels,
+                           {.samples = part.samples,
+                            .labels = part.labels,
                             .seed = job.seed,
                             .num_steps = job.steps,
                             .guidance = classes.front() < 0 ? 1 : job.guidance,

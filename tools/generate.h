@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/config.h"
@@ -21,21 +22,30 @@ struct GenerateJob {
   int64_t first = 0;  // number of the first sample
   std::string classes =
       "all";          // all (in turn), none, or names or numbers with commas
-  int64_t steps = 0;  // calls of the network; 0: 50, with tokens 12
-  std::string sampler = "ddim";  // ddim, ddpm
-  double eta = 0;                // of DDIM, in [0,1]
+  int64_t steps = 0;  // of the walk; 0: 50, with tokens 12
+  std::string sampler = "auto";  // of sampler_names(); auto: usual_sampler()
+  double eta = 0;                // of ddim, in [0,1]
+  std::optional<double> churn;   // of edm; none: as the model's file says
   double guidance = 2;           // 1: none
+  std::string guidance_interval = "0:inf";  // LOW:HIGH of noise over signal
+  double guidance_rescale = 0;              // in [0,1]
+  std::filesystem::path guide;  // a weaker model that guides; empty: no label
+  std::filesystem::path init_image;  // start from this image; empty: from noise
+  std::filesystem::path mask;        // white is drawn anew; empty: all of it
+  double strength = 0;  // share of the steps from an image; 0: 0.6, or 1 with a
+                        // mask
+  std::optional<uint64_t> to_seed;  // walk from `seed`'s noise to this one's
+  int64_t preview_every = 0;        // calls of the network; 0: no previews
   uint64_t seed = 0;
   int64_t batch_size = 64;
   c10::Device device{c10::kCPU};
 };
 
 /// With a latent diffusion model, a generator of tokens, or from the standard
-/// normal prior of a
-/// CalotypeAutoencoder (which refuses settings of diffusion): draws latents and
-/// decodes them to PNG files, a folder per class, that carry their recipe, with
-/// an overview of the first 100 beside the folder; or stores them. Sample k
-/// depends on (model, seed, k, class, settings) alone.
+/// normal prior of a CalotypeAutoencoder (which refuse settings of diffusion):
+/// draws latents and decodes them to PNG files, a folder per class, that carry
+/// their recipe, with an overview of the first 100 beside the folder; or stores
+/// them. Sample k depends on (model, seed, k, class, settings) alone.
 Json generate(const GenerateJob& job);
 
 /// A trained latent diffusion model with its latent space and schedule.

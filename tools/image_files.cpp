@@ -14,6 +14,10 @@ fs::path grid_file(const fs::path& folder) {
   return path += ".png";
 }
 
+fs::path preview_file(const fs::path& folder) {
+  return grid_file(folder).replace_extension(".preview.png");
+}
+
 ImageFolderWriter::ImageFolderWriter(const fs::path& folder) : folder_(folder) {
   make_folder(folder);
 }

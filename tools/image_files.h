@@ -14,6 +14,9 @@ namespace calotype {
 /// holds nothing but the set. "drawn" has "drawn.png".
 std::filesystem::path grid_file(const std::filesystem::path& folder);
 
+/// What is being drawn, seen on the way: "drawn" has "drawn.preview.png".
+std::filesystem::path preview_file(const std::filesystem::path& folder);
+
 /// Writes images into a folder under names that come from elsewhere (a store, a
 /// set), never outside of it.
 class ImageFolderWriter {

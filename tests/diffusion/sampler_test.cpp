@@ -260,7 +260,7 @@ TEST(EulerAncestralSampler, AStepByHand) {
   config.sigma_max = 2;
   config.sigma_min = 1;
   const auto sampler = make_sampler("euler_ancestral", config, 2);
-  EXPECT_DOUBLE_EQ(sampler->initial_sigma(), 2);
+  EXPECT_NEAR(sampler->initial_sigma(), 2, 1e-12);
   // fresh = 1/2 sqrt(4 - 1), kept = 1/2: 6 - 3 (2 - 1/2) + fresh.
   const auto no_data = [&](const at::Tensor& sample, const at::Tensor&,
                            double sigma) {

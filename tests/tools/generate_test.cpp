@@ -1,0 +1,246 @@
+#include "tools/generate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/progress.h"
+#include "datasets/image_io.h"
+#include "datasets/image_source.h"
+#include "diffusion/samplers.h"
+#include "nn/model_folder.h"
+#include "tests/support/temp_folder.h"
+#include "tools/codec.h"
+#include "tools/encode.h"
+#include "tools/image_files.h"
+#include "tools/inspect.h"
+#include "tools/train.h"
+#include "vae/autoencoder_kl.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+Image image_at(const fs::path& path) {
+  return decode_image(read_file(path), path.string());
+}
+
+/// A codec of grey 16-pixel images and diffusion models of its 8x8 latents,
+/// trained for two steps.
+class Generate : public testing::Test {
+ protected:
+  void SetUp() override {
+    set_quiet(true);
+    torch::manual_seed(1);
+    AutoencoderKL codec(AutoencoderKLConfig{
+        .in_channels = 1,
+        .out_channels = 1,
+        .down_block_types = {"DownEncoderBlock2D", "DownEncoderBlock2D"},
+        .up_block_types = {"UpDecoderBlock2D", "UpDecoderBlock2D"},
+        .block_out_channels = {8, 8},
+        .norm_num_groups = 4});
+    save_model_folder(codec_, AutoencoderKLImpl::kClassName,
+                      write_config(codec->config()), weights_of(*codec));
+    encode({.codec = codec_, .data = data_, .out = folder_ / "store"});
+    train_model(model_, "DDIMScheduler");
+  }
+
+  void train_model(const fs::path& out, const char* scheduler,
+                   int64_t channels = 8) {
+    auto json = Json::parse(R"({
+        "model": {"_class_name": "UNet2DModel", "sample_size": 8,
+                  "in_channels": 4, "out_channels": 4,
+                  "block_out_channels": [8, 8], "layers_per_block": 1,
+                  "down_block_types": ["DownBlock2D", "DownBlock2D"],
+                  "up_block_types": ["UpBlock2D", "UpBlock2D"],
+                  "norm_num_groups": 4, "num_class_embeds": 9},
+        "diffusion": {"scheduler": {}},
+        "training": {"steps": 2, "batch_size": 4}
+      })");
+    json["model"]["block_out_channels"] = {channels, channels};
+    json["diffusion"]["scheduler"]["_class_name"] = scheduler;
+    json["data"]["train"] = (folder_ / "store").string();
+    TrainJob job{.out = out};
+    read_config(json, job.config, "test");
+    train(job);
+  }
+
+  GenerateJob job() const {
+    return {.model = model_, .out = out_, .count = 4, .steps = 3};
+  }
+
+  template <class Change>
+  std::string refusal(Change change) {
+    auto changed = job();
+    change(changed);
+    try {
+      generate(changed);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "nothing thrown";
+  }
+
+  /// A grey picture, `left` on its left half and `right` on the other.
+  fs::path picture(const char* name, uint8_t left, uint8_t right,
+                   int64_t edge = 16) {
+    Image image{edge, edge, 1, {}};
+    for (int64_t i = 0; i < edge * edge; ++i)
+      image.pixels.push_back(i % edge < edge / 2 ? left : right);
+    const auto path = folder_ / name;
+    write_file_atomic(path, encode_png(image));
+    return path;
+  }
+
+  TempFolder folder_;
+  fs::path codec_ = folder_ / "codec", model_ = folder_ / "model",
+           out_ = folder_ / "drawn";
+  const std::string data_ = "synthetic:16:16:1:2";
+};
+
+TEST_F(Generate, WalksWithEverySamplerThatFits) {
+  train_model(folder_ / "flow", "FlowMatchEulerDiscreteScheduler");
+  train_model(folder_ / "edm", "EDMEulerScheduler");
+  for (const auto* name : {"model", "flow", "edm"}) {
+    int num_walked = 0;
+    for (const auto& sampler : sampler_names()) {
+      auto changed = job();
+      changed.model = folder_ / name;
+      changed.out = folder_ / "samplers" / name / sampler;
+      changed.count = 2;
+      changed.sampler = sampler;
+      try {
+        const auto result = generate(changed);
+        EXPECT_EQ(result["recipe"]["sampler"], sampler);
+        ++num_walked;
+      } catch (const ConfigError& error) {
+        EXPECT_THAT(error.what(), HasSubstr("cannot walk a network of "
+                                            "prediction_type"));
+      }
+    }
+    EXPECT_EQ(num_walked, name == std::string("model")  ? 9
+                          : name == std::string("flow") ? 5
+                                                        : 7);
+  }
+}
+
+TEST_F(Generate, TakesTheUsualSamplerOfTheModel) {
+  train_model(folder_ / "edm", "EDMEulerScheduler");
+  EXPECT_EQ(generate(job())["recipe"]["sampler"], "ddim");
+  auto of_edm = job();
+  of_edm.model = folder_ / "edm";
+  of_edm.out = folder_ / "other";
+  EXPECT_EQ(generate(of_edm)["recipe"]["sampler"], "heun");
+}
+
+TEST_F(Generate, KeepsAnImageOutsideOfTheMask) {
+  auto changed = job();
+  changed.init_image = picture("start.png", 40, 200);
+  changed.mask = picture("mask.png", 255, 0);
+  generate(changed);
+  int num_changed = 0;
+  const auto source = open_source(out_.string());
+  ASSERT_EQ(source->size(), 4);
+  for (int64_t i = 0; i < 4; ++i) {
+    const auto image = source->load(i).image;
+    for (int64_t p = 0; p < 256; ++p) {
+      if (p % 16 >= 8)
+        ASSERT_EQ(image.pixels[size_t(p)], 200);
+      else
+        num_changed += image.pixels[size_t(p)] != 40;
+    }
+  }
+  EXPECT_GT(num_changed, 100);
+  EXPECT_EQ(inspect(grid_file(out_))["text"]["calotype"]["mask"], "mask.png");
+}
+
+TEST_F(Generate, ResizesAnImageToWhatTheModelDraws) {
+  auto changed = job();
+  changed.init_image = picture("large.png", 40, 200, 48);
+  changed.mask = picture("mask.png", 0, 255, 48);
+  generate(changed);
+  const auto image = open_source(out_.string())->load(0).image;
+  EXPECT_EQ(image.height, 16);
+  EXPECT_EQ(image.pixels[0], 40);
+}
+
+TEST_F(Generate, DrawsTheWayBetweenTwoSeeds) {
+  auto changed = job();
+  changed.seed = 1;
+  changed.to_seed = 2;
+  changed.first = 3;
+  changed.batch_size = 3;  // the way goes on in the next batch
+  generate(changed);
+  const auto between = open_source(out_.string());
+  EXPECT_EQ(between->size(), 4);
+  auto end = job();
+  end.seed = 2;
+  end.first = 3;
+  end.count = 1;
+  end.out = folder_ / "end";
+  generate(end);
+  const auto got = between->load(3).image.pixels,
+             want = open_source(end.out.string())->load(0).image.pixels;
+  for (size_t p = 0; p < want.size(); ++p)
+    ASSERT_LE(std::abs(int(got[p]) - int(want[p])), 1);
+}
+
+TEST_F(Generate, LeavesNoPreviewBehind) {
+  auto changed = job();
+  changed.preview_every = 1;
+  generate(changed);
+  EXPECT_TRUE(fs::exists(grid_file(out_)));
+  EXPECT_FALSE(fs::exists(preview_file(out_)));
+}
+
+TEST_F(Generate, GuidesByAWeakerModel) {
+  train_model(folder_ / "small", "DDIMScheduler", 4);
+  auto changed = job();
+  changed.guide = folder_ / "small";
+  EXPECT_EQ(generate(changed)["recipe"]["guide"],
+            weights_sha256(open_model_folder(changed.guide)));
+  train_model(folder_ / "flow", "FlowMatchEulerDiscreteScheduler");
+  EXPECT_THAT(refusal([&](auto& j) { j.guide = folder_ / "flow"; }),
+              HasSubstr("prediction_type is \"epsilon\" there and "
+                        "\"flow_prediction\" here"));
+}
+
+TEST_F(Generate, SaysWhatCannotBeDone) {
+  const auto start = picture("start.png", 40, 200);
+  const auto message = [&](auto change) {
+    return refusal([&](auto& j) {
+      j.init_image = start;
+      change(j);
+    });
+  };
+  EXPECT_EQ(message([&](auto& j) { j.mask = picture("small.png", 255, 0, 8); }),
+            (folder_ / "small.png").string() +
+                ": the mask must have the size of " + start.string() +
+                ", 16x16 pixels (height x width), got 8x8");
+  EXPECT_THAT(message([&](auto& j) { j.mask = picture("black.png", 0, 0); }),
+              HasSubstr("black all over; white is what is drawn anew"));
+  EXPECT_THAT(message([&](auto& j) { j.init_image = folder_ / "no.png"; }),
+              HasSubstr("no.png: there is no such file"));
+  EXPECT_EQ(refusal([](auto& j) { j.strength = 0.5; }),
+            "generate: --mask and --strength need an --init-image to start "
+            "from");
+  EXPECT_EQ(refusal([](auto& j) { j.guidance_interval = "5"; }),
+            "generate: --guidance-interval must be LOW:HIGH, such as 0.3:5, "
+            "got 5");
+  EXPECT_EQ(refusal([](auto& j) { j.guidance_interval = "5:2"; }),
+            "guidance: the interval must be LOW:HIGH with 0 <= LOW < HIGH, "
+            "got 5:2");
+  EXPECT_THAT(
+      refusal([](auto& j) { j.classes = "99"; }),
+      StartsWith("generate: --class must be all, none, a number below"));
+  EXPECT_EQ(refusal([](auto& j) { j.churn = 3; }),
+            "sampler: only edm has a churn, got 3");
+}
+
+}  // namespace
+}  // namespace calotype

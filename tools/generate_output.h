@@ -1,0 +1,56 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/config.h"
+#include "diffusion/latent_space.h"
+#include "tools/codec.h"
+#include "tools/generate.h"
+#include "tools/init_image.h"
+
+namespace calotype {
+
+/// The codec that the job names, or that the model remembers. Throws
+/// ConfigError if there is none, or if it is another than the model was trained
+/// on.
+LoadedCodec codec_of(const GenerateJob& job, const LatentSpace& space);
+
+/// "any" for label -1.
+std::string class_name(const LatentSpace& space, int64_t label);
+
+/// Where drawn latents go.
+class GenerateOutput {
+ public:
+  virtual ~GenerateOutput() = default;
+
+  /// Latents [N,D,h,w], or tokens [N,L,h,w] int64, and int64 [N] of each.
+  virtual void add(const at::Tensor& latents, const at::Tensor& samples,
+                   const at::Tensor& labels) = 0;
+
+  /// Shows latents that are still being drawn.
+  virtual void preview(const at::Tensor& latents) = 0;
+
+  virtual void finish() = 0;
+};
+
+/// What is drawn into and how it is told.
+struct OutputSetup {
+  const GenerateJob& job;
+  const LatentSpace& space;
+  Json recipe;
+  bool tokens = false;               // what is drawn are tokens
+  std::optional<LoadedCodec> codec;  // decodes; none where latents are stored
+  const InitImage* init = nullptr;   // what is pasted outside of its mask
+};
+
+/// PNG files by class and a grid of the first 100.
+std::unique_ptr<GenerateOutput> image_output(OutputSetup setup);
+
+/// A latent store.
+std::unique_ptr<GenerateOutput> store_output(OutputSetup setup);
+
+}  // namespace calotype

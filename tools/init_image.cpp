@@ -1,0 +1,71 @@
+#include "tools/init_image.h"
+
+#include <torch/torch.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "datasets/image_io.h"
+#include "datasets/transforms.h"
+
+namespace calotype {
+namespace {
+
+Image read_image(const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(path))
+    throw ConfigError(path.string() + ": there is no such file");
+  return decode_image(read_file(path, ImageLimits().max_file_bytes()),
+                      path.string());
+}
+
+/// [1,C,H,W] of the pixels that the model's grid covers.
+at::Tensor fitted(Image image, int64_t H, int64_t W, int64_t channels,
+                  const std::filesystem::path& path) {
+  Preprocessing how{.size = H, .channels = channels};
+  if (H != W) {
+    if (image.height != H || image.width != W)
+      throw ConfigError(fmt::format(
+          "{}: must be {}x{} pixels (height x width) for this model, got {}x{}",
+          path.string(), H, W, image.height, image.width));
+    how.size = 0;
+  }
+  return to_tensor(preprocess(std::move(image), how)).unsqueeze(0);
+}
+
+}  // namespace
+
+at::Tensor InitImage::paste(const at::Tensor& images) const {
+  if (!mask.defined()) return images;
+  return torch::where(mask.gt(0), images, pixels);
+}
+
+InitImage read_init_image(const std::filesystem::path& image,
+                          const std::filesystem::path& mask,
+                          const LatentSpace& space, const LoadedCodec& codec,
+                          c10::Device device) {
+  const auto f = codec.codec->downsample();
+  const auto H = space.grid_shape[1] * f, W = space.grid_shape[2] * f;
+  auto source = read_image(image);
+  const auto height = source.height, width = source.width;
+  InitImage init;
+  init.pixels =
+      fitted(std::move(source), H, W, codec.codec->image_channels(), image);
+  init.latents.latents =
+      codec.codec->encode(init.pixels.to(device)).mean.to(torch::kCPU);
+  if (mask.empty()) return init;
+
+  auto shape = read_image(mask);
+  if (shape.height != height || shape.width != width)
+    throw ConfigError(fmt::format(
+        "{}: the mask must have the size of {}, {}x{} pixels (height x width), "
+        "got {}x{}",
+        mask.string(), image.string(), height, width, shape.height,
+        shape.width));
+  init.mask = fitted(std::move(shape), H, W, 1, mask).gt(0).to(torch::kFloat);
+  if (!init.mask.any().item<bool>())
+    throw ConfigError(mask.string() +
+                      ": is black all over; white is what is drawn anew");
+  init.latents.repaint = torch::max_pool2d(init.mask, f, f);
+  return init;
+}
+
+}  // namespace calotype
