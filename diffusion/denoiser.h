@@ -13,7 +13,9 @@ class Denoiser {
 
   /// `sample`: [N,D,h,w]. `timestep`: [N] float in [0,T). `class_labels`: int64
   /// [N] in [0, num_classes()], where num_classes() itself is the null class
-  /// "no label"; undefined for an unconditional network. Returns [N,D,h,w].
+  /// "no label"; undefined for an unconditional network. Returns [N,D,h,w], or
+  /// [N,2D,h,w] of a network that learns the variance of each step as well:
+  /// the answer first, then v of arXiv:2102.09672, equation 15.
   virtual at::Tensor forward(const at::Tensor& sample,
                              const at::Tensor& timestep,
                              const at::Tensor& class_labels) = 0;

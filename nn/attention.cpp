@@ -2,38 +2,12 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "core/check.h"
 #include "core/error.h"
 #include "nn/resnet_block.h"
+#include "nn/scaled_dot_product.h"
 
 namespace calotype {
-namespace {
-
-constexpr int64_t kMaxScores = int64_t{64}
-                               << 20;  // floats of one block: 256 MiB
-
-}  // namespace
-
-torch::Tensor scaled_dot_product(const torch::Tensor& q, const torch::Tensor& k,
-                                 const torch::Tensor& v) {
-  const auto keys = (k / std::sqrt(double(q.size(3)))).transpose(2, 3);
-  const auto attend = [&](const torch::Tensor& rows) {
-    return rows.matmul(keys).softmax(-1).matmul(v);
-  };
-  const int64_t length = q.size(2);
-  const int64_t scores_per_row = q.size(0) * q.size(1) * k.size(2);
-  const int64_t block =
-      std::max<int64_t>(1, kMaxScores / std::max<int64_t>(scores_per_row, 1));
-  if (block >= length) return attend(q);
-  std::vector<torch::Tensor> parts;
-  for (int64_t at = 0; at < length; at += block)
-    parts.push_back(attend(q.narrow(2, at, std::min(block, length - at))));
-  return torch::cat(parts, 2);
-}
-
 AttentionImpl::AttentionImpl(const AttentionConfig& config) : config_(config) {
   const auto channels = config.channels;
   const auto head_dim = config.head_dim > 0 ? config.head_dim : channels;
@@ -64,14 +38,10 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x,
                                     : x;
   const auto rows = normed.flatten(2).transpose(1, 2);  // [N,H*W,C]
   const auto heads = [&](torch::nn::Linear& projection) {
-    return projection(rows)
-        .view({x.size(0), -1, num_heads_, config_.channels / num_heads_})
-        .transpose(1, 2);  // [N,heads,H*W,d]
+    return split_heads(projection(rows), num_heads_);
   };
   const auto mixed =
-      scaled_dot_product(heads(to_q_), heads(to_k_), heads(to_v_))
-          .transpose(1, 2)
-          .reshape({x.size(0), -1, config_.channels});
+      merge_heads(scaled_dot_product(heads(to_q_), heads(to_k_), heads(to_v_)));
   const auto out = to_out_[0]->as<torch::nn::Linear>()->forward(mixed);
   const auto sum = out.transpose(1, 2).reshape(x.sizes()) + x;
   return config_.output_scale == 1 ? sum : sum / config_.output_scale;

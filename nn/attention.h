@@ -10,12 +10,6 @@
 
 namespace calotype {
 
-/// softmax(q k^T / sqrt(d)) v for [N,heads,L,d] tensors (arXiv:1706.03762,
-/// section 3.2.1). Rows of q are taken in blocks, so that the matrix of scores
-/// never exceeds 256 MiB.
-torch::Tensor scaled_dot_product(const torch::Tensor& q, const torch::Tensor& k,
-                                 const torch::Tensor& v);
-
 struct AttentionConfig {
   int64_t channels = 0;
   int64_t head_dim = 0;            // 0: one head over all channels

@@ -4,7 +4,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
-#include "nn/attention.h"
+#include "nn/scaled_dot_product.h"
 
 namespace calotype {
 namespace {
@@ -55,9 +55,7 @@ torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& x) {
   const auto qkv = qkv_(norm1_(x))
                        .view({N, L, 3, heads, W / heads})
                        .permute({2, 0, 3, 1, 4});  // [3,N,heads,L,d]
-  const auto mixed = scaled_dot_product(qkv[0], qkv[1], qkv[2])
-                         .transpose(1, 2)
-                         .reshape({N, L, W});
+  const auto mixed = merge_heads(scaled_dot_product(qkv[0], qkv[1], qkv[2]));
   const auto y = x + proj_(mixed);
   return y + fc2_(torch::gelu(fc1_(norm2_(y))));
 }
@@ -66,14 +64,19 @@ torch::nn::LayerNorm transformer_norm(int64_t width) {
   return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(1e-6));
 }
 
-torch::Tensor grid_positions(int64_t width, int64_t h, int64_t w) {
+torch::Tensor grid_positions(int64_t width, int64_t h, int64_t w,
+                             int64_t base) {
   if (width % 4 != 0)
     throw ConfigError(fmt::format(
         "transformer: width must be a multiple of 4 for positions in two "
         "directions, got {}",
         width));
-  const auto row = torch::arange(h).repeat_interleave(w);
-  const auto column = torch::arange(w).repeat({h});
+  const auto line = [&](int64_t count) {
+    const auto at = torch::arange(count, torch::kDouble);
+    return base > 0 ? at * (double(base) / double(count)) : at;
+  };
+  const auto row = line(h).repeat_interleave(w);
+  const auto column = line(w).repeat({h});
   return torch::cat({line_positions(width / 2, column),
                      line_positions(width / 2, row)},
                     1)

@@ -39,6 +39,8 @@ torch::nn::LayerNorm transformer_norm(int64_t width);
 /// Fixed positions of an h x w grid of tokens, [h*w, width]: sines and cosines
 /// of the column in the first half of the channels, of the row in the second
 /// (arXiv:1706.03762, section 3.5, once per axis). `width` is a multiple of 4.
-torch::Tensor grid_positions(int64_t width, int64_t h, int64_t w);
+/// With `base` both edges are stretched to span as much as `base` tokens do.
+torch::Tensor grid_positions(int64_t width, int64_t h, int64_t w,
+                             int64_t base = 0);
 
 }  // namespace calotype

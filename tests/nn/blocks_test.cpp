@@ -6,6 +6,7 @@
 #include "nn/padding.h"
 #include "nn/resnet_block.h"
 #include "nn/sampling.h"
+#include "nn/scaled_dot_product.h"
 
 namespace calotype {
 namespace {

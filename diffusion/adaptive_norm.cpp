@@ -1,0 +1,29 @@
+#include "diffusion/adaptive_norm.h"
+
+#include <torch/torch.h>
+
+namespace calotype {
+
+at::Tensor modulate(const at::Tensor& normed, const at::Tensor& shift,
+                    const at::Tensor& scale) {
+  return torch::addcmul(shift.unsqueeze(1), normed, (1 + scale).unsqueeze(1));
+}
+
+at::Tensor plain_layer_norm(const at::Tensor& x, double eps) {
+  return torch::layer_norm(x, {x.size(-1)}, {}, {}, eps);
+}
+
+void init_linear_maps(torch::nn::Module& module) {
+  for (const auto& child : module.modules(/*include_self=*/false))
+    if (auto* linear = child->as<torch::nn::Linear>()) {
+      torch::nn::init::xavier_uniform_(linear->weight);
+      if (linear->bias.defined()) torch::nn::init::zeros_(linear->bias);
+    }
+}
+
+void init_zero(torch::nn::Linear& linear) {
+  torch::nn::init::zeros_(linear->weight);
+  torch::nn::init::zeros_(linear->bias);
+}
+
+}  // namespace calotype
