@@ -5,29 +5,118 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nn/libtorch_compat.h"
+
 namespace calotype {
 namespace {
 
-constexpr int64_t kMaxScores = int64_t{64}
-                               << 20;  // floats of one block: 256 MiB
+using torch::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// The scores [B,L,K] in parts that hold at most so many numbers: several heads
+/// at once if theirs fit, otherwise rows of one head.
+struct Blocks {
+  int64_t num_heads, num_rows;  // in all: B, L
+  int64_t heads, rows;          // of one part
+
+  Blocks(const Tensor& q, const Tensor& k, int64_t max_numbers)
+      : num_heads(q.size(0)), num_rows(q.size(1)) {
+    const auto row = std::max<int64_t>(k.size(1), 1);
+    const auto fit = std::max<int64_t>(max_numbers / row, 1);  // rows
+    rows = std::min(fit, num_rows);
+    heads = rows < num_rows
+                ? 1
+                : std::clamp<int64_t>(fit / std::max<int64_t>(num_rows, 1), 1,
+                                      std::max<int64_t>(num_heads, 1));
+  }
+
+  /// Calls visit(first head, heads, first row, rows).
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (int64_t head = 0; head < num_heads; head += heads)
+      for (int64_t row = 0; row < num_rows; row += rows)
+        visit(head, std::min(heads, num_heads - head), row,
+              std::min(rows, num_rows - row));
+  }
+};
+
+Tensor part(const Tensor& x, int64_t head, int64_t heads, int64_t row,
+            int64_t rows) {
+  return x.narrow(0, head, heads).narrow(1, row, rows);
+}
+
+/// Queries, keys and values are [B,L,d], the queries scaled already.
+struct BlockwiseAttention : torch::autograd::Function<BlockwiseAttention> {
+  static Tensor forward(AutogradContext* context, const Tensor& q,
+                        const Tensor& k, const Tensor& v, int64_t max_numbers) {
+    auto out = torch::empty({q.size(0), q.size(1), v.size(2)}, q.options());
+    const auto keys = k.transpose(1, 2);
+    // Scores and their softmax exist at a time.
+    Blocks(q, k, max_numbers / 2)
+        .for_each([&](int64_t head, int64_t heads, int64_t row, int64_t rows) {
+          const auto weights = part(q, head, heads, row, rows)
+                                   .bmm(keys.narrow(0, head, heads))
+                                   .softmax(-1);
+          part(out, head, heads, row, rows)
+              .copy_(weights.bmm(v.narrow(0, head, heads)));
+        });
+    context->save_for_backward({q, k, v, out});
+    context->saved_data["max_numbers"] = max_numbers;
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const auto saved = context->get_saved_variables();
+    const auto &q = saved[0], &k = saved[1], &v = saved[2], &out = saved[3];
+    const auto& grad = grads[0];
+    auto dq = torch::empty_like(q);
+    auto dk = torch::zeros_like(k), dv = torch::zeros_like(v);
+    // Softmax subtracts from each row's gradient its mean under the weights,
+    // which is grad . out.
+    const auto mean = (grad * out).sum(-1, /*keepdim=*/true);
+    // The weights, and for a moment the scores or the weights' gradient.
+    Blocks(q, k, context->saved_data["max_numbers"].toInt() / 2)
+        .for_each([&](int64_t head, int64_t heads, int64_t row, int64_t rows) {
+          const auto of = [&](const Tensor& x) {
+            return part(x, head, heads, row, rows);
+          };
+          const auto keys = k.narrow(0, head, heads);
+          const auto weights =
+              of(q).bmm(keys.transpose(1, 2)).softmax(-1);  // [heads,rows,K]
+          const auto go = of(grad);
+          dv.narrow(0, head, heads).baddbmm_(weights.transpose(1, 2), go);
+          const auto ds = go.bmm(v.narrow(0, head, heads).transpose(1, 2))
+                              .sub_(of(mean))
+                              .mul_(weights);
+          of(dq).copy_(ds.bmm(keys));
+          dk.narrow(0, head, heads).baddbmm_(ds.transpose(1, 2), of(q));
+        });
+    return {dq, dk, dv, Tensor()};
+  }
+};
 
 }  // namespace
 
 at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k,
                               const at::Tensor& v) {
-  const auto keys = (k / std::sqrt(double(q.size(3)))).transpose(2, 3);
-  const auto attend = [&](const torch::Tensor& rows) {
-    return rows.matmul(keys).softmax(-1).matmul(v);
+  return kHasFusedAttention ? fused_attention(q, k, v)
+                            : bounded_attention(q, k, v);
+}
+
+at::Tensor bounded_attention(const at::Tensor& q, const at::Tensor& k,
+                             const at::Tensor& v, int64_t max_bytes) {
+  const auto N = q.size(0), heads = q.size(1);
+  const double scale = 1 / std::sqrt(double(q.size(3)));
+  const auto max_numbers = max_bytes / int64_t(q.element_size());
+  if (2 * N * heads * q.size(2) * k.size(2) <= max_numbers)
+    return q.matmul((k * scale).transpose(2, 3)).softmax(-1).matmul(v);
+  const auto flat = [&](const Tensor& x) {
+    return x.reshape({N * heads, x.size(2), x.size(3)});
   };
-  const int64_t length = q.size(2);
-  const int64_t scores_per_row = q.size(0) * q.size(1) * k.size(2);
-  const int64_t block =
-      std::max<int64_t>(1, kMaxScores / std::max<int64_t>(scores_per_row, 1));
-  if (block >= length) return attend(q);
-  std::vector<torch::Tensor> parts;
-  for (int64_t at = 0; at < length; at += block)
-    parts.push_back(attend(q.narrow(2, at, std::min(block, length - at))));
-  return torch::cat(parts, 2);
+  return BlockwiseAttention::apply(flat(q) * scale, flat(k), flat(v),
+                                   max_numbers)
+      .view({N, heads, q.size(2), v.size(3)});
 }
 
 at::Tensor split_heads(const at::Tensor& tokens, int64_t num_heads) {

@@ -6,28 +6,9 @@
 #include "nn/padding.h"
 #include "nn/resnet_block.h"
 #include "nn/sampling.h"
-#include "nn/scaled_dot_product.h"
 
 namespace calotype {
 namespace {
-
-TEST(ScaledDotProduct, IsTheFormula) {
-  // One query that looks at two keys with scores 0 and ln 3 (times sqrt(1)):
-  // 1/4, 3/4.
-  const auto q = torch::ones({1, 1, 1, 1});
-  const auto k = torch::tensor({0.f, float(std::log(3.0))}).view({1, 1, 2, 1});
-  const auto v = torch::tensor({4.f, 8.f}).view({1, 1, 2, 1});
-  EXPECT_NEAR(scaled_dot_product(q, k, v).item<double>(), 7, 1e-5);
-}
-
-TEST(ScaledDotProduct, InBlocksIsAllAtOnce) {
-  const torch::NoGradGuard no_grad;
-  const auto q = torch::randn({1, 1, 9000, 2});  // 81 M scores: two blocks
-  const auto whole = scaled_dot_product(q, q, q);
-  const auto last_rows = scaled_dot_product(q.narrow(2, 8990, 10), q, q);
-  EXPECT_TRUE(
-      torch::allclose(whole.narrow(2, 8990, 10), last_rows, 1e-5, 1e-6));
-}
 
 TEST(Attention, IsAResidual) {
   const torch::NoGradGuard no_grad;

@@ -1,0 +1,78 @@
+#include "nn/scaled_dot_product.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+namespace calotype {
+namespace {
+
+at::Tensor plain(const at::Tensor& q, const at::Tensor& k,
+                 const at::Tensor& v) {
+  const auto scores =
+      q.matmul(k.transpose(2, 3)) / std::sqrt(double(q.size(3)));
+  return scores.softmax(-1).matmul(v);
+}
+
+TEST(ScaledDotProduct, IsTheFormula) {
+  // One query that looks at two keys with scores 0 and ln 3 (times sqrt(1)):
+  // 1/4, 3/4.
+  const auto q = torch::ones({1, 1, 1, 1});
+  const auto k = torch::tensor({0.f, float(std::log(3.0))}).view({1, 1, 2, 1});
+  const auto v = torch::tensor({4.f, 8.f}).view({1, 1, 2, 1});
+  EXPECT_NEAR(scaled_dot_product(q, k, v).item<double>(), 7, 1e-5);
+  EXPECT_NEAR(bounded_attention(q, k, v, 1).item<double>(), 7, 1e-5);
+}
+
+// 2 x 3 heads of 7 queries and 5 keys. Room for all heads, for some of them,
+// for some rows of one, and for less than a row.
+TEST(BoundedAttention, InBlocksIsAllAtOnceWithItsGradients) {
+  torch::manual_seed(0);
+  const auto make = [](int64_t length, int64_t width) {
+    return torch::randn({2, 3, length, width});
+  };
+  const auto q = make(7, 4), k = make(5, 4), v = make(5, 6);
+  const auto weight = make(7, 6);
+  const auto run = [&](const auto& attention) {
+    auto leaves = std::vector<at::Tensor>{q, k, v};
+    for (auto& leaf : leaves) leaf = leaf.clone().requires_grad_(true);
+    const auto out = attention(leaves[0], leaves[1], leaves[2]);
+    (out * weight).sum().backward();
+    return std::vector<at::Tensor>{out.detach(), leaves[0].grad(),
+                                   leaves[1].grad(), leaves[2].grad()};
+  };
+  const auto want = run(plain);
+  const int64_t head = 7 * 5 * 4 * 2;  // bytes of scores and softmax
+  for (const auto bytes : {100 * head, 4 * head, head, head / 2, int64_t{8}}) {
+    SCOPED_TRACE(bytes);
+    const auto got = run([&](const auto& a, const auto& b, const auto& c) {
+      return bounded_attention(a, b, c, bytes);
+    });
+    for (size_t i = 0; i < want.size(); ++i)
+      EXPECT_TRUE(torch::allclose(got[i], want[i], 1e-5, 1e-5)) << i;
+  }
+  const auto chosen = run(scaled_dot_product);
+  for (size_t i = 0; i < want.size(); ++i)
+    EXPECT_TRUE(torch::allclose(chosen[i], want[i], 1e-5, 1e-5)) << i;
+}
+
+TEST(BoundedAttention, IsAllAtOnceWhereScoresAreMany) {
+  const torch::NoGradGuard no_grad;
+  const auto q = torch::randn({1, 1, 9000, 2});  // 81 M scores
+  const auto whole = scaled_dot_product(q, q, q);
+  const auto last_rows = plain(q.narrow(2, 8990, 10), q, q);
+  EXPECT_TRUE(
+      torch::allclose(whole.narrow(2, 8990, 10), last_rows, 1e-5, 1e-6));
+}
+
+TEST(Heads, AreSplitAndMergedAgain) {
+  const auto x = torch::arange(2 * 3 * 8, torch::kFloat).view({2, 3, 8});
+  const auto heads = split_heads(x, 4);
+  EXPECT_EQ(heads.sizes().vec(), (std::vector<int64_t>{2, 4, 3, 2}));
+  EXPECT_EQ(heads[1][2][0][1].item<double>(), x[1][0][5].item<double>());
+  EXPECT_TRUE(torch::equal(merge_heads(heads), x));
+}
+
+}  // namespace
+}  // namespace calotype
