@@ -14,7 +14,7 @@
 #include "core/random.h"
 #include "core/stop_signal.h"
 #include "core/text.h"
-#include "diffusion/unet2d_model.h"
+#include "diffusion/denoisers.h"
 #include "tools/generate_output.h"
 #include "tools/init_image.h"
 #include "tools/token_space.h"
@@ -61,12 +61,12 @@ std::vector<int64_t> parse_classes(const std::string& text,
 std::shared_ptr<LatentDiffusion> load_latent_diffusion(
     const std::filesystem::path& path, c10::Device device) {
   const auto folder = open_model_folder(path);
-  auto unet = load_unet2d_model(folder);
-  unet->to(device);
+  const auto denoiser = load_denoiser(folder);
+  denoiser->module().to(device);
   LatentDiffusionConfig config;
   config.scheduler = read_scheduler_config(path / "scheduler_config.json");
   return std::make_shared<LatentDiffusion>(
-      unet.ptr(), config, read_latent_space(path / "latent_space.json"));
+      denoiser, config, read_latent_space(path / "latent_space.json"));
 }
 
 namespace {

@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/runtime.h"
-#include "diffusion/unet2d_model.h"
+#include "diffusion/denoisers.h"
 #include "nn/model_folder.h"
 #include "tools/classifier_model.h"
 #include "tools/codec.h"
@@ -70,7 +70,9 @@ void expect_only(const TrainConfig& config, bool loss, bool diffusion) {
   if (config.loss && !loss)
     throw ConfigError("config: \"loss\" belongs to an autoencoder");
   if (config.diffusion && !diffusion)
-    throw ConfigError("config: \"diffusion\" belongs to a UNet2DModel");
+    throw ConfigError(
+        fmt::format("config: \"diffusion\" belongs to a denoiser ({})",
+                    fmt::join(denoiser_classes(), ", ")));
 }
 
 /// The loss as configured; the resolved one is written back.
@@ -131,41 +133,27 @@ Prepared prepare_classifier(TrainConfig& config, const fs::path& out) {
   return prepared;
 }
 
-/// Keys that the store decides unless the configuration says otherwise.
-void fill_from_store(Json& model, const StoreInfo& store) {
-  const auto& shape = store.grid_shapes.front();
-  const auto set_default = [&](const char* key, const Json& value) {
-    if (!model.contains(key)) model[key] = value;
-  };
-  set_default("sample_size", shape[1]);
-  set_default("in_channels", shape[0]);
-  set_default("out_channels", shape[0]);
-  if (!store.class_names.empty())
-    set_default("num_class_embeds",
-                store.class_names.size() + 1);  // the last: no class
-}
-
 Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
   expect_only(config, false, true);
   if (!config.diffusion) config.diffusion.emplace();
   const auto store = std::make_shared<StoreReader>(config.data.train);
   if (store->info().kind == "tokens")
     throw ConfigError(config.data.train +
-                      ": holds tokens, and a UNet2DModel learns latents; "
+                      ": holds tokens, and a denoiser learns latents; "
                       "encode with --kind latents");
-  fill_from_store(config.model, store->info());
-  const auto model_config = read_model_config<UNet2DModelConfig>(config.model);
-  UNet2DModel unet(model_config);
+  const auto made = make_denoiser(
+      config.model, {.grid_shape = store->info().grid_shapes.front(),
+                     .num_classes = int64_t(store->info().class_names.size())});
   const LatentSpace space{.grid_shape = store->info().grid_shapes.front(),
                           .mean = store->info().mean,
                           .std = store->info().std,
                           .class_names = store->info().class_names,
                           .codec = store->info().codec};
-  const auto diffusion =
-      std::make_shared<LatentDiffusion>(unet.ptr(), *config.diffusion, space);
+  const auto diffusion = std::make_shared<LatentDiffusion>(
+      made.denoiser, *config.diffusion, space);
 
-  Prepared prepared{.class_name = UNet2DModelImpl::kClassName,
-                    .model_config = write_config(model_config)};
+  Prepared prepared{.class_name = config.model["_class_name"],
+                    .model_config = made.config};
   auto& setup = prepared.setup;
   setup.trainable = diffusion;
   setup.data = latent_batches(store, config.training.batch_size, config.seed);
@@ -261,17 +249,16 @@ Prepared prepare(TrainConfig& config, const TrainJob& job) {
   if (name == VqVae2Impl::kClassName)
     return prepare_codec<VqVae2Impl, VqVae2Config, VqTraining, VqLossConfig>(
         config);
-  if (name == UNet2DModelImpl::kClassName)
-    return prepare_diffusion(config, job);
+  if (is_denoiser(name)) return prepare_diffusion(config, job);
   if (name == MaskedGeneratorImpl::kClassName)
     return prepare_masked_generator(config, job);
   if (name == kClassifierClass) return prepare_classifier(config, job.out);
   throw ConfigError(
       fmt::format("config: model._class_name must be one of AutoencoderKL, "
-                  "{}, {}, {}, UNet2DModel, {}, {}, got \"{}\"",
+                  "{}, {}, {}, {}, {}, {}, got \"{}\"",
                   CalotypeAutoencoderImpl::kClassName, VQModelImpl::kClassName,
-                  VqVae2Impl::kClassName, MaskedGeneratorImpl::kClassName,
-                  kClassifierClass, name));
+                  VqVae2Impl::kClassName, fmt::join(denoiser_classes(), ", "),
+                  MaskedGeneratorImpl::kClassName, kClassifierClass, name));
 }
 
 int64_t num_parameters(const torch::nn::Module& module) {

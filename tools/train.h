@@ -33,7 +33,7 @@ struct TrainConfig {
   Json model = Json::object();  // _class_name and that class's keys
   std::optional<Json> loss;     // VaeLossConfig of an AutoencoderKL,
                              // AutoencoderLossConfig of a CalotypeAutoencoder
-  std::optional<LatentDiffusionConfig> diffusion;  // of a UNet2DModel
+  std::optional<LatentDiffusionConfig> diffusion;  // of a denoiser
   TrainDataConfig data;
   TrainerConfig training;
   uint64_t seed = 0;
@@ -63,7 +63,7 @@ TrainConfig read_train_config(const std::filesystem::path& path,
                               const std::vector<std::string>& overrides);
 
 /// Trains an AutoencoderKL, a CalotypeAutoencoder, a VQModel, a CalotypeVQVAE2,
-/// a UNet2DModel, a CalotypeMaskedGenerator or a CalotypeClassifier, or goes on
+/// a denoiser, a CalotypeMaskedGenerator or a CalotypeClassifier, or goes on
 /// with a run that was broken off. Returns the last line of its metrics and the
 /// rate.
 Json train(const TrainJob& job);

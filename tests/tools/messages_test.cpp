@@ -51,7 +51,7 @@ TEST_F(Messages, WrongOptions) {
          2, "--dtype");
   expect({"paint"}, 2, "paint");
   expect({"generate", codec_, "--out", path("g")}, 2,
-         "expected a UNet2DModel, got a AutoencoderKL");
+         "expected a denoiser (UNet2DModel, DiTTransformer2DModel");
 }
 
 TEST_F(Messages, AMisspeltKeyIsNamedWithTheRightOne) {

@@ -218,6 +218,33 @@ TEST_F(Tokens, ALatentDiffusionModelLearnsTheVectorsBeforeThem) {
       model->detokenize(model->quantize(rows.grid.mean).indices), 1e-4, 1e-5));
 }
 
+TEST_F(Tokens, LatentsAreLearnedByTransformersToo) {
+  encode({.codec = codec_, .data = data_, .out = store_, .kind = "latents"});
+  for (const char* model :
+       {R"({"_class_name": "DiTTransformer2DModel", "patch_size": 1,
+            "num_attention_heads": 2, "attention_head_dim": 4,
+            "num_layers": 1})",
+        R"({"_class_name": "CalotypeDiT", "patch_size": 1, "hidden_size": 8,
+            "num_attention_heads": 2, "num_layers": 1})"}) {
+    SCOPED_TRACE(model);
+    const auto run = folder_ / "run", drawn = folder_ / "drawn";
+    TrainJob job{.out = run};
+    job.config.model = Json::parse(model);
+    job.config.data.train = store_.string();
+    job.config.training.steps = 2;
+    job.config.training.batch_size = 8;
+    train(job);
+    const auto told = inspect(run);
+    EXPECT_EQ(told["class"], job.config.model["_class_name"]);
+    EXPECT_EQ(told["config"]["in_channels"], told["config"]["out_channels"]);
+    const auto result = generate(
+        {.model = run, .out = drawn, .count = 2, .steps = 2, .guidance = 2});
+    EXPECT_EQ(result["images"], 2);
+    fs::remove_all(run);
+    fs::remove_all(drawn);
+  }
+}
+
 /// Several tokens to a cell: of a residual quantizer, and of both levels of a
 /// VQ-VAE-2.
 TrainJob several_levels(const fs::path& out, const std::string& kind) {

@@ -1,0 +1,104 @@
+#include "diffusion/denoisers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "diffusion/calotype_dit.h"
+#include "diffusion/dit_transformer2d_model.h"
+#include "diffusion/unet2d_model.h"
+
+namespace calotype {
+namespace {
+
+void set_default(Json& keys, const char* key, const Json& value) {
+  if (!keys.contains(key)) keys[key] = value;
+}
+
+void fit_unet(Json& keys, const LatentShape& latents) {
+  set_default(keys, "sample_size", latents.grid_shape[1]);
+  if (latents.num_classes > 0)
+    set_default(keys, "num_class_embeds",
+                latents.num_classes + 1);  // the last: no class
+}
+
+void fit_dit(Json& keys, const LatentShape& latents) {
+  set_default(keys, "sample_size", latents.grid_shape[1]);
+  set_default(keys, "num_embeds_ada_norm", latents.num_classes);
+}
+
+void fit_calotype_dit(Json& keys, const LatentShape& latents) {
+  set_default(keys, "num_classes", latents.num_classes);
+}
+
+template <class Model, class Config>
+MadeDenoiser make(const Json& keys) {
+  Config config;
+  read_config(keys, config, "model");
+  Model model(config);
+  return {model.ptr(), write_config(config)};
+}
+
+template <class Model, class Config>
+std::shared_ptr<Denoiser> load(const ModelFolder& folder) {
+  return load_model<Model, Config>(folder).ptr();
+}
+
+struct Entry {
+  const char* class_name;
+  void (*fit)(Json& keys, const LatentShape& latents);
+  MadeDenoiser (*make)(const Json& keys);
+  std::shared_ptr<Denoiser> (*load)(const ModelFolder& folder);
+};
+
+template <class Model, class Config>
+constexpr Entry entry(void (*fit)(Json&, const LatentShape&)) {
+  return {Model::ContainedType::kClassName, fit, make<Model, Config>,
+          load<Model, Config>};
+}
+
+constexpr Entry kEntries[] = {
+    entry<UNet2DModel, UNet2DModelConfig>(fit_unet),
+    entry<DiTTransformer2DModel, DiTTransformer2DModelConfig>(fit_dit),
+    entry<CalotypeDiT, CalotypeDiTConfig>(fit_calotype_dit),
+};
+
+const Entry& entry_of(const std::string& where, const std::string& class_name) {
+  for (const auto& entry : kEntries)
+    if (class_name == entry.class_name) return entry;
+  throw ConfigError(fmt::format("{}: expected a denoiser ({}), got a {}", where,
+                                fmt::join(denoiser_classes(), ", "),
+                                class_name));
+}
+
+}  // namespace
+
+std::vector<std::string> denoiser_classes() {
+  std::vector<std::string> names;
+  for (const auto& entry : kEntries) names.emplace_back(entry.class_name);
+  return names;
+}
+
+bool is_denoiser(const std::string& class_name) {
+  return std::any_of(
+      std::begin(kEntries), std::end(kEntries),
+      [&](const Entry& entry) { return class_name == entry.class_name; });
+}
+
+MadeDenoiser make_denoiser(const Json& config, const LatentShape& latents) {
+  const auto& entry = entry_of("model", config.value("_class_name", ""));
+  Json keys = Json::object();
+  for (const auto& item : config.items())
+    if (!item.key().starts_with('_')) keys[item.key()] = item.value();
+  set_default(keys, "in_channels", latents.grid_shape[0]);
+  set_default(keys, "out_channels", latents.grid_shape[0]);
+  entry.fit(keys, latents);
+  return entry.make(keys);
+}
+
+std::shared_ptr<Denoiser> load_denoiser(const ModelFolder& folder) {
+  return entry_of(folder.path.string(), folder.class_name).load(folder);
+}
+
+}  // namespace calotype

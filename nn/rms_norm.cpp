@@ -1,0 +1,18 @@
+#include "nn/rms_norm.h"
+
+#include <torch/torch.h>
+
+namespace calotype {
+
+at::Tensor rms_norm(const at::Tensor& x, double eps) {
+  return x * (x.square().mean(-1, /*keepdim=*/true) + eps).rsqrt();
+}
+
+RmsNormImpl::RmsNormImpl(int64_t width, double eps)
+    : eps_(eps), weight_(register_parameter("weight", torch::ones({width}))) {}
+
+at::Tensor RmsNormImpl::forward(const at::Tensor& x) {
+  return rms_norm(x, eps_) * weight_;
+}
+
+}  // namespace calotype

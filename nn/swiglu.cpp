@@ -1,0 +1,27 @@
+#include "nn/swiglu.h"
+
+#include <torch/torch.h>
+
+namespace calotype {
+namespace {
+
+torch::nn::Linear map(int64_t in, int64_t out) {
+  return torch::nn::Linear(torch::nn::LinearOptions(in, out).bias(false));
+}
+
+}  // namespace
+
+at::Tensor swiglu(const at::Tensor& x) {
+  const auto halves = x.chunk(2, -1);
+  return halves[0] * torch::silu(halves[1]);
+}
+
+SwiGluMlpImpl::SwiGluMlpImpl(int64_t width, int64_t hidden)
+    : in_(register_module("in", map(width, 2 * hidden))),
+      out_(register_module("out", map(hidden, width))) {}
+
+at::Tensor SwiGluMlpImpl::forward(const at::Tensor& x) {
+  return out_(swiglu(in_(x)));
+}
+
+}  // namespace calotype
