@@ -1,0 +1,20 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace calotype {
+
+/// Kernel distance of two sets of features (KID, arXiv:1801.01401, section 4):
+/// the unbiased estimate of the squared maximum mean discrepancy with the
+/// kernel (x.y / F + 1)^3. Less is better; 0 in the mean for sets of one
+/// distribution at any size, so single values may be a little below 0.
+///
+/// `reference`: [N,F], `generated`: [M,F]. Over all pairs of rows and not, as
+/// is common, as a mean over drawn subsets, which has the same expectation and
+/// scatters more. Time O((N + M)^2 F), memory O((N + M) F) and a few blocks of
+/// 32 MiB. Throws ConfigError for fewer than 2 rows in a set, ShapeError for
+/// different widths, DataError for values that are not finite.
+double kernel_distance(const at::Tensor& reference,
+                       const at::Tensor& generated);
+
+}  // namespace calotype

@@ -1,0 +1,78 @@
+#include "metrics/kernel_distance.h"
+
+#include <ATen/Functions.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "nn/safetensors.h"
+#include "tests/support/fixtures.h"
+
+namespace calotype {
+namespace {
+
+at::Tensor cloud(int64_t count, int64_t width, uint64_t seed) {
+  return normal_rows({width}, at::arange(count, at::kLong), seed,
+                     Stream::kSynthetic);
+}
+
+TEST(KernelDistance, IsWhatTheReferenceImplementationComputes) {
+  const auto folder = fixtures_folder() / "metrics";
+  const auto features = read_safetensors(folder / "features.safetensors");
+  const auto want =
+      read_json_file(folder / "metrics.json")["kid_mmd2_unbiased_degree3"]
+          .get<double>();
+  EXPECT_NEAR(
+      kernel_distance(features.tensors.at("x"), features.tensors.at("y")), want,
+      1e-9 * want);
+}
+
+TEST(KernelDistance, OfTwoPairsIsWhatAHandComputes) {
+  // F = 2. Within {(2,0),(0,2)}: (0 / 2 + 1)^3 = 1. Within {(2,2),(0,0)}: 1.
+  // Across: (4/2 + 1)^3 = 27 twice, 1 twice.
+  const auto a = at::tensor({2., 0., 0., 2.}).view({2, 2});
+  const auto b = at::tensor({2., 2., 0., 0.}).view({2, 2});
+  EXPECT_DOUBLE_EQ(kernel_distance(a, b), 1 + 1 - 2 * (27 + 27 + 1 + 1) / 4.);
+  EXPECT_DOUBLE_EQ(kernel_distance(b, a), kernel_distance(a, b));
+}
+
+TEST(KernelDistance, IsUnbiasedAndSeesAShift) {
+  // Means over 40 pairs of small sets of one distribution scatter around 0.
+  double sum = 0;
+  for (uint64_t pair = 0; pair < 40; ++pair)
+    sum += kernel_distance(cloud(10, 8, 2 * pair), cloud(25, 8, 2 * pair + 1));
+  EXPECT_NEAR(sum / 40, 0, 0.05);
+  EXPECT_GT(kernel_distance(cloud(100, 8, 1), cloud(100, 8, 2) + 1), 1);
+}
+
+TEST(KernelDistance, ByBlocksIsWhatOneMatrixGives) {
+  // 2500 columns are more than one block of rows; the plain formula beside it.
+  const auto a = cloud(2500, 4, 1).to(at::kDouble);
+  const auto b = cloud(2200, 4, 2).to(at::kDouble) + 0.2;
+  const auto kernel = [](const at::Tensor& x, const at::Tensor& y) {
+    return (x.matmul(y.t()) / 4 + 1).pow(3);
+  };
+  const auto within = [&](const at::Tensor& x) {
+    const auto pairs = kernel(x, x);
+    const auto n = double(x.size(0));
+    return (pairs.sum() - pairs.trace()).item<double>() / (n * (n - 1));
+  };
+  EXPECT_NEAR(kernel_distance(a, b),
+              within(a) + within(b) - 2 * kernel(a, b).mean().item<double>(),
+              1e-9);
+}
+
+TEST(KernelDistance, RefusesOneRowAnotherWidthAndWhatIsNoNumber) {
+  EXPECT_THROW(kernel_distance(cloud(1, 3, 1), cloud(9, 3, 2)), ConfigError);
+  EXPECT_THROW(kernel_distance(cloud(9, 3, 1), cloud(9, 4, 2)), ShapeError);
+  EXPECT_THROW(
+      kernel_distance(cloud(9, 3, 1),
+                      at::full({9, 3}, std::numeric_limits<float>::infinity())),
+      DataError);
+}
+
+}  // namespace
+}  // namespace calotype
