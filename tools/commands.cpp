@@ -254,8 +254,18 @@ CommandRun add_evaluate(CLI::App& app) {
       ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
       ->capture_default_str();
   app.add_option("--reference", job->reference,
-                 "With a classifier: another set, for the Fréchet distance of "
-                 "the two in its features");
+                 "With a classifier: another set, for the Fréchet and kernel "
+                 "distance, precision, recall, density and coverage of the two "
+                 "in its features");
+  app.add_option("--manifold-samples", job->manifold_samples,
+                 "With --reference: images of each set, drawn by the seed, for "
+                 "all but the Fréchet distance, whose cost is the square of "
+                 "their number; 0: every image")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--expect-classifier", job->expect_classifier,
+                 "Refuse a classifier whose weights have another SHA-256 than "
+                 "this one: only numbers of one classifier compare");
   app.add_option("--importance-samples", job->importance_samples,
                  "With a variational autoencoder: draws for the tighter bound "
                  "on the log-likelihood; 0: none")

@@ -4,15 +4,13 @@
 
 #include "core/error.h"
 #include "core/runtime.h"
-#include "metrics/class_agreement.h"
-#include "metrics/classifier.h"
 #include "metrics/distortion.h"
-#include "metrics/moments.h"
 #include "metrics/rate.h"
 #include "nn/model_folder.h"
 #include "tools/classifier_model.h"
 #include "tools/code_report.h"
 #include "tools/codec.h"
+#include "tools/evaluate_classes.h"
 #include "tools/image_pass.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
@@ -97,80 +95,16 @@ Json evaluate_codec(EvaluateJob job,
   return result;
 }
 
-/// For each class of the source its number in the classifier.
-at::Tensor asked_classes(const EvaluateJob& job, const ImageSource& source,
-                         int64_t num_classes) {
-  const auto names = source.class_names();
-  if (names.empty() || int64_t(names.size()) > num_classes)
-    throw ConfigError(fmt::format(
-        "{}: has {} classes, the classifier {} knows {}; put the images of "
-        "each class in a sub-folder",
-        source.spec(), names.size(), job.model.string(), num_classes));
-  return class_order(job.model, names);
-}
-
-Json evaluate_classes(EvaluateJob job,
-                      std::shared_ptr<const ImageSource> source) {
-  auto classifier = load_classifier(job.model, job.device);
-  const auto num_classes = classifier->config().num_classes;
-  job.preprocessing.channels = classifier->config().in_channels;
-  job.preprocessing.size = classifier->config().sample_size;
-  const bool compares = !job.reference.empty();
-  const auto names = source->class_names();
-  // Images drawn without a class can still be compared with a reference.
-  const bool asks = !compares || knows_classes(job.model, names);
-  const auto order =
-      asks ? asked_classes(job, *source, num_classes) : at::Tensor();
-
-  const torch::InferenceMode inference;
-  const auto judge = [&](const ImageBatch& batch) {
-    return classifier->forward(batch.images.to(job.device));
-  };
-  ClassAgreement agreement(num_classes);
-  Moments shown;
-  const auto pass =
-      for_each_batch(job, "classify", source, 0, [&](const ImageBatch& batch) {
-        const auto output = judge(batch);
-        if (asks)
-          agreement.add(order.index_select(0, batch.labels),
-                        output.logits.argmax(1).to(torch::kCPU));
-        if (compares) shown.add(output.features);
-      });
-  Json result{{"classifier", job.model.string()},
-              {"data", source->spec()},
-              {"images", pass.num_images}};
-  auto skipped = pass.skipped;
-  if (compares) {
-    Moments reference;
-    const auto other = for_each_batch(
-        job, "reference", std::shared_ptr(open_source(job.reference)), 0,
-        [&](const ImageBatch& batch) { reference.add(judge(batch).features); });
-    skipped.insert(skipped.end(), other.skipped.begin(), other.skipped.end());
-    result["reference"] = job.reference;
-    result["reference_images"] = other.num_images;
-    result["frechet_distance"] = frechet_distance(shown, reference);
-  }
-  if (asks) {
-    Json per_class = Json::object();
-    const auto shares = agreement.per_class();
-    for (size_t i = 0; i < names.size(); ++i)
-      per_class[names[i]] =
-          shares[size_t(order[int64_t(i)].item<int64_t>())].share;
-    result["class_agreement"] = agreement.overall();
-    result["per_class"] = per_class;
-  }
-  report_skipped(result, skipped);
-  return result;
-}
-
 }  // namespace
 
 Json evaluate(const EvaluateJob& job) {
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
   const auto folder = open_model_folder(job.model);
   const bool judges = folder.class_name == kClassifierClass;
-  if (!job.reference.empty() && !judges)
-    throw ConfigError(job.model.string() + ": --reference needs a classifier");
+  if (!judges && (!job.reference.empty() || !job.expect_classifier.empty()))
+    throw ConfigError(
+        job.model.string() +
+        ": --reference and --expect-classifier need a classifier");
   if (judges &&
       (job.importance_samples > 0 || job.binarize || job.jacobian_probes > 0))
     throw ConfigError(job.model.string() +

@@ -16,10 +16,13 @@ struct EvaluateJob {
   Preprocessing preprocessing;
   std::string dtype = "fp16";  // of the stored latents
   std::string reference;       // classifier: a set to compare the features with
+  int64_t manifold_samples = 10'000;  // of each set, for what compares all
+                                      // images with all; 0: every image
+  std::string expect_classifier;      // SHA-256 of its weights; empty: any
   int64_t importance_samples = 0;  // variational: of the tighter bound; 0: none
   bool binarize = false;           // variational: black or white, drawn
   int64_t jacobian_probes = 0;     // CalotypeAutoencoder: directions; 0: none
-  uint64_t seed = 0;               // of the draws for all three
+  uint64_t seed = 0;               // of all draws
   int64_t batch_size = 128;
   int num_workers = 2;
   bool strict = false;
@@ -30,8 +33,8 @@ struct EvaluateJob {
 /// a viewer sees, bits per pixel of the stored means, images/s. With a
 /// classifier: the share of images that it gives the class that their folder
 /// names. Real test images give its accuracy, drawn ones how often they show
-/// what was asked for; with a reference, also the Fréchet distance of the two
-/// sets in the classifier's features. A CalotypeAutoencoder adds what
+/// what was asked for; with a reference, also what compare_sets() says of the
+/// two sets in the classifier's features. A CalotypeAutoencoder adds what
 /// CodeReport says of its codes.
 Json evaluate(const EvaluateJob& job);
 
