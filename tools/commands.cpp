@@ -266,6 +266,15 @@ CommandRun add_evaluate(CLI::App& app) {
   app.add_option("--expect-classifier", job->expect_classifier,
                  "Refuse a classifier whose weights have another SHA-256 than "
                  "this one: only numbers of one classifier compare");
+  auto* cas = app.add_option(
+      "--cas", job->cas,
+      "With a classifier: real images on which a new one is tested that is "
+      "trained on --data alone, as the classifier was trained and for as many "
+      "steps (classification accuracy score)");
+  app.add_option("--cas-run", job->cas_run,
+                 "Run folder of that training, which goes on if it was broken "
+                 "off; default: a temporary one, begun anew each time")
+      ->needs(cas);
   app.add_option("--importance-samples", job->importance_samples,
                  "With a variational autoencoder: draws for the tighter bound "
                  "on the log-likelihood; 0: none")
@@ -279,7 +288,8 @@ CommandRun add_evaluate(CLI::App& app) {
                  "code's answer to the image is measured; 0: none")
       ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str();
-  app.add_option("--seed", job->seed, "Of the draws")->capture_default_str();
+  app.add_option("--seed", job->seed, "Of all draws and of --cas")
+      ->capture_default_str();
   add_batch_size(app, job->batch_size);
   return [job](const CommandContext& context) {
     job->device = context.device;

@@ -7,6 +7,7 @@
 #include "metrics/distortion.h"
 #include "metrics/rate.h"
 #include "nn/model_folder.h"
+#include "tools/accuracy_score.h"
 #include "tools/classifier_model.h"
 #include "tools/code_report.h"
 #include "tools/codec.h"
@@ -101,17 +102,20 @@ Json evaluate(const EvaluateJob& job) {
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
   const auto folder = open_model_folder(job.model);
   const bool judges = folder.class_name == kClassifierClass;
-  if (!judges && (!job.reference.empty() || !job.expect_classifier.empty()))
+  if (!judges && (!job.reference.empty() || !job.expect_classifier.empty() ||
+                  !job.cas.empty()))
     throw ConfigError(
         job.model.string() +
-        ": --reference and --expect-classifier need a classifier");
+        ": --reference, --expect-classifier and --cas need a classifier");
   if (judges &&
       (job.importance_samples > 0 || job.binarize || job.jacobian_probes > 0))
     throw ConfigError(job.model.string() +
                       ": --importance-samples, --binarize and "
                       "--jacobian-probes need a CalotypeAutoencoder");
-  if (judges) return evaluate_classes(job, source);
-  return evaluate_codec(job, source);
+  if (!judges) return evaluate_codec(job, source);
+  auto result = evaluate_classes(job, source);
+  if (!job.cas.empty()) add_accuracy_score(job, result);
+  return result;
 }
 
 }  // namespace calotype

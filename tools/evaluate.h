@@ -19,6 +19,9 @@ struct EvaluateJob {
   int64_t manifold_samples = 10'000;  // of each set, for what compares all
                                       // images with all; 0: every image
   std::string expect_classifier;      // SHA-256 of its weights; empty: any
+  std::string cas;                // classifier: real images that one trained on
+                                  // `data` is tested on; empty: none
+  std::filesystem::path cas_run;  // its run folder; empty: a temporary one
   int64_t importance_samples = 0;  // variational: of the tighter bound; 0: none
   bool binarize = false;           // variational: black or white, drawn
   int64_t jacobian_probes = 0;     // CalotypeAutoencoder: directions; 0: none
@@ -34,8 +37,9 @@ struct EvaluateJob {
 /// classifier: the share of images that it gives the class that their folder
 /// names. Real test images give its accuracy, drawn ones how often they show
 /// what was asked for; with a reference, also what compare_sets() says of the
-/// two sets in the classifier's features. A CalotypeAutoencoder adds what
-/// CodeReport says of its codes.
+/// two sets in the classifier's features; with `cas`, also what
+/// add_accuracy_score() says. A CalotypeAutoencoder adds what CodeReport says
+/// of its codes.
 Json evaluate(const EvaluateJob& job);
 
 }  // namespace calotype

@@ -5,8 +5,8 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/progress.h"
+#include "core/random.h"
 #include "datasets/image_io.h"
-#include "datasets/image_source.h"
 #include "tests/support/temp_folder.h"
 #include "tools/evaluate.h"
 #include "tools/train.h"
@@ -17,20 +17,50 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-/// A classifier of drawn 16-pixel images, trained for a few steps.
+constexpr int64_t kNumBars = 4;
+
+/// `count` noisy grey images of 16 pixels, each with a bright bar in one of
+/// four places, in a sub-folder for each place. `turn`: they are put so many
+/// sub-folders further, where they do not belong.
+void write_bars(const fs::path& folder, int64_t count, uint64_t seed,
+                int64_t turn = 0) {
+  for (int64_t bar = 0; bar < kNumBars; ++bar)
+    make_folder(folder / fmt::format("bar-{}", bar));
+  for (int64_t i = 0; i < count; ++i) {
+    const auto bar = i % kNumBars;
+    Image image{16, 16, 1, std::vector<uint8_t>(256)};
+    for (size_t p = 0; p < 256; ++p) {
+      const auto noise = uniform_index({.seed = seed,
+                                        .stream = Stream::kSynthetic,
+                                        .sample = uint64_t(i),
+                                        .step = uint32_t(p)},
+                                       100);
+      const bool bright = int64_t(p) / 64 == bar;
+      image.pixels[p] = uint8_t(noise + (bright ? 120 : 0));
+    }
+    write_file_atomic(folder / fmt::format("bar-{}", (bar + turn) % kNumBars) /
+                          fmt::format("{:05}.png", i),
+                      encode_png(image));
+  }
+}
+
+/// A classifier of images with bars, trained for a few steps, and two sets.
 class Judge : public testing::Test {
  protected:
   void SetUp() override {
     set_quiet(true);
+    write_bars(folder_ / "train", 64, 1);
+    write_bars(drawn_, 40, 2);
+    write_bars(real_, 48, 3);
     TrainJob job{.out = judge_};
     read_config(Json::parse(R"({
           "model": {"_class_name": "CalotypeClassifier", "sample_size": 16,
-                    "num_classes": 8, "channels": [8, 16]},
-          "data": {"train": "synthetic:64:16:1:1"},
+                    "num_classes": 4, "channels": [8, 16]},
           "training": {"steps": 30, "batch_size": 16, "ema_decay": 0.8,
                        "learning_rate": {"peak": 1e-2, "warmup_steps": 5}}
         })"),
                 job.config, "test");
+    job.config.data.train = (folder_ / "train").string();
     train(job);
   }
 
@@ -46,8 +76,8 @@ class Judge : public testing::Test {
 
   TempFolder folder_;
   fs::path judge_ = folder_ / "judge";
-  const std::string drawn_ = "synthetic:40:16:1:2";
-  const std::string real_ = "synthetic:48:16:1:3";
+  const std::string drawn_ = (folder_ / "drawn").string();
+  const std::string real_ = (folder_ / "real").string();
 };
 
 TEST_F(Judge, ComparesSetsByAllNumbers) {
@@ -69,7 +99,18 @@ TEST_F(Judge, ComparesSetsByAllNumbers) {
   for (const char* key : {"precision", "recall", "coverage"})
     EXPECT_EQ(same[key], 1.0) << key;
   EXPECT_DOUBLE_EQ(same["density"].get<double>(), 6 / 5.);
-  EXPECT_LT(same["kid"].get<double>(), result["kid"].get<double>());
+}
+
+TEST_F(Judge, TellsGoodImagesFromASetThatLacksSome) {
+  const auto part = evaluate({.model = judge_,
+                              .data = drawn_ + "[class=bar-0,bar-1]",
+                              .reference = real_});
+  const auto all =
+      evaluate({.model = judge_, .data = drawn_, .reference = real_});
+  EXPECT_GT(part["precision"].get<double>(), 0.3);
+  for (const char* key : {"recall", "coverage"})
+    EXPECT_LT(part[key].get<double>(), all[key].get<double>() - 0.1) << key;
+  EXPECT_GT(part["kid"].get<double>(), all["kid"].get<double>());
 }
 
 TEST_F(Judge, DrawsWhatItComparesByTheSeed) {
@@ -110,6 +151,60 @@ TEST_F(Judge, RefusesToStandInForAnother) {
   job.expect_classifier = std::string(64, 'a');
   EXPECT_THAT(refusal(job),
               HasSubstr(sha256 + ", expected " + std::string(64, 'a')));
+}
+
+TEST_F(Judge, ScoresASetByWhatCanBeLearntFromIt) {
+  write_bars(folder_ / "permuted", 40, 4, 1);
+  EvaluateJob job{.model = judge_, .data = drawn_, .cas = real_, .seed = 7};
+  const auto good = evaluate(job);
+  job.data = (folder_ / "permuted").string();
+  const auto permuted = evaluate(job);
+  EXPECT_GT(good["cas"].get<double>(), 0.9);
+  EXPECT_LT(permuted["cas"].get<double>(), 0.1);
+  EXPECT_EQ(good["real_accuracy"],
+            evaluate({.model = judge_, .data = job.cas})["class_agreement"]);
+  EXPECT_EQ(good["real_accuracy"], permuted["real_accuracy"]);
+  EXPECT_EQ(good["cas_test_images"], 48);
+  EXPECT_EQ(good["cas_per_class"].size(), 4);
+  const auto& training = good["cas_training"];
+  EXPECT_EQ(training["images"], 40);
+  EXPECT_EQ(training["steps"], 30);  // as the judge
+  EXPECT_EQ(training["batch_size"], 16);
+  EXPECT_EQ(training["seed"], 7);
+  EXPECT_FALSE(training.contains("run"));
+}
+
+TEST_F(Judge, KeepsTheRunOfAScoreForTheImagesThatItSaw) {
+  EvaluateJob job{.model = judge_,
+                  .data = drawn_,
+                  .cas = real_,
+                  .cas_run = folder_ / "cas"};
+  const auto first = evaluate(job), again = evaluate(job);
+  EXPECT_EQ(first["cas_training"]["run"], (folder_ / "cas").string());
+  EXPECT_EQ(first["cas_training"], again["cas_training"]);
+  EXPECT_EQ(first["cas"], again["cas"]);
+  EXPECT_EQ(
+      evaluate({.model = folder_ / "cas", .data = job.cas})["class_agreement"],
+      first["cas"]);
+
+  job.seed = 1;
+  EXPECT_THAT(refusal(job), HasSubstr("holds another run (seed: 0 before, 1 "
+                                      "now)"));
+  job.seed = 0;
+  fs::remove(folder_ / "drawn" / "bar-0" / "00000.png");
+  EXPECT_THAT(refusal(job), HasSubstr("holds another run ("));
+  job.cas_run = judge_;
+  EXPECT_THAT(refusal(job), HasSubstr("holds another run;"));
+  EXPECT_FALSE(fs::exists(judge_ / "cas_data.json"));
+}
+
+TEST_F(Judge, ScoresOnlyWhatHasEveryClassAndARecipe) {
+  EvaluateJob job{.model = judge_, .data = drawn_, .cas = real_};
+  fs::remove_all(folder_ / "drawn" / "bar-2");
+  EXPECT_THAT(refusal(job), HasSubstr("got none of \"bar-2\""));
+  job.data = real_;
+  fs::remove(judge_ / "run.json");
+  EXPECT_THAT(refusal(job), HasSubstr("has no run.json"));
 }
 
 }  // namespace

@@ -1,0 +1,142 @@
+#include "tools/accuracy_score.h"
+
+#include <torch/torch.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "datasets/image_source.h"
+#include "nn/model_folder.h"
+#include "tools/classifier_model.h"
+#include "tools/train.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// An empty folder that is gone with this object.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    auto name = (fs::temp_directory_path() / "calotype-cas-XXXXXX").string();
+    if (!::mkdtemp(name.data()))
+      throw ConfigError(fmt::format(
+          "{}: cannot be made: {}; name another folder with --cas-run", name,
+          std::generic_category().message(errno)));
+    path_ = name;
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+/// How the classifier was trained, with other images and another seed.
+TrainConfig recipe_of(const EvaluateJob& job) {
+  const auto file = job.model / "run.json";
+  if (!fs::exists(file))
+    throw ConfigError(job.model.string() +
+                      ": --cas trains as this classifier was trained, and it "
+                      "has no run.json that says how");
+  TrainConfig config;
+  read_config(read_json_file(file).at("config"), config, file.string());
+  config.data.train = job.data;
+  config.data.validation.clear();
+  config.data.preprocessing.size =
+      config.model.value("sample_size", CalotypeClassifierConfig{}.sample_size);
+  config.seed = job.seed;
+  return config;
+}
+
+/// A classifier can only find what it was shown.
+void expect_classes(const EvaluateJob& job, const ImageSource& images) {
+  const auto shown = class_order(job.model, images.class_names());
+  const auto names = open_source(job.cas)->class_names();
+  const auto asked = class_order(job.model, names);
+  for (size_t i = 0; i < names.size(); ++i)
+    if (!shown.eq(asked[int64_t(i)]).any().item<bool>())
+      throw ConfigError(
+          fmt::format("{}: --cas needs images of every class of {} in a "
+                      "sub-folder, got none of \"{}\"",
+                      job.data, job.cas, names[i]));
+}
+
+/// A run that is done would be taken for one on images that have replaced its
+/// own under the same name.
+void expect_same_images(const EvaluateJob& job, const fs::path& run,
+                        const ImageSource& images) {
+  const Json now{{"data", images.spec()},
+                 {"images", images.size()},
+                 {"fingerprint", images.fingerprint()},
+                 {"recipe_of", weights_sha256(open_model_folder(job.model))},
+                 {"seed", job.seed}};
+  const auto file = run / "cas_data.json";
+  const bool is_ours = fs::exists(file);
+  const auto difference =
+      is_ours ? first_difference(read_json_file(file), now) : "";
+  if (!difference.empty() || (!is_ours && fs::exists(run / "run.json")))
+    throw ConfigError(fmt::format(
+        "--cas-run {}: holds another run{}; name a new folder, or remove "
+        "this one",
+        run.string(), is_ours ? " (" + difference + ")" : ""));
+  make_folder(run);
+  write_file_atomic(file, now.dump(2) + "\n");
+}
+
+/// How a classifier does on the real test images.
+Json test_on_real(const EvaluateJob& job, const fs::path& classifier) {
+  auto test = job;
+  test.model = classifier;
+  test.data = job.cas;
+  test.reference.clear();
+  test.expect_classifier.clear();
+  test.cas.clear();
+  return evaluate(test);
+}
+
+}  // namespace
+
+void add_accuracy_score(const EvaluateJob& job, Json& result) {
+  const auto config = recipe_of(job);
+  const auto images = open_source(job.data);
+  expect_classes(job, *images);
+  const auto real = test_on_real(job, job.model);
+
+  std::optional<ScratchFolder> scratch;
+  if (job.cas_run.empty()) scratch.emplace();
+  const auto run = scratch ? scratch->path() : job.cas_run;
+  expect_same_images(job, run, *images);
+  const auto trained =
+      train({.config = config, .out = run, .device = job.device});
+  const auto score = test_on_real(job, run);
+
+  result["cas"] = score["class_agreement"];
+  result["cas_per_class"] = score["per_class"];
+  result["real_accuracy"] = real["class_agreement"];
+  result["cas_test"] = job.cas;
+  result["cas_test_images"] = score["images"];
+  result["cas_training"] = {{"images", images->size()},
+                            {"steps", trained["step"]},
+                            {"batch_size", config.training.batch_size},
+                            {"seed", config.seed},
+                            {"classifier_sha256", score["classifier_sha256"]}};
+  if (!scratch) result["cas_training"]["run"] = run.string();
+  if (score.contains("skipped")) {
+    auto& skipped = result["skipped"];  // an array, or nothing so far
+    for (const auto& image : score["skipped"]) skipped.push_back(image);
+    result["num_skipped"] = skipped.size();
+  }
+}
+
+}  // namespace calotype

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "tools/evaluate.h"
+
+namespace calotype {
+
+/// Classification accuracy score (CAS, arXiv:1905.10887, section 3): trains a
+/// fresh classifier on the images of `job.data` alone, by the recipe that
+/// trained the classifier `job.model` (its run.json: network, steps, batch,
+/// learning rate) and `job.seed`, and tests it on the real images `job.cas`.
+/// The number of steps does not depend on the number of images, so that the
+/// scores of two sets compare.
+///
+/// Writes into `result`: cas, cas_per_class, real_accuracy (of `job.model` on
+/// the same images, for scale), cas_test, cas_test_images, cas_training. The
+/// run is kept in `job.cas_run` and goes on there, or is in a temporary folder
+/// that is removed. Throws ConfigError if `job.data` lacks a class of the test
+/// set, if the classifier has no run.json, or if `job.cas_run` was trained on
+/// other images.
+void add_accuracy_score(const EvaluateJob& job, Json& result);
+
+}  // namespace calotype
