@@ -10,8 +10,9 @@
 namespace calotype {
 
 /// The folder of a training run: a model folder (the averaged weights) plus
-/// run.json (resolved config and versions), metrics.jsonl, curves.svg, samples/
-/// and state/. One process writes at a time.
+/// run.json (resolved config and versions), metrics.jsonl, curves.svg,
+/// samples/, state/ and, with training.ema_lengths, ema/. One process writes at
+/// a time.
 class RunFolder {
  public:
   /// Makes the folder, or opens one that holds a run of the same config. Throws
@@ -25,6 +26,10 @@ class RunFolder {
     return path_ / "state" / "state.safetensors";
   }
   std::filesystem::path metrics_file() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path ema_folder() const { return ema_folder(path_); }
+  static std::filesystem::path ema_folder(const std::filesystem::path& run) {
+    return run / "ema";
+  }
   std::filesystem::path sample_file(int64_t step) const;
 
   /// Appends a line to metrics.jsonl.

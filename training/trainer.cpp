@@ -13,6 +13,7 @@
 #include "core/stop_signal.h"
 #include "datasets/image_io.h"
 #include "training/checkpoint.h"
+#include "training/ema_snapshots.h"
 #include "training/loss_curves.h"
 
 namespace calotype {
@@ -29,6 +30,15 @@ at::Tensor on_device(const at::Tensor& tensor, c10::Device device) {
   return tensor.defined() ? tensor.to(device) : tensor;
 }
 
+std::vector<Ema> averages_of(const TrainerConfig& config,
+                             const at::Tensor& values) {
+  if (config.ema_lengths.empty()) return {Ema(config.ema_decay, values)};
+  std::vector<Ema> averages;
+  for (const double length : config.ema_lengths)
+    averages.push_back(Ema::of_length(length, values));
+  return averages;
+}
+
 }  // namespace
 
 void TrainerConfig::validate() const {
@@ -38,6 +48,9 @@ void TrainerConfig::validate() const {
   check_range("training", "accumulate", double(accumulate), 1, 1 << 20);
   check_range("training", "gradient_clip", gradient_clip, 0, 1e12);
   check_range("training", "ema_decay", ema_decay, 0, 1);
+  check_lengths("training", ema_lengths);
+  check_range("training", "ema_snapshot_every", double(ema_snapshot_every), 0,
+              kMany);
   check_range("training", "log_every", double(log_every), 1, kMany);
   check_range("training", "validate_every", double(validate_every), 1, kMany);
   check_range("training", "validation_batches", double(validation_batches), 0,
@@ -56,7 +69,7 @@ Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
       run_(run),
       parameters_(moved_to(setup_.device, setup_.trainable->trained_module())),
       optimizer_(config.optimizer, parameters_.values()),
-      ema_(config.ema_decay, parameters_.values()) {
+      averages_(averages_of(config, parameters_.values())) {
   config.validate();
   resume();
 }
@@ -91,6 +104,10 @@ TrainingResult Trainer::run() {
       run_.log(line);
     }
     if (step_ % config_.sample_every == 0 || last) draw_samples();
+    // Ahead of the checkpoint: one that was kept is not written again.
+    if (last || (config_.ema_snapshot_every > 0 &&
+                 step_ % config_.ema_snapshot_every == 0))
+      save_snapshots();
     if (step_ % config_.checkpoint_every == 0 || last || stop) save();
     if (const int signal = stop_requested()) throw Interrupted(signal);
     if (stop) break;
@@ -165,7 +182,7 @@ Trainer::StepLosses Trainer::step() {
       parameters_.values(), gradients,
       learning_rate(config_.learning_rate, step_, config_.steps), step_,
       trained.empty() ? at::Tensor() : parameters_.mask_of(trained));
-  ema_.update(parameters_.values(), step_);
+  for (auto& average : averages_) average.update(parameters_.values(), step_);
   return losses;
 }
 
@@ -197,7 +214,8 @@ void Trainer::check_finite(const StepLosses& losses, const Batch& last) const {
 
 Json Trainer::validate() {
   const torch::NoGradGuard no_grad;
-  const AveragedWeights averaged(parameters_.values(), ema_.values());
+  const AveragedWeights averaged(parameters_.values(),
+                                 averages_.front().values());
   setup_.trainable->trained_module().eval();
   setup_.validation->seek({});
   const auto per_epoch =
@@ -218,7 +236,8 @@ Json Trainer::validate() {
 
 void Trainer::draw_samples() {
   const torch::NoGradGuard no_grad;
-  const AveragedWeights averaged(parameters_.values(), ema_.values());
+  const AveragedWeights averaged(parameters_.values(),
+                                 averages_.front().values());
   setup_.trainable->trained_module().eval();
   auto& source = setup_.validation ? *setup_.validation : *setup_.data;
   const auto position = source.position();
@@ -243,12 +262,16 @@ void Trainer::draw_samples() {
 
 std::map<std::string, at::Tensor> Trainer::state_tensors() {
   std::map<std::string, at::Tensor> tensors;
-  const auto add_all = [&](const char* prefix, const at::Tensor& flat) {
+  const auto add_all = [&](const std::string& prefix, const at::Tensor& flat) {
     for (const auto& [name, tensor] : parameters_.by_name(flat))
       tensors[prefix + name] = tensor;
   };
   add_all("weights.", parameters_.values());
-  add_all("ema.", ema_.values());
+  for (auto& average : averages_)
+    add_all(average.length() == 0
+                ? "ema."
+                : "ema_" + length_text(average.length()) + ".",
+            average.values());
   add_all("first_moment.", optimizer_.first_moment());
   add_all("second_moment.", optimizer_.second_moment());
   for (const auto& item : setup_.trainable->trained_module().named_buffers())
@@ -265,16 +288,29 @@ void Trainer::save() {
                     .position = setup_.data->position(),
                     .tensors = state_tensors()});
   {
-    const AveragedWeights averaged(parameters_.values(), ema_.values());
+    const AveragedWeights averaged(parameters_.values(),
+                                   averages_.front().values());
     if (setup_.save_model)
       setup_.save_model(weights_of(setup_.trainable->module()));
   }
   write_loss_curves(run_);
 }
 
+void Trainer::save_snapshots() {
+  for (auto& average : averages_) {
+    if (average.length() == 0) continue;
+    const AveragedWeights averaged(parameters_.values(), average.values());
+    std::map<std::string, at::Tensor> weights;
+    for (const auto& item : setup_.trainable->module().named_parameters())
+      if (item.value().requires_grad()) weights[item.key()] = item.value();
+    write_ema_snapshot(run_.ema_folder(), {average.length(), step_}, weights);
+  }
+}
+
 void Trainer::resume() {
   if (!std::filesystem::exists(run_.state_file())) {
     run_.forget_metrics_after(0);
+    forget_ema_snapshots_after(run_.ema_folder(), 0);
     return;
   }
   const torch::NoGradGuard no_grad;
@@ -291,6 +327,7 @@ void Trainer::resume() {
   elapsed_before_s_ = checkpoint.elapsed_s;
   setup_.data->seek(checkpoint.position);
   run_.forget_metrics_after(step_);
+  forget_ema_snapshots_after(run_.ema_folder(), step_);
 }
 
 }  // namespace calotype

@@ -25,6 +25,14 @@ struct TrainerConfig {
   AdamWConfig optimizer;
   double gradient_clip = 1;  // largest norm of the whole gradient; 0: none
   double ema_decay = 0.999;
+  // Instead of the decay: averages of several lengths at once, each the
+  // standard deviation of its memory as a share of the training so far, such as
+  // [0.05, 0.1] (training/power_profile.h). The first is validated, drawn and
+  // saved as the model; `calotype average` makes any other out of snapshots.
+  std::vector<double> ema_lengths;
+  // Steps between the snapshots, 4 bytes for each parameter and length; 0: only
+  // at the end.
+  int64_t ema_snapshot_every = 0;
   int64_t log_every = 50;  // steps
   int64_t validate_every = 500;
   int64_t validation_batches = 8;
@@ -43,6 +51,8 @@ void visit_fields(TrainerConfig& c, Visitor&& visit) {
   visit("optimizer", c.optimizer);
   visit("gradient_clip", c.gradient_clip);
   visit("ema_decay", c.ema_decay);
+  visit("ema_lengths", c.ema_lengths);
+  visit("ema_snapshot_every", c.ema_snapshot_every);
   visit("log_every", c.log_every);
   visit("validate_every", c.validate_every);
   visit("validation_batches", c.validation_batches);
@@ -105,6 +115,7 @@ class Trainer {
   Json validate();
   void draw_samples();
   void save();
+  void save_snapshots();
   void resume();
   std::map<std::string, at::Tensor> state_tensors();
 
@@ -113,7 +124,7 @@ class Trainer {
   RunFolder& run_;
   FlatParameters parameters_;
   AdamW optimizer_;
-  Ema ema_;
+  std::vector<Ema> averages_;  // the first is the model
   int64_t step_ = 0;
   double elapsed_before_s_ = 0, started_s_ = 0;
   bool was_warned_ = false;

@@ -11,6 +11,7 @@
 #include "tests/support/temp_folder.h"
 #include "tests/training/toy.h"
 #include "training/checkpoint.h"
+#include "training/ema_snapshots.h"
 
 namespace calotype {
 namespace {
@@ -18,14 +19,17 @@ namespace {
 using testing::HasSubstr;
 
 TrainerConfig short_config() {
-  return {.steps = 12,
-          .batch_size = 8,
-          .learning_rate = {.peak = 0.05, .warmup_steps = 2},
-          .log_every = 1,
-          .validate_every = 4,
-          .validation_batches = 2,
-          .sample_every = 6,
-          .checkpoint_every = 5};
+  TrainerConfig config;
+  config.steps = 12;
+  config.batch_size = 8;
+  config.learning_rate.peak = 0.05;
+  config.learning_rate.warmup_steps = 2;
+  config.log_every = 1;
+  config.validate_every = 4;
+  config.validation_batches = 2;
+  config.sample_every = 6;
+  config.checkpoint_every = 5;
+  return config;
 }
 
 struct Toy {
@@ -92,6 +96,72 @@ TEST(Trainer, StoppingAndGoingOnIsNotStoppingBitForBit) {
   EXPECT_EQ(log_of(whole.path()), log_of(parts.path()));
 }
 
+TrainerConfig config_with_lengths() {
+  auto config = short_config();
+  config.ema_lengths = {0.05, 0.1};
+  config.ema_snapshot_every = 3;
+  return config;
+}
+
+/// What each snapshot of a run holds, by name.
+std::map<std::string, std::string> snapshots_of(
+    const std::filesystem::path& out) {
+  std::map<std::string, std::string> files;
+  for (const auto& file : std::filesystem::directory_iterator(out / "ema"))
+    files[file.path().filename().string()] = read_text_file(file.path());
+  return files;
+}
+
+// The calls end between snapshots, and ahead of the checkpoint after one.
+TEST(Trainer, AveragesOfLengthsGoOnBitForBit) {
+  TempFolder whole, parts;
+  Toy().train(whole.path(), config_with_lengths());
+  for (const int64_t steps : {5, 1, 2})
+    Toy().train(parts.path(), config_with_lengths(), steps);
+  Toy().train(parts.path(), config_with_lengths());
+  expect_equal_state(whole.path(), parts.path());
+  EXPECT_EQ(log_of(whole.path()), log_of(parts.path()));
+  const auto snapshots = snapshots_of(whole.path());
+  EXPECT_EQ(snapshots.size(), 2u * 4);
+  EXPECT_TRUE(snapshots.contains("0.100-0000012.safetensors"));
+  EXPECT_EQ(snapshots, snapshots_of(parts.path()));
+}
+
+TEST(Trainer, ARunThatGoesBackForgetsTheSnapshotsAhead) {
+  TempFolder folder;
+  Toy().train(folder.path(), config_with_lengths());
+  std::filesystem::remove(folder / "state" / "state.safetensors");
+  Toy().train(folder.path(), config_with_lengths(), 4);
+  EXPECT_EQ(snapshots_of(folder.path()).size(), 2u);  // of step 3
+}
+
+TEST(Trainer, TheFirstLengthIsWhatIsValidatedAndSaved) {
+  TempFolder folder;
+  Toy().train(folder.path(), config_with_lengths());
+  const auto state = read_checkpoint(folder / "state" / "state.safetensors");
+  const auto snapshots = list_ema_snapshots(folder / "ema");
+  for (const auto& snapshot : snapshots) {
+    if (snapshot.profile.step < 12) continue;
+    const auto prefix = "ema_" + length_text(snapshot.profile.length) + ".";
+    for (const auto& [name, tensor] : read_ema_snapshot(snapshot))
+      EXPECT_TRUE(torch::equal(tensor, state.tensors.at(prefix + name)));
+  }
+  auto only_first = config_with_lengths();
+  only_first.ema_lengths = {0.05};
+  TempFolder other;
+  const auto last = Toy().train(other.path(), only_first).last;
+  EXPECT_EQ(read_metrics(folder / "metrics.jsonl").back()["val_loss"],
+            last["val_loss"]);
+}
+
+TEST(Trainer, WithoutLengthsThereAreNoSnapshots) {
+  TempFolder folder;
+  Toy().train(folder.path(), short_config());
+  EXPECT_FALSE(std::filesystem::exists(folder / "ema"));
+  const auto state = read_checkpoint(folder / "state" / "state.safetensors");
+  EXPECT_TRUE(state.tensors.contains("ema.weight"));
+}
+
 TEST(Trainer, AccumulatingIsALargerBatch) {
   TempFolder folder;
   auto config = short_config();
@@ -134,10 +204,16 @@ TEST(Trainer, RefusesARunOfAnotherConfig) {
 }
 
 TEST(TrainerConfig, RefusesNonsense) {
-  EXPECT_THROW((TrainerConfig{.batch_size = 0}.validate()), ConfigError);
-  EXPECT_THROW((TrainerConfig{.ema_decay = 1.5}.validate()), ConfigError);
-  EXPECT_THROW((TrainerConfig{.learning_rate = {.decay = "stairs"}}.validate()),
-               ConfigError);
+  const auto refuses = [](auto&& change) {
+    TrainerConfig config;
+    change(config);
+    EXPECT_THROW(config.validate(), ConfigError);
+  };
+  refuses([](auto& config) { config.batch_size = 0; });
+  refuses([](auto& config) { config.ema_decay = 1.5; });
+  refuses([](auto& config) { config.ema_lengths = {0.5}; });
+  refuses([](auto& config) { config.ema_snapshot_every = -1; });
+  refuses([](auto& config) { config.learning_rate.decay = "stairs"; });
 }
 
 }  // namespace

@@ -1,0 +1,160 @@
+#include "training/power_profile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "training/ema.h"
+
+namespace calotype {
+namespace {
+
+// The roots were found with 40 decimal digits from the variance of a
+// Beta(gamma + 1, 1) variable, whose density the profile is.
+TEST(PowerProfile, LengthsAndExponentsBelongTogether) {
+  EXPECT_NEAR(power_exponent(0.05), 16.97219860230345, 1e-10);
+  EXPECT_NEAR(power_exponent(0.10), 6.937203937601807, 1e-10);
+  EXPECT_NEAR(power_exponent(0.25), 0.719823958000710, 1e-10);
+  EXPECT_DOUBLE_EQ(power_length(0), 1 / std::sqrt(12.0));  // of a plain mean
+  for (const double length : {kShortestAverage, 0.1, kLongestAverage})
+    EXPECT_NEAR(power_length(power_exponent(length)), length, 1e-12);
+}
+
+TEST(PowerProfile, RefusesLengthsThatAreNone) {
+  EXPECT_THROW(power_exponent(0.001), ConfigError);
+  EXPECT_THROW(power_exponent(0.3), ConfigError);
+  EXPECT_THROW(power_exponent(std::nan("")), ConfigError);
+}
+
+TEST(PowerProfile, TheFirstStepForgetsWhatWasBefore) {
+  EXPECT_EQ(power_share(3, 1), 1);
+  EXPECT_NEAR(power_share(0, 4), 0.25, 1e-15);        // the mean of 4
+  EXPECT_NEAR(power_share(1, 4), 1 - 0.5625, 1e-15);  // 1 - (3/4)^2
+  EXPECT_NEAR(power_share(1, 1'000'000'000), 2e-9, 1e-17);
+}
+
+// Step i holds the profile's integral from (i - 1) / t to i / t.
+TEST(Ema, OfALengthIsTheProfilesWeightedSum) {
+  torch::manual_seed(4);
+  constexpr int64_t kSteps = 300;
+  const auto weights = torch::randn({kSteps, 5}, torch::kDouble);
+  for (const double length : {0.02, 0.05, 0.1, 0.25}) {
+    auto ema = Ema::of_length(length, torch::full({5}, 1e6, torch::kDouble));
+    auto sum = torch::zeros({5}, torch::kDouble);
+    const double power = power_exponent(length) + 1;
+    for (int64_t i = 1; i <= kSteps; ++i) {
+      ema.update(weights[i - 1], i);
+      sum += weights[i - 1] * (std::pow(double(i) / kSteps, power) -
+                               std::pow(double(i - 1) / kSteps, power));
+    }
+    EXPECT_LT((ema.values() - sum).abs().max().item<double>(), 1e-12);
+  }
+}
+
+TEST(ProfileBasis, TakesASnapshotThatIsThereAsItIs) {
+  const ProfileBasis basis({{0.05, 50}, {0.05, 100}, {0.1, 100}}, 100);
+  const auto fit = basis.fit(0.1);
+  EXPECT_LT(fit.error, 1e-6);
+  EXPECT_NEAR(fit.shares[0], 0, 1e-6);
+  EXPECT_NEAR(fit.shares[1], 0, 1e-6);
+  EXPECT_NEAR(fit.shares[2], 1, 1e-6);
+}
+
+// The best x a + (1 - x) b for c has x = <c - b, a - b> / |a - b|^2; the inner
+// product of tau^p and tau^q, normalised, is (p + 1)(q + 1) / (p + q + 1).
+TEST(ProfileBasis, FindsTheNearestMixtureOfTwo) {
+  const auto product = [](double p, double q) {
+    return (p + 1) * (q + 1) / (p + q + 1);
+  };
+  const double a = 1, b = 3, c = 2;
+  const double across = product(a, a) - 2 * product(a, b) + product(b, b);
+  const double x =
+      (product(c, a) - product(c, b) - product(b, a) + product(b, b)) / across;
+  const ProfileBasis basis({{power_length(a), 9}, {power_length(b), 9}}, 9);
+  const auto fit = basis.fit(power_length(c));
+  EXPECT_NEAR(fit.shares[0], x, 1e-9);
+  EXPECT_NEAR(fit.shares[1], 1 - x, 1e-9);
+}
+
+// The distance of the profiles by summing over a fine grid.
+TEST(ProfileBasis, TellsHowFarItsFitIsOff) {
+  const std::vector<AverageProfile> snapshots{
+      {0.05, 40}, {0.1, 40}, {0.05, 100}, {0.1, 100}};
+  const ProfileBasis basis(snapshots, 100);
+  for (const double length : {0.03, 0.07, 0.2}) {
+    const auto fit = basis.fit(length);
+    const double exponents[] = {power_exponent(0.05), power_exponent(0.1),
+                                power_exponent(length)};
+    constexpr int kCells = 100'000;
+    double off = 0, whole = 0;
+    for (int cell = 0; cell < kCells; ++cell) {
+      const double at = (cell + 0.5) / kCells;
+      const auto density = [&](double gamma, double end) {
+        return at > end ? 0 : (gamma + 1) / end * std::pow(at / end, gamma);
+      };
+      double sum = 0;
+      for (size_t i = 0; i < snapshots.size(); ++i)
+        sum += fit.shares[i] *
+               density(exponents[i % 2], double(snapshots[i].step) / 100);
+      const double wanted = density(exponents[2], 1);
+      off += (sum - wanted) * (sum - wanted);
+      whole += wanted * wanted;
+    }
+    EXPECT_NEAR(fit.error, std::sqrt(off / whole), 1e-3) << length;
+  }
+}
+
+// Weights that walk at random around a large constant. The error is told in
+// units of how far the two averages that were kept lie apart.
+TEST(ProfileBasis, MakesAThirdLengthOfTheSnapshotsOfTwo) {
+  torch::manual_seed(5);
+  constexpr int64_t kSteps = 1024, kEvery = 64, kSize = 400;
+  auto weights = torch::full({kSize}, 100, torch::kDouble);
+  auto shorter = Ema::of_length(0.05, weights),
+       longer = Ema::of_length(0.10, weights),
+       between = Ema::of_length(0.07, weights),
+       beyond = Ema::of_length(0.14, weights);
+  std::vector<AverageProfile> profiles;
+  std::vector<at::Tensor> snapshots;
+  for (int64_t step = 1; step <= kSteps; ++step) {
+    weights += torch::randn({kSize}, torch::kDouble);
+    for (auto* ema : {&shorter, &longer, &between, &beyond})
+      ema->update(weights, step);
+    if (step % kEvery > 0) continue;
+    for (auto* ema : {&shorter, &longer}) {
+      profiles.push_back({ema->length(), step});
+      snapshots.push_back(ema->values().clone());
+    }
+  }
+  const ProfileBasis basis(profiles, kSteps);
+  const double apart = (shorter.values() - longer.values())
+                           .square()
+                           .mean()
+                           .sqrt()
+                           .item<double>();
+  for (auto* wanted : {&between, &beyond}) {
+    const auto fit = basis.fit(wanted->length());
+    auto made = torch::zeros({kSize}, torch::kDouble);
+    double sum = 0;
+    for (size_t i = 0; i < snapshots.size(); ++i) {
+      made += fit.shares[i] * snapshots[i];
+      sum += fit.shares[i];
+    }
+    EXPECT_NEAR(sum, 1, 1e-12);
+    EXPECT_LT(fit.error, 0.01);
+    const double off =
+        (made - wanted->values()).square().mean().sqrt().item<double>();
+    EXPECT_LT(off, 0.005 * apart) << wanted->length();
+  }
+}
+
+TEST(ProfileBasis, RefusesWhatIsNoBasis) {
+  EXPECT_THROW(ProfileBasis({}, 10), ShapeError);
+  EXPECT_THROW(ProfileBasis({{0.05, 11}}, 10), ShapeError);
+}
+
+}  // namespace
+}  // namespace calotype
