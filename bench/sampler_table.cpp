@@ -8,6 +8,8 @@
 #include "core/runtime.h"
 #include "core/stop_signal.h"
 #include "core/text.h"
+#include "diffusion/samplers.h"
+#include "diffusion/scheduler_config.h"
 #include "nn/model_folder.h"
 #include "tools/csv.h"
 #include "tools/evaluate.h"
@@ -27,7 +29,7 @@ namespace fs = std::filesystem;
 constexpr const char* kUsage =
     "usage: sampler_table OUT CLASSIFIER REFERENCE RUN...\n"
     "  --samplers NAME,...  default: all\n"
-    "  --steps N,...        calls of the network per image, 8,16,32,64\n"
+    "  --steps N,...        of the walk, 8,16,32,64; heun and edm ask twice\n"
     "  --count N            images per cell, 5000\n"
     "  --guidance W         weight of the class, 1: none\n"
     "  --seed N             of noise and draws, 0\n";
@@ -36,9 +38,7 @@ struct TableJob {
   fs::path out, classifier;
   std::string reference;
   std::vector<fs::path> runs;
-  std::vector<std::string> samplers = {
-      "ddpm",     "ddim",  "euler",      "euler_ancestral", "heun",
-      "dpmpp_2m", "unipc", "flow_euler", "flow_heun"};
+  std::vector<std::string> samplers = sampler_names();
   std::vector<int64_t> steps = {8, 16, 32, 64};
   int64_t count = 5000;
   double guidance = 1;
@@ -94,10 +94,8 @@ TableJob parse(const std::vector<std::string>& arguments) {
 
 /// What the network of a run was taught to answer.
 std::string objective_of(const fs::path& run) {
-  const auto schedule = read_json_file(run / "scheduler_config.json");
-  const auto class_name = schedule.value("_class_name", "");
-  if (class_name.starts_with("FlowMatch")) return "flow";
-  return schedule.value("prediction_type", "epsilon");
+  return read_scheduler_config(run / "scheduler_config.json")
+      .schedule.prediction_type;
 }
 
 class Table {
