@@ -26,10 +26,6 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-Image image_at(const fs::path& path) {
-  return decode_image(read_file(path), path.string());
-}
-
 /// A codec of grey 16-pixel images and diffusion models of its 8x8 latents,
 /// trained for two steps.
 class Generate : public testing::Test {
@@ -46,7 +42,11 @@ class Generate : public testing::Test {
         .norm_num_groups = 4});
     save_model_folder(codec_, AutoencoderKLImpl::kClassName,
                       write_config(codec->config()), weights_of(*codec));
-    encode({.codec = codec_, .data = data_, .out = folder_ / "store"});
+    EncodeJob encoding;
+    encoding.codec = codec_;
+    encoding.data = data_;
+    encoding.out = folder_ / "store";
+    encode(encoding);
     train_model(model_, "DDIMScheduler");
   }
 
