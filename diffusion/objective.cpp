@@ -3,6 +3,8 @@
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 
+#include <numbers>
+
 #include "core/check.h"
 #include "core/error.h"
 #include "core/random.h"
@@ -93,6 +95,15 @@ void Objective::expect_channels(int64_t answered, int64_t D) const {
       D, schedule_.variance_type, learns ? 2 * D : D, answered));
 }
 
+LossByLevel Objective::error_by_level(const DrawnLevels& levels,
+                                      const at::Tensor& error) const {
+  const auto angle = at::atan2(levels.noise, levels.signal);
+  return {2 / std::numbers::pi * angle,
+          error.detach() /
+              squared_error_ratio(schedule_, levels).to(error.device()),
+          "arctan(noise / signal) / 90 degrees"};
+}
+
 Losses Objective::losses(Denoiser& denoiser, const Batch& batch) const {
   const auto noisy = draw(batch, denoiser.num_classes());
   const auto input =
@@ -106,7 +117,9 @@ Losses Objective::losses(Denoiser& denoiser, const Batch& batch) const {
   const auto error =
       (output.narrow(1, 0, D) - target).square().flatten(1).mean(1);  // [N]
   const auto weighted = weights(noisy.levels).to(error.device()) * error;
-  Losses losses{weighted.mean(), {{"mse", error.mean()}}};
+  Losses losses{.total = weighted.mean(),
+                .parts = {{"mse", error.mean()}},
+                .by_level = error_by_level(noisy.levels, error)};
   if (output.size(1) > D) {
     const auto bits = variational_bits(schedule_, *levels_.schedule(), noisy.x0,
                                        noisy.noise, noisy.levels.t, output)

@@ -74,6 +74,10 @@ class Objective {
   at::Tensor draw_latents(const Batch& batch) const;
   at::Tensor draw_labels(const Batch& batch, int64_t num_classes) const;
 
+  /// The error of x_0 over the angle between signal and noise, in which all
+  /// paths and answers compare: on any path, how well x_0 is told at one level.
+  LossByLevel error_by_level(const DrawnLevels& levels,
+                             const at::Tensor& error) const;
   void expect_channels(int64_t answered, int64_t D) const;
 
   ObjectiveConfig config_;

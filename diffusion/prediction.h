@@ -20,7 +20,6 @@ namespace calotype {
 struct DrawnLevels {
   at::Tensor signal, noise;  // float [N], of x = signal x_0 + noise epsilon
   at::Tensor timestep;       // float [N], as the network is told
-  at::Tensor position;       // float [N] in [0,1], among the levels of training
   at::Tensor t;  // int64 [N], where levels are counted; else undefined
 };
 

@@ -2,9 +2,6 @@
 
 #include <ATen/Functions.h>
 
-#include <cmath>
-#include <numbers>
-
 #include "core/check.h"
 #include "core/random.h"
 
@@ -64,24 +61,15 @@ at::Tensor TrainingLevels::draw_timesteps(const Batch& batch) const {
 
 DrawnLevels TrainingLevels::at_timesteps(const at::Tensor& t) const {
   const auto alpha_bar = table_->alphas_cumprod().index_select(0, t);
-  const auto timestep = t.to(at::kFloat);
-  return {alpha_bar.sqrt(), (1 - alpha_bar).sqrt(), timestep,
-          timestep / double(config_.num_train_timesteps), t};
+  return {alpha_bar.sqrt(), (1 - alpha_bar).sqrt(), t.to(at::kFloat), t};
 }
 
 DrawnLevels TrainingLevels::at_flow_times(const at::Tensor& sigma) const {
-  return {
-      1 - sigma, sigma, sigma * double(config_.num_train_timesteps), sigma, {}};
+  return {1 - sigma, sigma, sigma * double(config_.num_train_timesteps), {}};
 }
 
 DrawnLevels TrainingLevels::at_log_sigmas(const at::Tensor& log_sigma) const {
-  const auto normal =
-      (log_sigma - sampling_.log_sigma_mean) / sampling_.log_sigma_std;
-  return {at::ones_like(log_sigma),
-          log_sigma.exp(),
-          log_sigma / 4,
-          0.5 * (1 + (normal / std::numbers::sqrt2).erf()),
-          {}};
+  return {at::ones_like(log_sigma), log_sigma.exp(), log_sigma / 4, {}};
 }
 
 DrawnLevels TrainingLevels::draw(const Batch& batch) const {

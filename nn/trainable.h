@@ -20,12 +20,22 @@ struct Batch {
   int64_t step = 0;    // optimizer steps so far
 };
 
+/// How the loss of each sample goes with what was asked of the network: the
+/// noise level of a diffusion model.
+struct LossByLevel {
+  at::Tensor level;  // [N] in [0,1], 0 the cleanest: where the level stands
+                     // among those that training draws
+  at::Tensor loss;   // [N] without weights
+  std::string name;  // what the level is, such as "t / T"
+};
+
 /// Named losses of one batch. `total` is what is minimised; `parts` are what
 /// metrics.jsonl and the progress line show, in order.
 struct Losses {
   at::Tensor total;                                       // scalar
   std::vector<std::pair<std::string, at::Tensor>> parts;  // scalars
-  std::string warning;  // what a person should know now; mostly empty
+  std::string warning;   // what a person should know now; mostly empty
+  LossByLevel by_level;  // undefined tensors where there are no levels
 };
 
 /// What the one trainer can train.

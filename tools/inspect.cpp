@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "core/error.h"
@@ -10,6 +11,7 @@
 #include "datasets/latent_store.h"
 #include "nn/model_folder.h"
 #include "tools/token_use.h"
+#include "training/level_bins.h"
 #include "training/run_folder.h"
 
 namespace calotype {
@@ -32,9 +34,29 @@ Json inspect_model(const fs::path& path) {
                                   file.tensors.begin()->second.scalar_type()))},
               {"sha256", weights_sha256(folder)},
               {"config", folder.config}};
+  // Put together by `calotype average`.
+  if (const auto said = file.metadata.find("calotype_average");
+      said != file.metadata.end())
+    result["average"] = parse_json(said->second, folder.weights_path.string());
   if (fs::exists(path / "latent_space.json"))
     result["latent_space"] = read_json_file(path / "latent_space.json");
   return result;
+}
+
+/// The last validation of a run; the loss by noise level as a table.
+void add_validation(Json& result, const std::vector<Json>& lines) {
+  const auto last =
+      std::find_if(lines.rbegin(), lines.rend(),
+                   [](const Json& line) { return line.contains("val_loss"); });
+  if (last == lines.rend()) return;
+  result["validation"] = {{"step", (*last)["step"]},
+                          {"loss", (*last)["val_loss"]}};
+  const auto means = last->value("val_loss_by_noise", Json::array());
+  if (means.empty()) return;
+  result["validation"]["noise_level"] = last->value("noise_level", "");
+  auto& table = result["validation"]["loss_by_noise"];
+  for (size_t bin = 0; bin < means.size(); ++bin)
+    table[level_bin_text(int64_t(bin))] = means[bin];
 }
 
 Json inspect_run(const fs::path& path) {
@@ -45,8 +67,11 @@ Json inspect_run(const fs::path& path) {
   result["kind"] = "training run";
   result["version"] = run.value("version", "");
   if (fs::exists(path / "metrics.jsonl"))
-    if (const auto lines = read_metrics(path / "metrics.jsonl"); !lines.empty())
+    if (const auto lines = read_metrics(path / "metrics.jsonl");
+        !lines.empty()) {
       result["last"] = lines.back();
+      add_validation(result, lines);
+    }
   if (run.contains("config"))
     result["training"] = run["config"].value("training", Json());
   return result;

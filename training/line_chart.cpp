@@ -23,6 +23,8 @@ constexpr std::array kColors = {"#3b78b4", "#bd7034", "#5b9462", "#9a62a0",
                                 "#b8922e", "#2f9c95", "#c2544f", "#7d8694",
                                 "#6a64c8", "#8f9436", "#cf6d9d", "#4f5d3a"};
 
+constexpr double kPalest = 0.3;  // of the first of several stages
+
 struct Tick {
   double value;
   std::string text;
@@ -166,24 +168,45 @@ std::vector<Point> thinned(const std::vector<Point>& points) {
   return kept;
 }
 
-std::string stroke_of(size_t index) {
+// Share of the full strength that the pen of a line has.
+double strength_of(const LineChart& chart, size_t index) {
+  const auto last = chart.series.size() - 1;
+  if (!chart.stages || index == last) return 1;
+  return kPalest + (1 - kPalest) * double(index) / double(last);
+}
+
+std::string stroke_of(const LineChart& chart, size_t index) {
+  if (chart.stages)
+    return fmt::format("stroke=\"{}\" stroke-opacity=\"{:.2f}\"", kColors[0],
+                       strength_of(chart, index));
   const bool repeated = index >= kColors.size();
   return fmt::format("stroke=\"{}\"{}", kColors[index % kColors.size()],
                      repeated ? " stroke-dasharray=\"5 3\"" : "");
 }
 
 // One unbroken piece of a line.
-std::string piece_svg(const std::vector<Point>& points, size_t index) {
+std::string piece_svg(const LineChart& chart, const std::vector<Point>& points,
+                      size_t index) {
   if (points.empty()) return "";
-  if (points.size() == 1)
+  const auto dot = [&](const Point& point, double radius) {
     return fmt::format(
-        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"/>\n",
-        points[0].x, points[0].y, kColors[index % kColors.size()]);
+        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\" fill=\"{}\"{}/>\n",
+        point.x, point.y, radius,
+        kColors[chart.stages ? 0 : index % kColors.size()],
+        chart.stages
+            ? fmt::format(" fill-opacity=\"{:.2f}\"", strength_of(chart, index))
+            : "");
+  };
+  if (points.size() == 1) return dot(points[0], 3);
   std::string list;
   for (const auto& point : thinned(points))
     list += fmt::format("{}{:.1f},{:.1f}", list.empty() ? "" : " ", point.x,
                         point.y);
-  return fmt::format("<polyline points=\"{}\" {}/>\n", list, stroke_of(index));
+  auto svg = fmt::format("<polyline points=\"{}\" {}/>\n", list,
+                         stroke_of(chart, index));
+  if (chart.stages)
+    for (const auto& point : points) svg += dot(point, 2.4);
+  return svg;
 }
 
 std::string series_svg(const LineChart& chart, size_t index, const Axis& across,
@@ -204,11 +227,11 @@ std::string series_svg(const LineChart& chart, size_t index, const Axis& across,
     if (drawable(chart, series.x[i], series.y[i])) {
       piece.push_back({across(series.x[i]), up(series.y[i])});
     } else {
-      svg += piece_svg(piece, index);
+      svg += piece_svg(chart, piece, index);
       piece.clear();
     }
   }
-  return svg + piece_svg(piece, index);
+  return svg + piece_svg(chart, piece, index);
 }
 
 // The colours stand in one place, for readers who prefer light and dark.
@@ -260,7 +283,7 @@ Legend legend_svg(const LineChart& chart, double top) {
         "<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" "
         "stroke-width=\"2.5\" stroke-linecap=\"round\" {}/>\n"
         "<text class=\"ink\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
-        x, x + 18, y, y, stroke_of(i), x + kLegendSwatch, y + 4,
+        x, x + 18, y, y, stroke_of(chart, i), x + kLegendSwatch, y + 4,
         escape_markup(name));
     x += entry;
   }
@@ -329,6 +352,8 @@ std::string line_chart_svg(const LineChart& chart) {
         y_range.cover(series.y[i]);
       }
   }
+  if (chart.unit_x)
+    for (const double end : {0.0, 1.0}) x_range.cover(end);
 
   std::string svg = fmt::format(
       "<svg class=\"calotype-chart\" xmlns=\"http://www.w3.org/2000/svg\" "
@@ -353,7 +378,7 @@ std::string line_chart_svg(const LineChart& chart) {
   const Frame frame{kLeft, top + 12, chart.width - kRight,
                     chart.height - kBottom};
   svg += text_svg(kLabel, frame.right, chart.height - 10, "end", chart.x_label);
-  svg += x_range.empty()
+  svg += y_range.empty()
              ? text_svg(kTickText, chart.width / 2.0,
                         (frame.top + frame.bottom) / 2, "middle", "no data")
              : plot_svg(chart, frame, x_range, y_range);

@@ -20,8 +20,11 @@ struct LineChart {
   std::vector<LineSeries> series = {};
   bool log_x = false;  // logarithmic axes; values of 0 and below leave gaps
   bool log_y = false;
-  bool plane = false;  // both axes are alike: grid and air in both directions
-  int width = 720;     // of the viewBox, in CSS pixels
+  bool plane = false;   // both axes are alike: grid and air in both directions
+  bool unit_x = false;  // x is a share: all of [0,1] is shown
+  bool stages = false;  // the lines are one thing over time: one colour, from
+                        // pale to strong
+  int width = 720;      // of the viewBox, in CSS pixels
   int height = 340;
 };
 

@@ -20,6 +20,8 @@ namespace calotype {
 namespace {
 
 constexpr int64_t kSampleColumns = 8;  // what Trainable::preview lays out
+constexpr const char* kLevelCounts = "log.level_counts";
+constexpr const char* kLevelSums = "log.level_sums";
 
 torch::nn::Module& moved_to(c10::Device device, torch::nn::Module& module) {
   module.to(device);
@@ -100,6 +102,11 @@ TrainingResult Trainer::run() {
       line["samples_per_s"] = std::round(
           progress.rate() * double(config_.batch_size * config_.accumulate));
       line["elapsed_s"] = elapsed_before_s_ + monotonic_s() - started_s_;
+      if (!levels_.empty()) {
+        line["noise_level"] = levels_.name();
+        line["loss_by_noise"] = levels_.means();
+        levels_.clear();
+      }
       if (validates) line.update(validate());
       run_.log(line);
     }
@@ -170,6 +177,7 @@ Trainer::StepLosses Trainer::step() {
     const auto result = setup_.trainable->losses(batch);
     (result.total * share).backward();
     add(losses, result, share);
+    levels_.add(result.by_level);
   }
   losses.gradient_norm = gradients.norm().item<double>();
   check_finite(losses, batch);
@@ -222,15 +230,19 @@ Json Trainer::validate() {
       (setup_.validation->size() + config_.batch_size - 1) / config_.batch_size;
   const auto count = std::min(config_.validation_batches, per_epoch);
   StepLosses sums;
+  LevelBins levels;
   for (int64_t i = 0; i < count; ++i) {
     auto batch = next_batch(*setup_.validation);
     batch.step = 0;  // the same draws each time, so that the curve is smooth
-    add(sums, setup_.trainable->losses(batch), 1.0 / double(count));
+    const auto losses = setup_.trainable->losses(batch);
+    add(sums, losses, 1.0 / double(count));
+    levels.add(losses.by_level);
   }
   Json line;
   if (count == 0) return Json::object();
   line["val_loss"] = sums.total;
   for (const auto& [name, value] : sums.parts) line["val_" + name] = value;
+  if (!levels.empty()) line["val_loss_by_noise"] = levels.means();
   return line;
 }
 
@@ -282,11 +294,16 @@ std::map<std::string, at::Tensor> Trainer::state_tensors() {
 }
 
 void Trainer::save() {
+  auto tensors = state_tensors();
+  if (!levels_.empty()) {
+    tensors[kLevelCounts] = levels_.counts();
+    tensors[kLevelSums] = levels_.sums();
+  }
   write_checkpoint(run_.state_file(),
                    {.step = step_,
                     .elapsed_s = elapsed_before_s_ + monotonic_s() - started_s_,
                     .position = setup_.data->position(),
-                    .tensors = state_tensors()});
+                    .tensors = tensors});
   {
     const AveragedWeights averaged(parameters_.values(),
                                    averages_.front().values());
@@ -322,6 +339,11 @@ void Trainer::resume() {
       throw DataError(fmt::format("{}: {} is missing or of another shape",
                                   run_.state_file().string(), name));
     tensor.copy_(found->second);
+  }
+  // Only lines of the log depend on these; a checkpoint need not have them.
+  if (checkpoint.tensors.contains(kLevelCounts)) {
+    levels_.counts().copy_(checkpoint.tensors.at(kLevelCounts));
+    levels_.sums().copy_(checkpoint.tensors.at(kLevelSums));
   }
   step_ = checkpoint.step;
   elapsed_before_s_ = checkpoint.elapsed_s;

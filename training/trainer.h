@@ -13,6 +13,7 @@
 #include "training/ema.h"
 #include "training/flat_parameters.h"
 #include "training/learning_rate.h"
+#include "training/level_bins.h"
 #include "training/run_folder.h"
 
 namespace calotype {
@@ -33,7 +34,7 @@ struct TrainerConfig {
   // Steps between the snapshots, 4 bytes for each parameter and length; 0: only
   // at the end.
   int64_t ema_snapshot_every = 0;
-  int64_t log_every = 50;  // steps
+  int64_t log_every = 50;  // steps; losses by noise level are of all of them
   int64_t validate_every = 500;
   int64_t validation_batches = 8;
   int64_t sample_every = 1000;
@@ -94,8 +95,8 @@ class Trainer {
   Trainer(const TrainerConfig& config, TrainerSetup setup, RunFolder& run);
 
   /// Trains to the end. Throws Interrupted after SIGINT or SIGTERM with the
-  /// state saved, NumericError naming what is not finite, the last checkpoint
-  /// kept.
+  /// state saved, also in the middle of a preview, which the next call draws;
+  /// NumericError naming what is not finite, the last checkpoint kept.
   TrainingResult run();
 
  private:
@@ -113,6 +114,7 @@ class Trainer {
   void tell(const std::string& warning);  // once, until it is gone
   void check_finite(const StepLosses& losses, const Batch& last) const;
   Json validate();
+  bool samples_are_due() const;
   void draw_samples();
   void save();
   void save_snapshots();
@@ -125,6 +127,7 @@ class Trainer {
   FlatParameters parameters_;
   AdamW optimizer_;
   std::vector<Ema> averages_;  // the first is the model
+  LevelBins levels_;           // since the last line of metrics.jsonl
   int64_t step_ = 0;
   double elapsed_before_s_ = 0, started_s_ = 0;
   bool was_warned_ = false;

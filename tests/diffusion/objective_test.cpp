@@ -180,6 +180,25 @@ TEST(Objective, EdmIsUniformInItsOwnTerms) {
   EXPECT_TRUE(torch::allclose(weights, torch::ones({3})));
 }
 
+// A network that answers 0 is off by what that means for x_0: with epsilon, by
+// the noise over the signal.
+TEST(Objective, TellsTheErrorOfEachSampleAtItsLevel) {
+  FormulaDenoiser zero(
+      0, [](const at::Tensor& sample, const at::Tensor&, const at::Tensor&) {
+        return torch::zeros_like(sample);
+      });
+  // Weights do not touch it.
+  const Objective objective({.weighting = "min_snr"}, {}, toy_space());
+  const auto batch = toy_batch(6);
+  const auto by_level = objective.losses(zero, batch).by_level;
+  const auto drawn = objective.draw(batch, 0);
+  const auto sigma = drawn.levels.noise / drawn.levels.signal;
+  EXPECT_TRUE(torch::allclose(by_level.level, sigma.atan() * (2 / M_PI)));
+  const auto error = drawn.noise.square().flatten(1).mean(1) * sigma.square();
+  EXPECT_TRUE(torch::allclose(by_level.loss, error, 1e-4, 1e-6));
+  EXPECT_FALSE(by_level.loss.requires_grad());
+}
+
 // A network that answers 0 has a loss of the target's variance: 1 for epsilon
 // and for EDM of data with its deviation, 2 for a flow.
 TEST(Objective, TargetsHaveTheVarianceThatTheirPapersSay) {

@@ -156,5 +156,21 @@ TEST(LineChart, RefusesAnXWithoutItsY) {
           "line chart: train must have as many x as y, got 2 and 1"));
 }
 
+TEST(LineChart, StagesAreOneColourThatGrowsStronger) {
+  LineChart chart{.title = "Loss", .stages = true};
+  for (const char* name : {"first", "middle", "last"})
+    chart.series.push_back({name, {0, 1}, {1, 2}});
+  const auto svg = line_chart_svg(chart);
+  EXPECT_EQ(count(svg, "<circle"), 6);  // where the values are
+  std::vector<std::string> strengths;
+  const std::string key = "stroke-opacity=\"";
+  for (auto at = svg.find("<polyline"); at != std::string::npos;
+       at = svg.find("<polyline", at + 1)) {
+    const auto begin = svg.find(key, at) + key.size();
+    strengths.push_back(svg.substr(begin, svg.find('"', begin) - begin));
+  }
+  EXPECT_THAT(strengths, testing::ElementsAre("0.30", "0.65", "1.00"));
+}
+
 }  // namespace
 }  // namespace calotype

@@ -25,14 +25,20 @@ class ToyTrainable : public Trainable {
                               Stream::kTrainingNoise, uint32_t(batch.step));
     if (batch.step == poison_step)
       x = x * std::numeric_limits<float>::quiet_NaN();
-    const auto error = (net_(x) - want).square().mean();
-    return {.total = error, .parts = {{"mse", error}}};
+    const auto errors = (net_(x) - want).square().flatten();
+    Losses losses{.total = errors.mean(), .parts = {{"mse", errors.mean()}}};
+    if (has_levels)
+      losses.by_level = {uniform_rows({}, batch.samples, batch.seed,
+                                      Stream::kTimestep, uint32_t(batch.step)),
+                         errors, "u"};
+    return losses;
   }
 
   torch::nn::Module& module() override { return *net_; }
   at::Tensor preview(const Batch& batch) override { return batch.data; }
 
   int64_t poison_step = -1;
+  bool has_levels = false;  // a random one for each sample
 
  private:
   torch::nn::Linear net_{nullptr};

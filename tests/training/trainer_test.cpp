@@ -162,6 +162,101 @@ TEST(Trainer, WithoutLengthsThereAreNoSnapshots) {
   EXPECT_TRUE(state.tensors.contains("ema.weight"));
 }
 
+Toy toy_with_levels() {
+  Toy toy;
+  toy.trainable->has_levels = true;
+  return toy;
+}
+
+// The calls end in the middle of what a line sums up.
+TEST(Trainer, LossesByLevelGoOnBitForBit) {
+  auto config = short_config();
+  config.log_every = 4;
+  TempFolder whole, parts;
+  toy_with_levels().train(whole.path(), config);
+  for (const int64_t steps : {3, 3, 5})
+    toy_with_levels().train(parts.path(), config, steps);
+  toy_with_levels().train(parts.path(), config);
+  expect_equal_state(whole.path(), parts.path());
+  const auto lines = log_of(whole.path());
+  EXPECT_EQ(lines, log_of(parts.path()));
+  EXPECT_THAT(lines.back(), HasSubstr("\"noise_level\":\"u\""));
+}
+
+// The bins of a line hold every sample since the line before, and no other.
+TEST(Trainer, LossesByLevelAreOfTheStepsSinceTheLastLine) {
+  auto config = short_config();
+  config.log_every = 4;
+  config.accumulate = 2;
+  TempFolder folder;
+  toy_with_levels().train(folder.path(), config);
+  config.log_every = 1;
+  TempFolder each;
+  toy_with_levels().train(each.path(), config);
+  const auto together = read_metrics(folder / "metrics.jsonl");
+  const auto single = read_metrics(each / "metrics.jsonl");
+  ASSERT_EQ(together.size(), 3u);
+  ASSERT_EQ(single.size(), 12u);
+  // The levels of all samples of steps 4 to 7, drawn again.
+  std::array<int, 10> expected{};
+  ToyBatches batches;
+  for (int64_t pass = 0; pass < 16; ++pass) {
+    const auto batch = batches.next();
+    if (pass < 8) continue;
+    const auto levels = uniform_rows({}, batch.samples, 3, Stream::kTimestep,
+                                     uint32_t(pass / 2));
+    for (int64_t i = 0; i < levels.size(0); ++i)
+      ++expected[size_t(levels[i].item<float>() * 10)];
+  }
+  for (size_t bin = 0; bin < 10; ++bin) {
+    double low = 1e9, high = 0;
+    for (size_t line = 4; line < 8; ++line) {
+      const auto& mean = single[line]["loss_by_noise"][bin];
+      if (mean.is_null()) continue;
+      low = std::min(low, mean.get<double>());
+      high = std::max(high, mean.get<double>());
+    }
+    const auto& mean = together[1]["loss_by_noise"][bin];
+    EXPECT_EQ(mean.is_null(), expected[bin] == 0) << bin;
+    if (mean.is_null()) continue;
+    EXPECT_GE(mean.get<double>(), low) << bin;
+    EXPECT_LE(mean.get<double>(), high) << bin;
+  }
+}
+
+TEST(Trainer, ValidationByLevelIsOfItsOwnSamples) {
+  TempFolder folder;
+  auto config = short_config();
+  config.validation_batches = 3;
+  toy_with_levels().train(folder.path(), config);
+  const auto lines = read_metrics(folder / "metrics.jsonl");
+  EXPECT_FALSE(lines.front().contains("val_loss_by_noise"));
+  // The mean over the samples, put together of the bins and their counts.
+  std::array<double, 10> counts{};
+  ToyBatches batches;
+  for (int64_t i = 0; i < 3; ++i) {
+    const auto levels =
+        uniform_rows({}, batches.next().samples, 3, Stream::kTimestep, 0);
+    for (int64_t k = 0; k < levels.size(0); ++k)
+      ++counts[size_t(levels[k].item<float>() * 10)];
+  }
+  double sum = 0;
+  for (size_t bin = 0; bin < 10; ++bin)
+    if (counts[bin] > 0)
+      sum += counts[bin] * lines.back()["val_loss_by_noise"][bin].get<double>();
+  EXPECT_NEAR(sum / 24, lines.back()["val_mse"].get<double>(), 1e-7);
+  EXPECT_TRUE(std::filesystem::exists(folder / "loss_by_noise.svg"));
+}
+
+TEST(Trainer, ACheckpointFromBeforeLevelsIsTaken) {
+  TempFolder folder;
+  auto config = short_config();
+  Toy().train(folder.path(), config, 5);
+  toy_with_levels().train(folder.path(), config);
+  EXPECT_TRUE(
+      read_metrics(folder / "metrics.jsonl").back().contains("loss_by_noise"));
+}
+
 TEST(Trainer, AccumulatingIsALargerBatch) {
   TempFolder folder;
   auto config = short_config();
