@@ -25,6 +25,7 @@ struct Command {
 };
 
 CommandRun add_train(CLI::App& app);
+CommandRun add_average(CLI::App& app);
 CommandRun add_encode(CLI::App& app);
 CommandRun add_decode(CLI::App& app);
 CommandRun add_generate(CLI::App& app);

@@ -1,4 +1,5 @@
 #include "diffusion/samplers.h"
+#include "tools/average.h"
 #include "tools/command.h"
 #include "tools/decode.h"
 #include "tools/demo.h"
@@ -9,6 +10,7 @@
 #include "tools/reconstruct.h"
 #include "tools/train.h"
 #include "tools/verify.h"
+#include "training/power_profile.h"
 
 // The options of each command: name, unit, range and default, in the words of
 // --help.
@@ -81,6 +83,26 @@ CommandRun add_train(CLI::App& app) {
     job.device = context.device;
     return train(job);
   };
+}
+
+CommandRun add_average(CLI::App& app) {
+  auto job = new_job<AverageJob>();
+  app.add_option("run", job->run,
+                 "Run folder that was trained with training.ema_lengths")
+      ->required();
+  app.add_option("--length", job->length,
+                 "Of the average: standard deviation of its memory, as a share "
+                 "of the training")
+      ->check(CLI::Range(kShortestAverage, kLongestAverage))
+      ->required();
+  app.add_option("--out", job->out, "Model folder, as generate takes it")
+      ->required();
+  app.add_option("--step", job->step,
+                 "The average as it was after so many steps; 0: at the last "
+                 "snapshot")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  return [job](const CommandContext&) { return average(*job); };
 }
 
 CommandRun add_encode(CLI::App& app) {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -12,10 +13,12 @@
 namespace calotype {
 namespace {
 
-constexpr std::array<Command, 15> kCommands{{
+constexpr std::array<Command, 16> kCommands{{
     {"train",
      "Train a codec, a diffusion model or a classifier; resumes by default",
      add_train},
+    {"average", "A model of another averaging length, out of a run's snapshots",
+     add_average},
     {"encode", "Images to a latent store", add_encode},
     {"decode", "A latent store to images", add_decode},
     {"generate", "Draw new latents and decode them", add_generate},
@@ -43,6 +46,26 @@ enum ExitCode {
   kSignal = 128
 };
 
+/// A list of numbers, with gaps, that are not all whole.
+bool is_row(const Json& json) {
+  return json.is_array() &&
+         std::ranges::all_of(json,
+                             [](const Json& item) {
+                               return item.is_number() || item.is_null();
+                             }) &&
+         std::ranges::any_of(
+             json, [](const Json& item) { return item.is_number_float(); });
+}
+
+std::string row_text(const Json& row) {
+  std::string text;
+  for (const auto& item : row)
+    text += fmt::format(
+        "{}{}", text.empty() ? "" : " ",
+        item.is_null() ? "-" : fmt::format("{:.4g}", item.get<double>()));
+  return text;
+}
+
 /// One line per number or text, keys of nested objects joined by dots.
 void print_lines(const Json& json, const std::string& prefix) {
   for (const auto& item : json.items()) {
@@ -52,6 +75,8 @@ void print_lines(const Json& json, const std::string& prefix) {
       print_lines(value, key);
     else if (value.is_string())
       fmt::print("{:<34} {}\n", key, value.get<std::string>());
+    else if (is_row(value))
+      fmt::print("{:<34} {}\n", key, row_text(value));
     else if (value.is_number_float())
       fmt::print("{:<34} {:.6g}\n", key, value.get<double>());
     else
