@@ -9,6 +9,7 @@
 #include "nn/model_folder.h"
 #include "tools/classifier_model.h"
 #include "tools/codec.h"
+#include "tools/stored_config.h"
 #include "tools/token_space.h"
 #include "vae/autoencoder_kl.h"
 #include "vae/autoencoder_training.h"
@@ -304,7 +305,7 @@ Json train(const TrainJob& job) {
             {"samples", prepared.setup.data->size()},
             {"config", write_config(config)}};
 
-  RunFolder run(job.out, write_config(config), job.fresh);
+  RunFolder run(job.out, write_config(config), job.fresh, completed_config);
   auto& setup = prepared.setup;
   setup.seed = config.seed;
   setup.device = job.device;

@@ -34,7 +34,26 @@ std::string first_difference(const Json& before, const Json& now,
   return "";
 }
 
-RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh)
+namespace {
+
+Json stored_config(const fs::path& run_file,
+                   const std::function<Json(const Json&)>& completed) {
+  const auto stored = read_json_file(run_file).value("config", Json());
+  if (!completed) return stored;
+  try {
+    return completed(stored);
+  } catch (const ConfigError& error) {
+    throw ConfigError(
+        fmt::format("{}: holds a config that this version does not know ({}); "
+                    "choose another --out, or --fresh to begin anew",
+                    run_file.string(), error.what()));
+  }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh,
+                     const std::function<Json(const Json&)>& completed)
     : path_(path) {
   make_folder(path / "samples");
   make_folder(path / "state");
@@ -47,8 +66,8 @@ RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh)
       fs::remove(sample);
   }
   if (fs::exists(run_file)) {
-    const auto difference = first_difference(
-        read_json_file(run_file).value("config", Json()), config);
+    const auto difference =
+        first_difference(stored_config(run_file, completed), config);
     if (!difference.empty())
       throw ConfigError(
           fmt::format("{}: holds a run of another config ({}); choose another "

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,9 +18,12 @@ class RunFolder {
  public:
   /// Makes the folder, or opens one that holds a run of the same config. Throws
   /// ConfigError naming the first key that differs. `fresh`: forget an earlier
-  /// run.
+  /// run. `completed` reads a stored config as this program does, which gives
+  /// the keys that it does not have yet their defaults; null: it is compared as
+  /// it is.
   RunFolder(const std::filesystem::path& path, const Json& config,
-            bool fresh = false);
+            bool fresh = false,
+            const std::function<Json(const Json&)>& completed = nullptr);
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path state_file() const {

@@ -1,5 +1,6 @@
 #include "training/run_folder.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -9,6 +10,8 @@
 
 namespace calotype {
 namespace {
+
+using testing::HasSubstr;
 
 TEST(RunFolder, ForgetsWhatAResumedRunWritesAgain) {
   TempFolder folder;
@@ -33,6 +36,44 @@ TEST(RunFolder, RefusesASecondWriterAndAnotherConfig) {
   EXPECT_THROW(RunFolder(folder.path(), {{"a", {{"b", 2}}}}), ConfigError);
   EXPECT_NO_THROW(
       RunFolder(folder.path(), {{"a", {{"b", 2}}}}, /*fresh=*/true));
+}
+
+// A program that has learnt "new" since.
+Json completed(const Json& stored) {
+  Json whole{{"a", 1}, {"new", nullptr}};
+  for (const auto& item : stored.items()) {
+    if (!whole.contains(item.key())) throw ConfigError("unknown key");
+    whole[item.key()] = item.value();
+  }
+  return whole;
+}
+
+std::string refusal(const TempFolder& folder, const Json& config) {
+  try {
+    RunFolder(folder.path(), config, false, completed);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(RunFolder, AKeyThatCameLaterIsAtItsDefault) {
+  TempFolder folder;
+  RunFolder(folder.path(), {{"a", 2}});
+  EXPECT_EQ(refusal(folder, {{"a", 2}, {"new", nullptr}}), "");
+  EXPECT_THAT(refusal(folder, {{"a", 2}, {"new", 5}}),
+              HasSubstr("new: null before, 5 now"));
+  EXPECT_THAT(refusal(folder, {{"a", 1}, {"new", nullptr}}),
+              HasSubstr("a: 2 before, 1 now"));
+}
+
+TEST(RunFolder, AKeyThatIsNoLongerKnownIsToldAsSuch) {
+  TempFolder folder;
+  RunFolder(folder.path(), {{"a", 2}, {"gone", 1}});
+  EXPECT_THAT(
+      refusal(folder, {{"a", 2}, {"new", nullptr}}),
+      HasSubstr("run.json: holds a config that this version does not know "
+                "(unknown key)"));
 }
 
 TEST(RunFolder, NamesTheFirstDifference) {

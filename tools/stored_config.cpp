@@ -1,0 +1,68 @@
+#include "tools/stored_config.h"
+
+#include <array>
+
+#include "diffusion/unet2d_model.h"
+#include "tools/classifier_model.h"
+#include "tools/train.h"
+#include "vae/autoencoder_kl.h"
+#include "vae/autoencoder_training.h"
+#include "vae/vae_training.h"
+#include "vqvae/masked_generator.h"
+#include "vqvae/vq_model.h"
+#include "vqvae/vq_training.h"
+#include "vqvae/vqvae2.h"
+
+namespace calotype {
+namespace {
+
+/// Notes, such as _class_name, stay as they are.
+template <class Config>
+Json completed(const Json& stored) {
+  Json notes = Json::object(), keys = Json::object();
+  for (const auto& item : stored.items())
+    (item.key().starts_with('_') ? notes : keys)[item.key()] = item.value();
+  Config config;
+  read_config(keys, config, "config");
+  notes.update(write_config(config));
+  return notes;
+}
+
+/// How the parts of a configuration that depend on the model's class are read.
+struct Parts {
+  const char* class_name;
+  Json (*model)(const Json&);
+  Json (*loss)(const Json&);  // null: it has none
+};
+
+constexpr std::array kParts{
+    Parts{AutoencoderKLImpl::kClassName, completed<AutoencoderKLConfig>,
+          completed<VaeLossConfig>},
+    Parts{CalotypeAutoencoderImpl::kClassName,
+          completed<CalotypeAutoencoderConfig>,
+          completed<AutoencoderLossConfig>},
+    Parts{VQModelImpl::kClassName, completed<VQModelConfig>,
+          completed<VqLossConfig>},
+    Parts{VqVae2Impl::kClassName, completed<VqVae2Config>,
+          completed<VqLossConfig>},
+    Parts{UNet2DModelImpl::kClassName, completed<UNet2DModelConfig>, nullptr},
+    Parts{MaskedGeneratorImpl::kClassName, completed<MaskedGeneratorConfig>,
+          completed<MaskedTokenLossConfig>},
+    Parts{kClassifierClass, completed<CalotypeClassifierConfig>, nullptr},
+};
+
+}  // namespace
+
+Json completed_config(const Json& stored) {
+  TrainConfig config;
+  read_config(stored, config, "config");
+  const auto name = config.model.value("_class_name", "");
+  for (const auto& parts : kParts) {
+    if (name != parts.class_name) continue;
+    config.model = parts.model(config.model);
+    if (config.loss && parts.loss) config.loss = parts.loss(*config.loss);
+  }
+  return write_config(config);
+}
+
+}  // namespace calotype
