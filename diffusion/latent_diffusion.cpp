@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/stop_signal.h"
 #include "diffusion/initial_latents.h"
 #include "diffusion/scheduler_classes.h"
 
@@ -82,6 +83,7 @@ at::Tensor LatentDiffusion::preview(const Batch& batch) {
   request.num_steps = std::min(config_.preview.num_steps,
                                config_.scheduler.schedule.num_train_timesteps);
   request.sampler = usual_sampler(config_.scheduler.schedule);
+  request.on_step = [](int64_t, int64_t) { throw_if_stopped(); };
   return generate(request);
 }
 

@@ -81,6 +81,8 @@ TrainingResult Trainer::run() {
   const int64_t first = step_;
   Progress progress(setup_.label, config_.steps, "steps", step_);
   Json line;
+  if (samples_are_due() && !std::filesystem::exists(run_.sample_file(step_)))
+    draw_samples();  // an earlier call was stopped in the middle of them
   while (step_ < config_.steps) {
     const auto losses = step();
     const bool last = step_ == config_.steps;
@@ -110,13 +112,20 @@ TrainingResult Trainer::run() {
       if (validates) line.update(validate());
       run_.log(line);
     }
-    if (step_ % config_.sample_every == 0 || last) draw_samples();
     // Ahead of the checkpoint: one that was kept is not written again.
     if (last || (config_.ema_snapshot_every > 0 &&
                  step_ % config_.ema_snapshot_every == 0))
       save_snapshots();
-    if (step_ % config_.checkpoint_every == 0 || last || stop) save();
-    if (const int signal = stop_requested()) throw Interrupted(signal);
+    const bool saves = step_ % config_.checkpoint_every == 0 || last || stop;
+    if (saves) save();
+    try {
+      throw_if_stopped();
+      if (samples_are_due()) draw_samples();
+      throw_if_stopped();
+    } catch (const Interrupted&) {
+      if (!saves) save();
+      throw;
+    }
     if (stop) break;
   }
   progress.finish();
@@ -246,6 +255,11 @@ Json Trainer::validate() {
   return line;
 }
 
+bool Trainer::samples_are_due() const {
+  return step_ > 0 &&
+         (step_ % config_.sample_every == 0 || step_ == config_.steps);
+}
+
 void Trainer::draw_samples() {
   const torch::NoGradGuard no_grad;
   const AveragedWeights averaged(parameters_.values(),
@@ -263,8 +277,10 @@ void Trainer::draw_samples() {
     // A few at a time: decoders of large images take much memory for each.
     constexpr int64_t kAtOnce = 4;
     std::vector<at::Tensor> parts;
-    for (const auto& part : shown.split(kAtOnce))
+    for (const auto& part : shown.split(kAtOnce)) {
+      throw_if_stopped();
       parts.push_back(setup_.to_images(part));
+    }
     shown = torch::cat(parts);
   }
   const auto grid =

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/stop_signal.h"
 
 namespace calotype {
 namespace {
@@ -243,7 +244,8 @@ at::Tensor MaskedTokenTraining::preview(const Batch& batch) {
   return draw_tokens(*model_, {.samples = samples,
                                .labels = labels,
                                .seed = batch.seed,
-                               .guidance = classes > 0 ? 2.0 : 1.0});
+                               .guidance = classes > 0 ? 2.0 : 1.0,
+                               .on_step = [](int64_t) { throw_if_stopped(); }});
 }
 
 }  // namespace calotype

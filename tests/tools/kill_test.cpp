@@ -116,6 +116,28 @@ TEST_F(Kill, ASignalIsObeyedWithTheStateSaved) {
       read_checkpoint(folder_ / "run" / "state" / "state.safetensors").step, 0);
 }
 
+// Drawing takes minutes, and would leave a file if it went on to its end.
+TEST_F(Kill, ASignalIsObeyedInTheMiddleOfAPreview) {
+  ASSERT_EQ(train("codec").code, 0);
+  ASSERT_EQ(encode("store").code, 0);
+  auto config = Json::parse(R"({
+      "model": {"_class_name": "UNet2DModel", "block_out_channels": [8, 8],
+                "down_block_types": ["DownBlock2D", "DownBlock2D"],
+                "up_block_types": ["UpBlock2D", "UpBlock2D"],
+                "layers_per_block": 1, "norm_num_groups": 4},
+      "diffusion": {"preview": {"count": 1024, "num_steps": 1000}},
+      "training": {"steps": 3, "batch_size": 8, "sample_every": 1,
+                   "checkpoint_every": 100}
+    })");
+  config["data"] = {{"train", (folder_ / "store").string()}};
+  write_file_atomic(config_, std::string_view(config.dump()));
+  const auto stopped = train("run", {.kill_after_s = 5, .signal = SIGTERM});
+  EXPECT_EQ(stopped.code, 143) << stopped.err;
+  EXPECT_EQ(
+      read_checkpoint(folder_ / "run" / "state" / "state.safetensors").step, 1);
+  EXPECT_TRUE(fs::is_empty(folder_ / "run" / "samples"));
+}
+
 TEST_F(Kill, AFullDiskLosesNothingThatIsFinished) {
   ASSERT_EQ(train("codec").code, 0);
   const auto full = encode("store", {.max_file_bytes = 4096});

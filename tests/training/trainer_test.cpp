@@ -257,6 +257,53 @@ TEST(Trainer, ACheckpointFromBeforeLevelsIsTaken) {
       read_metrics(folder / "metrics.jsonl").back().contains("loss_by_noise"));
 }
 
+/// Its preview takes many steps; a signal comes in the third.
+class SlowlyDrawn : public ToyTrainable {
+ public:
+  at::Tensor preview(const Batch& batch) override {
+    for (int64_t i = 1; i <= 1000; ++i) {
+      ++num_steps;
+      if (i == stop_at) throw Interrupted(SIGTERM);
+    }
+    return batch.data;
+  }
+
+  int64_t stop_at = 3, num_steps = 0;
+};
+
+// Previews are drawn at steps 6 and 12, checkpoints written at 5, 10 and 12.
+TEST(Trainer, ASignalInAPreviewIsObeyedWithTheStateSaved) {
+  TempFolder folder, whole;
+  Toy stopped;
+  const auto slow = std::make_shared<SlowlyDrawn>();
+  stopped.trainable = slow;
+  EXPECT_THROW(stopped.train(folder.path(), short_config()), Interrupted);
+  EXPECT_EQ(slow->num_steps, 3);
+  EXPECT_EQ(read_checkpoint(folder / "state" / "state.safetensors").step, 6);
+  EXPECT_FALSE(
+      std::filesystem::exists(folder / "samples" / "step-00000006.png"));
+
+  Toy().train(folder.path(), short_config());
+  Toy().train(whole.path(), short_config());
+  expect_equal_state(whole.path(), folder.path());
+  EXPECT_EQ(log_of(whole.path()), log_of(folder.path()));
+  for (const char* name : {"step-00000006.png", "step-00000012.png"})
+    EXPECT_EQ(read_text_file(whole / "samples" / name),
+              read_text_file(folder / "samples" / name));
+}
+
+TEST(Trainer, ASignalInTheLastPreviewLosesNothing) {
+  TempFolder folder;
+  auto config = short_config();
+  config.sample_every = 100;
+  Toy stopped;
+  stopped.trainable = std::make_shared<SlowlyDrawn>();
+  EXPECT_THROW(stopped.train(folder.path(), config), Interrupted);
+  EXPECT_EQ(Toy().train(folder.path(), config).step, 12);
+  EXPECT_TRUE(
+      std::filesystem::exists(folder / "samples" / "step-00000012.png"));
+}
+
 TEST(Trainer, AccumulatingIsALargerBatch) {
   TempFolder folder;
   auto config = short_config();
