@@ -92,7 +92,8 @@ MadeDenoiser make_denoiser(const Json& config, const LatentShape& latents) {
   for (const auto& item : config.items())
     if (!item.key().starts_with('_')) keys[item.key()] = item.value();
   set_default(keys, "in_channels", latents.grid_shape[0]);
-  set_default(keys, "out_channels", latents.grid_shape[0]);
+  set_default(keys, "out_channels",
+              latents.grid_shape[0] * (latents.learned_variance ? 2 : 1));
   entry.fit(keys, latents);
   return entry.make(keys);
 }

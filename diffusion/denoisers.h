@@ -21,6 +21,7 @@ bool is_denoiser(const std::string& class_name);
 struct LatentShape {
   std::vector<int64_t> grid_shape;  // D, h, w
   int64_t num_classes = 0;          // 0: without labels
+  bool learned_variance = false;    // then twice the channels are answered
 };
 
 /// A network with the first values of its class, and its whole configuration.

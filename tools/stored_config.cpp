@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "diffusion/calotype_dit.h"
+#include "diffusion/dit_transformer2d_model.h"
 #include "diffusion/unet2d_model.h"
 #include "tools/classifier_model.h"
 #include "tools/train.h"
@@ -46,6 +48,9 @@ constexpr std::array kParts{
     Parts{VqVae2Impl::kClassName, completed<VqVae2Config>,
           completed<VqLossConfig>},
     Parts{UNet2DModelImpl::kClassName, completed<UNet2DModelConfig>, nullptr},
+    Parts{DiTTransformer2DModelImpl::kClassName,
+          completed<DiTTransformer2DModelConfig>, nullptr},
+    Parts{CalotypeDiTImpl::kClassName, completed<CalotypeDiTConfig>, nullptr},
     Parts{MaskedGeneratorImpl::kClassName, completed<MaskedGeneratorConfig>,
           completed<MaskedTokenLossConfig>},
     Parts{kClassifierClass, completed<CalotypeClassifierConfig>, nullptr},

@@ -143,8 +143,12 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
                       ": holds tokens, and a denoiser learns latents; "
                       "encode with --kind latents");
   const auto made = make_denoiser(
-      config.model, {.grid_shape = store->info().grid_shapes.front(),
-                     .num_classes = int64_t(store->info().class_names.size())});
+      config.model,
+      {.grid_shape = store->info().grid_shapes.front(),
+       .num_classes = int64_t(store->info().class_names.size()),
+       .learned_variance =
+           config.diffusion->scheduler.schedule.variance_type.starts_with(
+               "learned")});
   const LatentSpace space{.grid_shape = store->info().grid_shapes.front(),
                           .mean = store->info().mean,
                           .std = store->info().std,
