@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "nn/model_folder.h"
+#include "tools/pixel_codec.h"
 #include "vae/autoencoder.h"
 #include "vae/autoencoder_kl.h"
 #include "vqvae/vq_model.h"
@@ -20,7 +21,17 @@ std::string shown(const std::string& sha256) {
 
 }  // namespace
 
+bool is_codec_there(const std::filesystem::path& path) {
+  return PixelCodec::named(path) || std::filesystem::is_directory(path);
+}
+
 LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
+  if (const auto pixels = PixelCodec::named(path))
+    return {.codec = std::make_shared<PixelCodec>(*pixels),
+            .path = path,
+            .class_name = "pixels",
+            .sha256 = path,
+            .config = Json::object()};
   const auto folder = open_model_folder(path);
   LoadedCodec loaded{.path = path,
                      .class_name = folder.class_name,
@@ -66,12 +77,13 @@ void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing) {
 }
 
 Json codec_record(const LoadedCodec& codec) {
-  Json record{
-      {"class", codec.class_name},
-      {"sha256", codec.sha256},
-      {"path",
-       std::filesystem::absolute(codec.path).lexically_normal().string()},
-      {"config", codec.config}};
+  auto path = codec.path;
+  if (!PixelCodec::named(path))
+    path = std::filesystem::absolute(path).lexically_normal();
+  Json record{{"class", codec.class_name},
+              {"sha256", codec.sha256},
+              {"path", path.string()},
+              {"config", codec.config}};
   if (codec.tokenizer) {
     record["num_codes"] = codec.tokenizer->num_codes();
     record["codebooks"] = codec.tokenizer->codebooks();

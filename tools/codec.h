@@ -22,8 +22,12 @@ struct LoadedCodec {
   Json config;
 };
 
-/// Throws ConfigError if the folder holds no codec.
+/// A model folder, or "pixels:1" or "pixels:3", which leave grey or RGB images
+/// as they are. Throws ConfigError if the folder holds no codec.
 LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device);
+
+/// Whether there is something to load: a folder, or pixels.
+bool is_codec_there(const std::filesystem::path& path);
 
 /// Sets what the codec decides: channels, and the size if it takes but one.
 /// Throws ConfigError for another size.

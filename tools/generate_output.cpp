@@ -155,7 +155,7 @@ LoadedCodec codec_of(const GenerateJob& job, const LatentSpace& space) {
   auto path = job.codec;
   if (path.empty()) {
     path = space.codec.value("path", "");
-    if (path.empty() || !std::filesystem::is_directory(path))
+    if (path.empty() || !is_codec_there(path))
       throw ConfigError(
           fmt::format("{}: its codec was at \"{}\", which is not there; name "
                       "it with --codec, or write latents with --latents",

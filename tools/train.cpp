@@ -167,12 +167,10 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
         std::make_shared<StoreReader>(config.data.validation),
         config.training.batch_size, config.seed, /*shuffle=*/false);
   if (const fs::path path = space.codec.value("path", "");
-      fs::is_directory(path)) {
+      is_codec_there(path)) {
     const auto codec = load_codec(path, job.device);
-    setup.to_images = [codec](const at::Tensor& latents) {
-      return codec.codec
-          ->decode(latents.to(codec.codec->module().parameters()[0].device()))
-          .to(torch::kCPU);
+    setup.to_images = [codec, device = job.device](const at::Tensor& latents) {
+      return codec.codec->decode(latents.to(device)).to(torch::kCPU);
     };
   } else {
     setup.to_images = [](const at::Tensor& latents) {

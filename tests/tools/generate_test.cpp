@@ -53,8 +53,7 @@ class Generate : public testing::Test {
   void train_model(const fs::path& out, const char* scheduler,
                    int64_t channels = 8) {
     auto json = Json::parse(R"({
-        "model": {"_class_name": "UNet2DModel", "sample_size": 8,
-                  "in_channels": 4, "out_channels": 4,
+        "model": {"_class_name": "UNet2DModel",
                   "block_out_channels": [8, 8], "layers_per_block": 1,
                   "down_block_types": ["DownBlock2D", "DownBlock2D"],
                   "up_block_types": ["UpBlock2D", "UpBlock2D"],
@@ -208,6 +207,37 @@ TEST_F(Generate, GuidesByAWeakerModel) {
   EXPECT_THAT(refusal([&](auto& j) { j.guide = folder_ / "flow"; }),
               HasSubstr("prediction_type is \"epsilon\" there and "
                         "\"flow_prediction\" here"));
+}
+
+TEST_F(Generate, DrawsPixelsWhereTheyAreTheLatents) {
+  fs::remove_all(folder_ / "store");
+  EncodeJob encoding;
+  encoding.codec = "pixels:1";
+  encoding.data = data_;
+  encoding.out = folder_ / "store";
+  encode(encoding);
+  train_model(folder_ / "of_pixels", "FlowMatchEulerDiscreteScheduler");
+  auto changed = job();
+  changed.model = folder_ / "of_pixels";
+  generate(changed);
+  const auto image = open_source(out_.string())->load(0).image;
+  EXPECT_EQ(image.height, 16);
+  EXPECT_EQ(image.channels, 1);
+}
+
+TEST_F(Generate, NeedsAStoreWithNormalisation) {
+  const auto file = folder_ / "store" / "store.json";
+  auto info = read_json_file(file);
+  info.erase("mean");
+  info.erase("std");
+  write_file_atomic(file, info.dump());
+  try {
+    train_model(folder_ / "other", "DDIMScheduler");
+    FAIL() << "accepted";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("store.json must have mean and std of 4 channels"));
+  }
 }
 
 TEST_F(Generate, SaysWhatCannotBeDone) {
