@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/config.h"
 #include "core/latent_grid.h"
+#include "core/preview_map.h"
 
 // The latent store: a folder of write-once HDF5 shards (docs/latent_store.md).
 namespace calotype {
@@ -33,6 +35,7 @@ struct StoreInfo {
   std::vector<double> mean;  // [D] of the latents that training draws; tokens:
                              // empty, as std
   std::vector<double> std;   // [D] sqrt(var(mean) + mean(exp(logvar)))
+  std::optional<PreviewMap> preview;  // from latents to small images
   int64_t count = 0;
   bool complete = false;
 };
@@ -51,6 +54,7 @@ void visit_fields(StoreInfo& c, Visitor&& visit) {
   visit("class_names", c.class_names);
   visit("mean", c.mean);
   visit("std", c.std);
+  visit("preview", c.preview);
   visit("count", c.count);
   visit("complete", c.complete);
 }
@@ -101,8 +105,12 @@ class StoreWriter {
   /// later run goes on.
   void append(const StoreRows& rows);
 
-  /// Writes what is left and marks the store complete.
-  void finish();
+  /// Writes the rows that wait for a full shard, so that a reader sees all of
+  /// them; only finish() may follow.
+  void write_rest();
+
+  /// The same, and marks the store complete. `preview`: kept in store.json.
+  void finish(const std::optional<PreviewMap>& preview = {});
 
  private:
   struct Impl;
@@ -132,6 +140,9 @@ class StoreReader {
   /// Rows that share one grid shape, per bucket in the order of
   /// info().grid_shapes.
   const std::vector<std::vector<int64_t>>& buckets() const;
+
+  /// Position in the source of each row.
+  std::vector<int64_t> indices() const;
 
   /// Latents (as fp32) or tokens, labels and indices of `rows` (int64 [N] in
   /// [0, size()), all of one bucket). Throws ShapeError; DataError for a token

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "datasets/token_packing.h"
 
@@ -53,6 +55,23 @@ Json dependencies(const StoreInfo& info) {
           {"class_names", info.class_names}};
 }
 
+void check_preview(const StoreInfo& info) {
+  const auto& map = *info.preview;
+  if (info.kind == "tokens" || info.grid_shapes.empty() ||
+      info.grid_shapes[0].empty())
+    throw ConfigError("latent store: preview belongs to latents, got none");
+  const auto D = size_t(info.grid_shapes[0][0]), C = map.bias.size();
+  const bool fits =
+      map.matrix.size() == C &&
+      std::all_of(map.matrix.begin(), map.matrix.end(),
+                  [&](const auto& row) { return row.size() == D; });
+  if (C == 0 || !fits)
+    throw ConfigError(fmt::format(
+        "latent store: preview.matrix must be [C][{}] and preview.bias [C], "
+        "got {} rows and {} numbers",
+        D, map.matrix.size(), C));
+}
+
 }  // namespace
 
 void check_format_version(int64_t version, const std::string& where) {
@@ -98,6 +117,7 @@ void check_store_info(const StoreInfo& info) {
     check_one_of("latent store", "dtype", info.dtype, {"fp32", "fp16", "bf16"});
   check_one_of("latent store", "packing", info.packing,
                {"none", "bits", "entropy"});
+  if (info.preview) check_preview(info);
   if (info.packing == "none") return;
   const auto codes = store_num_codes(info);
   if (info.kind == "tokens" && codes == 0)
@@ -133,6 +153,7 @@ StoreInfo identity_of(const StoreInfo& info) {
   identity.grid_shapes.clear();
   identity.mean.clear();
   identity.std.clear();
+  identity.preview.reset();
   identity.count = 0;
   identity.complete = false;
   return identity;

@@ -228,6 +228,15 @@ const std::vector<std::vector<int64_t>>& StoreReader::buckets() const {
   return impl_->buckets;
 }
 
+std::vector<int64_t> StoreReader::indices() const {
+  std::vector<int64_t> indices;
+  indices.reserve(size_t(size()));
+  for (const auto& shard : impl_->shards)
+    for (int64_t row = 0; row < shard.count(); ++row)
+      indices.push_back(shard.index(row));
+  return indices;
+}
+
 StoreRows StoreReader::gather(const at::Tensor& rows) const {
   return impl_->gather(impl_->locate(rows));
 }

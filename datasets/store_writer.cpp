@@ -214,7 +214,7 @@ struct StoreWriter::Impl {
       write_file_atomic(path, text);
   }
 
-  void finish() {
+  void write_rest() {
     if (finished) throw ShapeError("StoreWriter: the store is finished");
     std::sort(buckets.begin(), buckets.end(),
               [&](const auto& a, const auto& b) {
@@ -224,7 +224,12 @@ struct StoreWriter::Impl {
       while (bucket.count > 0)
         write_shard(bucket, std::min(bucket.count, rows_per_shard));
     write_list();
+  }
+
+  void finish(const std::optional<PreviewMap>& preview) {
+    write_rest();
     auto whole = info;
+    whole.preview = preview;
     whole.grid_shapes = grid_shapes_of(entries);
     whole.count = num_stored;
     whole.complete = true;
@@ -269,8 +274,12 @@ void StoreWriter::append(const StoreRows& rows) {
   impl_->append(rows);
 }
 
-void StoreWriter::finish() {
-  impl_->finish();
+void StoreWriter::write_rest() {
+  impl_->write_rest();
+}
+
+void StoreWriter::finish(const std::optional<PreviewMap>& preview) {
+  impl_->finish(preview);
 }
 
 }  // namespace calotype

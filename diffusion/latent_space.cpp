@@ -29,6 +29,13 @@ void LatentSpace::validate(const std::string& where) const {
         where, D, mean.size(), std.size()));
   for (const auto value : mean) check_range(where, "mean", value, -1e6, 1e6);
   for (const auto value : std) check_range(where, "std", value, 1e-6, 1e6);
+  bool fits = preview_matrix.size() == preview_bias.size();
+  for (const auto& row : preview_matrix) fits = fits && row.size() == D;
+  if (!fits)
+    throw ConfigError(fmt::format(
+        "{}: preview_matrix must be [C][{}] and preview_bias [C], got {} rows "
+        "and {} numbers",
+        where, D, preview_matrix.size(), preview_bias.size()));
 }
 
 at::Tensor LatentSpace::normalise(const at::Tensor& latents) const {

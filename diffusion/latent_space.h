@@ -19,9 +19,13 @@ struct LatentSpace {
   std::vector<double> std;          // [D] the network sees (z - mean) / std
   std::vector<std::string> class_names;
   Json codec = Json::object();  // class, sha256, path, config
+  // A look at the latents without the codec (nn/latent_preview.h); both empty
+  // where the store had none.
+  std::vector<std::vector<double>> preview_matrix;  // [C][D]
+  std::vector<double> preview_bias;                 // [C]
 
-  /// Throws ConfigError, `where` leading, unless shape and statistics fit
-  /// together.
+  /// Throws ConfigError, `where` leading, unless shape, statistics and preview
+  /// fit together.
   void validate(const std::string& where) const;
 
   /// Latents [N,D,h,w] to zero mean and unit variance per channel, and back.
@@ -37,6 +41,8 @@ void visit_fields(LatentSpace& c, Visitor&& visit) {
   visit("std", c.std);
   visit("class_names", c.class_names);
   visit("codec", c.codec);
+  visit("preview_matrix", c.preview_matrix);
+  visit("preview_bias", c.preview_bias);
 }
 
 /// `latent_space.json`, which stands beside a diffusion model's config.json.

@@ -12,6 +12,7 @@
 #include "datasets/loader.h"
 #include "datasets/store_info.h"
 #include "tools/codec.h"
+#include "tools/fit_preview.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
 
@@ -127,13 +128,19 @@ Json encode(const EncodeJob& given) {
     progress.update(done);
     throw_if_stopped();
   }
-  writer.finish();
   progress.finish();
+  writer.write_rest();
+  std::optional<PreviewMap> preview;
+  if (info.kind != "tokens")
+    preview = fit_preview(job.out, source, job.preprocessing, *codec.codec,
+                          job.num_workers);
+  writer.finish(preview);
 
   Json result{{"store", job.out.string()},
               {"images", done},
               {"images_per_s", progress.rate()},
               {"peak_memory_mib", double(peak_memory_bytes()) / (1 << 20)}};
+  if (preview) result["preview_r2"] = preview->r2;
   report_skipped(result, loader.skipped());
   return result;
 }

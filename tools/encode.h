@@ -27,7 +27,8 @@ struct EncodeJob {
 };
 
 /// Encodes a set of images into a store of latents, or of tokens in the
-/// smallest type that holds them, or goes on with one that was broken off.
+/// smallest type that holds them, or goes on with one that was broken off. A
+/// store of latents gets a linear map to small images (see fit_preview).
 /// Returns counts, rates and the list of skipped images.
 Json encode(const EncodeJob& job);
 

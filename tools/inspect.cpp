@@ -128,6 +128,7 @@ Json inspect_store(const fs::path& path) {
         double(store.stored_bytes()) / double(store.size());
     result["numbers_per_image"] = double(numbers) / double(store.size());
   }
+  if (info.preview) result["preview_r2"] = info.preview->r2;
   if (info.kind == "tokens") add_token_use(result, store);
   result["info"] = write_config(info);
   return result;

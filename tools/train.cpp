@@ -149,11 +149,15 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
        .learned_variance =
            config.diffusion->scheduler.schedule.variance_type.starts_with(
                "learned")});
-  const LatentSpace space{.grid_shape = store->info().grid_shapes.front(),
-                          .mean = store->info().mean,
-                          .std = store->info().std,
-                          .class_names = store->info().class_names,
-                          .codec = store->info().codec};
+  LatentSpace space{.grid_shape = store->info().grid_shapes.front(),
+                    .mean = store->info().mean,
+                    .std = store->info().std,
+                    .class_names = store->info().class_names,
+                    .codec = store->info().codec};
+  if (const auto& preview = store->info().preview) {
+    space.preview_matrix = preview->matrix;
+    space.preview_bias = preview->bias;
+  }
   const auto diffusion = std::make_shared<LatentDiffusion>(
       made.denoiser, *config.diffusion, space);
 

@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "tests/diffusion/toy_denoiser.h"
 #include "tests/support/temp_folder.h"
 
@@ -181,9 +182,36 @@ TEST(LatentSpace, IsTheSameAfterSavingAndLoading) {
   auto space = toy_space(3, 5);
   space.class_names = {"boot", "bag"};
   space.codec = {{"class", "AutoencoderKL"}, {"sha256", "00ff"}};
+  space.preview_matrix = {{0.1, 1.0 / 3}, {-2, 0}, {1, 1}};
+  space.preview_bias = {0, 0.5, -0.5};
   write_latent_space(folder / "latent_space.json", space);
   EXPECT_EQ(write_config(read_latent_space(folder / "latent_space.json")),
             write_config(space));
+}
+
+TEST(LatentSpace, IsReadFromAFileWithoutAPreview) {
+  const TempFolder folder;
+  auto json = write_config(toy_space());
+  json.erase("preview_matrix");
+  json.erase("preview_bias");
+  write_file_atomic(folder / "latent_space.json", json.dump());
+  const auto space = read_latent_space(folder / "latent_space.json");
+  EXPECT_TRUE(space.preview_matrix.empty());
+  EXPECT_TRUE(space.preview_bias.empty());
+}
+
+TEST(LatentSpace, RefusesAPreviewOfOtherLatents) {
+  auto space = toy_space();
+  space.preview_matrix = {{1, 2, 3}};
+  space.preview_bias = {0};
+  try {
+    space.validate("latent_space.json");
+    FAIL() << "accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(error.what(),
+                 "latent_space.json: preview_matrix must be [C][2] and "
+                 "preview_bias [C], got 1 rows and 1 numbers");
+  }
 }
 
 TEST(LatentSpace, NormalisesPerChannelAndBack) {
