@@ -29,6 +29,7 @@ enum class Stream : uint32_t {
   kProbe,          // directions of a stochastic trace estimate
   kPrior,          // codes drawn from the prior
   kCodebook,       // first values and restarts of codes
+  kStoredFlip,     // an image's stored latents or those of its mirror image
 };
 
 /// Four 32-bit words from a 128-bit counter and a 64-bit key.

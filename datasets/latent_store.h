@@ -26,14 +26,17 @@ struct StoreInfo {
   // needs, row by row) or entropy (range-coded; a shard is decoded when it is
   // first used, and stays in memory).
   std::string packing = "none";
+  // Whether each row has the latents of its mirror image too, which are not
+  // those of the image mirrored.
+  bool flips = false;
   std::vector<std::vector<int64_t>> grid_shapes;  // [D,h,w] of each bucket
   Json codec = Json::object();                    // class, sha256, config, path
   Json preprocessing = Json::object();            // resize, crop, channels
   Json source = Json::object();                   // spec, fingerprint, count
   Json recipe = Json::object();  // how latents were drawn, where they were
   std::vector<std::string> class_names;
-  std::vector<double> mean;  // [D] of the latents that training draws; tokens:
-                             // empty, as std
+  std::vector<double> mean;  // [D] of the latents that training draws, mirror
+                             // images among them; tokens: empty, as std
   std::vector<double> std;   // [D] sqrt(var(mean) + mean(exp(logvar)))
   std::optional<PreviewMap> preview;  // from latents to small images
   int64_t count = 0;
@@ -46,6 +49,7 @@ void visit_fields(StoreInfo& c, Visitor&& visit) {
   visit("kind", c.kind);
   visit("dtype", c.dtype);
   visit("packing", c.packing);
+  visit("flips", c.flips);
   visit("grid_shapes", c.grid_shapes);
   visit("codec", c.codec);
   visit("preprocessing", c.preprocessing);
@@ -68,6 +72,7 @@ int64_t store_num_codes(const StoreInfo& info);
 /// Rows on their way into or out of a store; all of one grid shape.
 struct StoreRows {
   LatentGrid grid;     // [N,D,h,w] float; tokens: undefined
+  LatentGrid flipped;  // the same of the mirror images, if info.flips
   at::Tensor tokens;   // [N,L,h,w] int64 of kind tokens, otherwise undefined
   at::Tensor labels;   // [N] int64, -1 where unknown
   at::Tensor indices;  // [N] int64, position in the source
@@ -145,12 +150,15 @@ class StoreReader {
   std::vector<int64_t> indices() const;
 
   /// Latents (as fp32) or tokens, labels and indices of `rows` (int64 [N] in
-  /// [0, size()), all of one bucket). Throws ShapeError; DataError for a token
-  /// outside the codebook, and for a damaged shard of range-coded tokens.
-  StoreRows gather(const at::Tensor& rows) const;
+  /// [0, size()), all of one bucket). `flipped` (bool [N]; undefined: none of
+  /// them): which rows' latents are those of the mirror image; needs
+  /// info().flips. Throws ShapeError; DataError for a token outside the
+  /// codebook, and for a damaged shard of range-coded tokens.
+  StoreRows gather(const at::Tensor& rows,
+                   const at::Tensor& flipped = {}) const;
 
   /// The same with names, sizes and hashes.
-  StoreRows read(const at::Tensor& rows) const;
+  StoreRows read(const at::Tensor& rows, const at::Tensor& flipped = {}) const;
 
   /// Bytes of all shards on disk.
   int64_t stored_bytes() const;

@@ -105,9 +105,12 @@ ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
 
   const auto type = stored_hdf5(info.dtype);
   const auto item_bytes = int64_t(mean.element_size());
-  const auto latents = mean.contiguous(),
-             logvar = rows.grid.logvar.defined() ? rows.grid.logvar.contiguous()
-                                                 : at::Tensor();
+  const auto whole = [](const at::Tensor& moment) {
+    return moment.defined() ? moment.contiguous() : moment;
+  };
+  const auto latents = mean.contiguous(), logvar = whole(rows.grid.logvar);
+  const LatentGrid flipped{whole(rows.flipped.mean),
+                           whole(rows.flipped.logvar)};
   const auto labels = rows.labels.contiguous(),
              indices = rows.indices.contiguous();
   const auto packed = packed_tokens(info, latents);
@@ -121,9 +124,14 @@ ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
   else
     arrays.push_back(
         {grid_array(info), Hdf5Type::kUint8, 1, packed_shape, packed.data()});
-  if (logvar.defined())
-    arrays.push_back(
-        {"logvar", type, item_bytes, logvar.sizes().vec(), logvar.data_ptr()});
+  const auto add_moment = [&](const char* name, const at::Tensor& moment) {
+    if (moment.defined())
+      arrays.push_back(
+          {name, type, item_bytes, moment.sizes().vec(), moment.data_ptr()});
+  };
+  add_moment("logvar", logvar);
+  add_moment("latents_flipped", flipped.mean);
+  add_moment("logvar_flipped", flipped.logvar);
   arrays.push_back({"label", Hdf5Type::kInt64, 8, {count}, labels.data_ptr()});
   arrays.push_back(
       {"name", Hdf5Type::kText, int64_t(name_bytes), {count}, names.data()});
@@ -144,7 +152,7 @@ ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
                    .header_hash = hash_text(header),
                    .min_index = indices.min().item<int64_t>(),
                    .max_index = indices.max().item<int64_t>(),
-                   .sums = channel_sums(latents, logvar)};
+                   .sums = channel_sums({latents, logvar}, flipped)};
   return {std::move(made.bytes), std::move(entry)};
 }
 
@@ -205,6 +213,9 @@ void ShardFile::find_arrays(const std::filesystem::path& path) {
   }
   has_logvar_ = info_.kind == "moments";
   if (has_logvar_) logvar_ = find("logvar", type, shape);
+  if (info_.flips) flipped_latents_ = find("latents_flipped", type, shape);
+  if (info_.flips && has_logvar_)
+    flipped_logvar_ = find("logvar_flipped", type, shape);
   label_ = find("label", Hdf5Type::kInt64, {n});
   name_ = find("name", Hdf5Type::kText, {n});
   index_ = find("index", Hdf5Type::kInt64, {n});
@@ -243,9 +254,10 @@ at::Tensor ShardFile::mean() const {
   return all;
 }
 
-void ShardFile::copy_mean(int64_t row, uint8_t* out) const {
+void ShardFile::copy_mean(int64_t row, uint8_t* out, bool flipped) const {
   if (info_.packing == "none") {
-    std::memcpy(out, at(latents_, row), size_t(row_bytes()));
+    std::memcpy(out, at(flipped ? flipped_latents_ : latents_, row),
+                size_t(row_bytes()));
   } else if (info_.packing == "entropy") {
     std::memcpy(
         out,
@@ -260,8 +272,15 @@ void ShardFile::copy_mean(int64_t row, uint8_t* out) const {
   }
 }
 
-void ShardFile::copy_logvar(int64_t row, uint8_t* out) const {
-  std::memcpy(out, at(logvar_, row), size_t(row_bytes()));
+void ShardFile::copy_logvar(int64_t row, uint8_t* out, bool flipped) const {
+  std::memcpy(out, at(flipped ? flipped_logvar_ : logvar_, row),
+              size_t(row_bytes()));
+}
+
+LatentGrid ShardFile::flipped() const {
+  if (!info_.flips) return {};
+  return {moment(flipped_latents_),
+          has_logvar_ ? moment(flipped_logvar_) : at::Tensor()};
 }
 
 at::Tensor ShardFile::moment(const Hdf5Place& place) const {

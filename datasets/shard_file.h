@@ -55,11 +55,15 @@ class ShardFile {
     return has_logvar_ ? moment(logvar_) : at::Tensor();
   }
 
-  /// The same of one row, `row` in [0, count()), into row_bytes() bytes. Of
-  /// range-coded tokens all rows are decoded first, once; throws DataError if
-  /// its line tells another hash, for the tokens would tell nothing.
-  void copy_mean(int64_t row, uint8_t* out) const;
-  void copy_logvar(int64_t row, uint8_t* out) const;
+  /// The same of the mirror images; undefined without info().flips.
+  LatentGrid flipped() const;
+
+  /// The same of one row, `row` in [0, count()), into row_bytes() bytes;
+  /// `flipped` needs info().flips. Of range-coded tokens all rows are decoded
+  /// first, once; throws DataError if its line tells another hash, for the
+  /// tokens would tell nothing.
+  void copy_mean(int64_t row, uint8_t* out, bool flipped = false) const;
+  void copy_logvar(int64_t row, uint8_t* out, bool flipped = false) const;
   int64_t row_bytes() const;
   int64_t label(int64_t row) const;
   int64_t index(int64_t row) const;
@@ -93,6 +97,7 @@ class ShardFile {
   std::unique_ptr<Decoded> decoded_;
   // latents_: or tokens, packed or coded ones too
   Hdf5Place latents_, logvar_, label_, name_, index_, size_, source_hash_;
+  Hdf5Place flipped_latents_, flipped_logvar_;
 };
 
 }  // namespace calotype

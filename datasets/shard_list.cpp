@@ -134,7 +134,7 @@ void set_normalisation(const std::vector<ShardEntry>& entries,
   double num_values = 0;  // per channel
   for (const auto& entry : entries)
     num_values += double(entry.count) * double(entry.grid_shape[1]) *
-                  double(entry.grid_shape[2]);
+                  double(entry.grid_shape[2]) * (info.flips ? 2 : 1);
   for (size_t channel = 0; channel < entries[0].sums.mean.size(); ++channel) {
     double sum = 0, square = 0, variance = 0;
     for (const auto& entry : entries) {

@@ -13,6 +13,7 @@ namespace calotype {
 
 /// Per channel, in fp64, what the normalisation of the whole set needs.
 struct ChannelSums {
+  // Over the images, and over their mirror images where they are stored.
   std::vector<double> mean;         // [D] sum of the posterior means
   std::vector<double> mean_square;  // [D] sum of their squares
   std::vector<double> variance;     // [D] sum of exp(logvar), 0 without one
@@ -82,10 +83,10 @@ bool is_store_file(const std::string& name);
 std::vector<std::vector<int64_t>> grid_shapes_of(
     std::vector<ShardEntry> entries);
 
-/// Of the latents that training draws, per channel over all rows and positions:
-/// the mean of the means, and the square root of the variance of the means plus
-/// the mean of the variances (law of total variance). Fills info.mean and
-/// info.std.
+/// Of the latents that training draws, per channel over all rows and positions,
+/// those of mirror images included if info.flips: the mean of the means, and
+/// the square root of the variance of the means plus the mean of the variances
+/// (law of total variance). Fills info.mean and info.std.
 void set_normalisation(const std::vector<ShardEntry>& entries, StoreInfo& info);
 
 }  // namespace calotype

@@ -48,6 +48,7 @@ Json dependencies(const StoreInfo& info) {
           {"kind", info.kind},
           {"dtype", info.dtype},
           {"packing", info.packing},
+          {"flips", info.flips},
           {"codec", codec},
           {"source", source},
           {"preprocessing", info.preprocessing},
@@ -117,6 +118,8 @@ void check_store_info(const StoreInfo& info) {
     check_one_of("latent store", "dtype", info.dtype, {"fp32", "fp16", "bf16"});
   check_one_of("latent store", "packing", info.packing,
                {"none", "bits", "entropy"});
+  if (info.flips && info.kind == "tokens")
+    throw ConfigError("latent store: flips need latents, got kind tokens");
   if (info.preview) check_preview(info);
   if (info.packing == "none") return;
   const auto codes = store_num_codes(info);

@@ -21,11 +21,24 @@ namespace fs = std::filesystem;
 constexpr int64_t kBytesPerTask =
     1 << 18;  // below this a thread costs more than it saves
 
-/// A row's shard and its place there.
+/// A row's shard and its place there, and which of its latents are wanted.
 struct Located {
   const ShardFile* shard;
   int64_t row;
+  bool flipped;
 };
+
+/// [N] of bool as wanted, or null for none.
+at::Tensor checked_flips(const at::Tensor& flipped, int64_t count,
+                         const StoreInfo& info) {
+  if (!flipped.defined()) return flipped;
+  check_shape("StoreReader", "flipped", flipped, {count});
+  if (flipped.scalar_type() != at::kBool)
+    throw ShapeError("StoreReader: flipped must be bool");
+  if (!info.flips && flipped.any().item<bool>())
+    throw ShapeError("StoreReader: the store has no flips");
+  return flipped.cpu().contiguous();
+}
 
 }  // namespace
 
@@ -116,12 +129,15 @@ struct StoreReader::Impl {
                   shapes.begin());
   }
 
-  std::vector<Located> locate(const at::Tensor& rows) const {
+  std::vector<Located> locate(const at::Tensor& rows,
+                              const at::Tensor& flipped) const {
     check_shape("StoreReader", "rows", rows, {-1});
     if (rows.scalar_type() != at::kLong)
       throw ShapeError("StoreReader: rows must be int64");
     const auto wanted = rows.cpu().contiguous();
     const auto* data = wanted.data_ptr<int64_t>();
+    const auto flips = checked_flips(flipped, wanted.numel(), info);
+    const auto* flip = flips.defined() ? flips.data_ptr<bool>() : nullptr;
     std::vector<Located> located;
     located.reserve(size_t(wanted.numel()));
     for (int64_t i = 0; i < wanted.numel(); ++i) {
@@ -132,7 +148,8 @@ struct StoreReader::Impl {
       const auto after =
           std::upper_bound(first_rows.begin(), first_rows.end(), row);
       const auto shard = size_t(after - first_rows.begin()) - 1;
-      located.push_back({&shards[shard], row - first_rows[shard]});
+      located.push_back(
+          {&shards[shard], row - first_rows[shard], flip && flip[i]});
       if (shards[shard].grid_shape() != located[0].shard->grid_shape())
         throw ShapeError(fmt::format(
             "StoreReader: rows must share one grid shape, got {} and {}",
@@ -146,7 +163,7 @@ struct StoreReader::Impl {
 
   /// [N,D,h,w] as stored, each row as `copy_row` gives it.
   at::Tensor values(const std::vector<Located>& located,
-                    void (ShardFile::*copy_row)(int64_t, uint8_t*)
+                    void (ShardFile::*copy_row)(int64_t, uint8_t*, bool)
                         const) const {
     const auto& shape = located[0].shard->grid_shape();
     const auto n = int64_t(located.size());
@@ -157,8 +174,8 @@ struct StoreReader::Impl {
     const auto grain = std::max<int64_t>(1, kBytesPerTask / row_bytes);
     at::parallel_for(0, n, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const auto& [shard, row] = located[size_t(i)];
-        (shard->*copy_row)(row, out + i * row_bytes);
+        const auto& [shard, row, flipped] = located[size_t(i)];
+        (shard->*copy_row)(row, out + i * row_bytes, flipped);
       }
     });
     return stored;
@@ -172,7 +189,7 @@ struct StoreReader::Impl {
     const auto bad = tokens.ge(num_codes);
     if (!bad.any().item<bool>()) return;
     const auto i = bad.flatten(1).any(1).nonzero()[0].item<int64_t>();
-    const auto& [shard, row] = located[size_t(i)];
+    const auto& [shard, row, flipped] = located[size_t(i)];
     throw DataError(fmt::format(
         "{}: image {} (row {}) has token {}, the codebook has {} codes; "
         "calotype verify tells what else is damaged",
@@ -197,7 +214,7 @@ struct StoreReader::Impl {
     rows.indices = at::empty({n}, at::kLong);
     auto* labels = rows.labels.data_ptr<int64_t>();
     auto* indices = rows.indices.data_ptr<int64_t>();
-    for (const auto& [shard, row] : located) {
+    for (const auto& [shard, row, flipped] : located) {
       *labels++ = shard->label(row);
       *indices++ = shard->index(row);
     }
@@ -237,14 +254,16 @@ std::vector<int64_t> StoreReader::indices() const {
   return indices;
 }
 
-StoreRows StoreReader::gather(const at::Tensor& rows) const {
-  return impl_->gather(impl_->locate(rows));
+StoreRows StoreReader::gather(const at::Tensor& rows,
+                              const at::Tensor& flipped) const {
+  return impl_->gather(impl_->locate(rows, flipped));
 }
 
-StoreRows StoreReader::read(const at::Tensor& rows) const {
-  const auto located = impl_->locate(rows);
+StoreRows StoreReader::read(const at::Tensor& rows,
+                            const at::Tensor& flipped) const {
+  const auto located = impl_->locate(rows, flipped);
   auto read = impl_->gather(located);
-  for (const auto& [shard, row] : located) {
+  for (const auto& [shard, row, is_flipped] : located) {
     read.names.push_back(shard->name(row));
     read.sizes.push_back(shard->size(row));
     read.hashes.push_back(shard->source_hash(row));

@@ -16,6 +16,23 @@ namespace {
 
 constexpr char kWhere[] = "StoreWriter";
 
+/// The latents of mirror images must be as those of the images.
+void check_flipped(const StoreRows& rows, const StoreInfo& info) {
+  const auto check = [&](const char* what, const at::Tensor& flipped,
+                         const at::Tensor& grid) {
+    const bool wanted = info.flips && grid.defined();
+    if (flipped.defined() != wanted)
+      throw ShapeError(fmt::format(
+          "{}: rows of a store {} flips must have {} {}", kWhere,
+          info.flips ? "with" : "without", wanted ? "a" : "no", what));
+    if (wanted)
+      check_shape(kWhere, what, flipped,
+                  {grid.size(0), grid.size(1), grid.size(2), grid.size(3)});
+  };
+  check("flipped mean", rows.flipped.mean, rows.grid.mean);
+  check("flipped logvar", rows.flipped.logvar, rows.grid.logvar);
+}
+
 void check_fields(const StoreRows& rows, const StoreInfo& info) {
   if (rows.tokens.defined() != (info.kind == "tokens") ||
       rows.tokens.defined() == rows.grid.mean.defined())
@@ -33,6 +50,7 @@ void check_fields(const StoreRows& rows, const StoreInfo& info) {
   if (rows.grid.logvar.defined() != wants_logvar)
     throw ShapeError(fmt::format("{}: rows of kind {} must have {} logvar",
                                  kWhere, info.kind, wants_logvar ? "a" : "no"));
+  check_flipped(rows, info);
   for (const auto size : mean.sizes().slice(1))
     if (size < 1)
       throw ShapeError(fmt::format("{}: grids must not be empty, got {}",
@@ -74,6 +92,7 @@ void check_tokens(const StoreRows& rows, int64_t num_codes) {
   }
 }
 
+/// `moment` in the store's type; `what` is named where it does not fit.
 at::Tensor convert(const at::Tensor& moment, const char* what,
                    const StoreRows& rows, const std::string& dtype) {
   const auto exact = moment.detach().to(at::kCPU, at::kFloat).contiguous();
@@ -94,6 +113,22 @@ at::Tensor convert(const at::Tensor& moment, const char* what,
   return stored;
 }
 
+/// `of`: "" or "mirrored ", for messages.
+LatentGrid convert(const LatentGrid& grid, const std::string& of,
+                   const StoreRows& rows, const std::string& dtype) {
+  LatentGrid stored;
+  if (grid.mean.defined())
+    stored.mean = convert(grid.mean, (of + "mean").c_str(), rows, dtype);
+  if (!grid.logvar.defined()) return stored;
+  stored.logvar = convert(grid.logvar, (of + "logvar").c_str(), rows, dtype);
+  const auto variance = stored.logvar.to(at::kFloat).exp();
+  if (const auto row = first_bad_row(variance.isfinite()); row >= 0)
+    throw DataError(fmt::format(
+        "latent store: the {}variance of image {} (index {}) is not finite", of,
+        rows.names[size_t(row)], rows.indices[row].item<int64_t>()));
+  return stored;
+}
+
 }  // namespace
 
 const at::Tensor& grid_values(const StoreRows& rows) {
@@ -107,16 +142,8 @@ StoreRows to_stored(const StoreRows& rows, const StoreInfo& info) {
     check_tokens(rows, store_num_codes(info));
     stored.tokens = tokens_to_bits(rows.tokens, info.dtype);
   }
-  if (!rows.tokens.defined())
-    stored.grid.mean = convert(rows.grid.mean, "mean", rows, info.dtype);
-  if (rows.grid.logvar.defined()) {
-    stored.grid.logvar = convert(rows.grid.logvar, "logvar", rows, info.dtype);
-    const auto variance = stored.grid.logvar.to(at::kFloat).exp();
-    if (const auto row = first_bad_row(variance.isfinite()); row >= 0)
-      throw DataError(fmt::format(
-          "latent store: the variance of image {} (index {}) is not finite",
-          rows.names[size_t(row)], rows.indices[row].item<int64_t>()));
-  }
+  stored.grid = convert(rows.grid, "", rows, info.dtype);
+  stored.flipped = convert(rows.flipped, "mirrored ", rows, info.dtype);
   stored.labels = rows.labels.cpu().contiguous();
   stored.indices = rows.indices.cpu().contiguous();
   return stored;
@@ -131,6 +158,7 @@ StoreRows slice_rows(const StoreRows& rows, int64_t begin, int64_t count) {
     return List(list.begin() + begin, list.begin() + begin + count);
   };
   return {.grid = {part(rows.grid.mean), part(rows.grid.logvar)},
+          .flipped = {part(rows.flipped.mean), part(rows.flipped.logvar)},
           .tokens = part(rows.tokens),
           .labels = part(rows.labels),
           .indices = part(rows.indices),
@@ -141,27 +169,46 @@ StoreRows slice_rows(const StoreRows& rows, int64_t begin, int64_t count) {
 
 StoreRows join_rows(const std::vector<StoreRows>& parts) {
   if (parts.size() == 1) return parts[0];
-  StoreRows all;
-  std::vector<at::Tensor> means, logvars, tokens, labels, indices;
+  // What one part does not have, none has.
+  const auto joined = [&](auto&& field) {
+    std::vector<at::Tensor> each;
+    for (const auto& part : parts)
+      if (field(part).defined()) each.push_back(field(part));
+    return each.empty() ? at::Tensor() : at::cat(each);
+  };
+  using Rows = const StoreRows&;
+  StoreRows all{
+      .grid = {joined([](Rows rows) { return rows.grid.mean; }),
+               joined([](Rows rows) { return rows.grid.logvar; })},
+      .flipped = {joined([](Rows rows) { return rows.flipped.mean; }),
+                  joined([](Rows rows) { return rows.flipped.logvar; })},
+      .tokens = joined([](Rows rows) { return rows.tokens; }),
+      .labels = joined([](Rows rows) { return rows.labels; }),
+      .indices = joined([](Rows rows) { return rows.indices; })};
   for (const auto& part : parts) {
-    if (part.grid.mean.defined()) means.push_back(part.grid.mean);
-    if (part.grid.logvar.defined()) logvars.push_back(part.grid.logvar);
-    if (part.tokens.defined()) tokens.push_back(part.tokens);
-    labels.push_back(part.labels);
-    indices.push_back(part.indices);
     all.names.insert(all.names.end(), part.names.begin(), part.names.end());
     all.sizes.insert(all.sizes.end(), part.sizes.begin(), part.sizes.end());
     all.hashes.insert(all.hashes.end(), part.hashes.begin(), part.hashes.end());
   }
-  if (!means.empty()) all.grid.mean = at::cat(means);
-  if (!tokens.empty()) all.tokens = at::cat(tokens);
-  if (!logvars.empty()) all.grid.logvar = at::cat(logvars);
-  all.labels = at::cat(labels);
-  all.indices = at::cat(indices);
   return all;
 }
 
-ChannelSums channel_sums(const at::Tensor& mean, const at::Tensor& logvar) {
+ChannelSums channel_sums(const LatentGrid& grid, const LatentGrid& flipped) {
+  auto sums = channel_sums(grid);
+  if (!flipped.mean.defined()) return sums;
+  const auto more = channel_sums(flipped);
+  const auto add = [](std::vector<double>& to, const std::vector<double>& of) {
+    for (size_t channel = 0; channel < to.size(); ++channel)
+      to[channel] += of[channel];
+  };
+  add(sums.mean, more.mean);
+  add(sums.mean_square, more.mean_square);
+  add(sums.variance, more.variance);
+  return sums;
+}
+
+ChannelSums channel_sums(const LatentGrid& grid) {
+  const auto& [mean, logvar] = grid;
   const auto num_channels = mean.size(1);
   const auto zeros = std::vector<double>(size_t(num_channels), 0.0);
   ChannelSums sums{zeros, zeros, zeros};

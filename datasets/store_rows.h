@@ -24,9 +24,12 @@ StoreRows slice_rows(const StoreRows& rows, int64_t begin, int64_t count);
 /// At least one part; all of one grid shape.
 StoreRows join_rows(const std::vector<StoreRows>& parts);
 
-/// Sums in the order of the rows, whatever the number of threads. `mean`,
-/// `logvar`: [N,D,h,w] of any float type; `logvar` may be undefined. Zeros for
-/// the bits of tokens.
-ChannelSums channel_sums(const at::Tensor& mean, const at::Tensor& logvar);
+/// Sums in the order of the rows, whatever the number of threads. `grid`:
+/// [N,D,h,w] of any float type; its logvar may be undefined. Zeros for the bits
+/// of tokens.
+ChannelSums channel_sums(const LatentGrid& grid);
+
+/// Of the images and, if defined, behind them those of their mirror images.
+ChannelSums channel_sums(const LatentGrid& grid, const LatentGrid& flipped);
 
 }  // namespace calotype

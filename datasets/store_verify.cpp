@@ -75,9 +75,12 @@ class Verification {
       return !moment.defined() ||
              moment.to(at::kFloat).isfinite().all().item<bool>();
     };
-    if (!is_finite(shard.mean()) || !is_finite(shard.logvar()))
+    const LatentGrid grid{shard.mean(), shard.logvar()};
+    const auto flipped = shard.flipped();
+    if (!is_finite(grid.mean) || !is_finite(grid.logvar) ||
+        !is_finite(flipped.mean) || !is_finite(flipped.logvar))
       add("{}: has values that are NaN or infinite", where);
-    else if (channel_sums(shard.mean(), shard.logvar()) != entry.sums)
+    else if (channel_sums(grid, flipped) != entry.sums)
       add("{}: its sums in shards.jsonl are not those of its rows", where);
   }
 
@@ -120,7 +123,7 @@ class Verification {
     if (info_->count != report.num_rows)
       add("{}: store.json says {} rows, shards.jsonl {}", where, info_->count,
           report.num_rows);
-    StoreInfo expected{.kind = info_->kind};
+    StoreInfo expected{.kind = info_->kind, .flips = info_->flips};
     set_normalisation(list.entries, expected);
     if (info_->mean != expected.mean || info_->std != expected.std)
       add("{}: mean and std in store.json are not those of the rows", where);

@@ -130,6 +130,9 @@ CommandRun add_encode(CLI::App& app) {
          "range-coded")
       ->check(CLI::IsMember({"none", "bits", "entropy"}))
       ->capture_default_str();
+  app.add_flag("--flips", job->flips,
+               "Also store the latents of each mirror image, for training "
+               "that mirrors; twice the work of the model, twice the size");
   add_batch_size(app, job->batch_size);
   app.add_option("--rows-per-shard", job->rows_per_shard, "Images per shard")
       ->check(CLI::Range(1, 1'000'000'000))
@@ -154,6 +157,8 @@ CommandRun add_decode(CLI::App& app) {
   add_batch_size(app, job->batch_size);
   app.add_flag("--any-codec", job->any_codec,
                "Decode although the codec is another");
+  app.add_flag("--flipped", job->flipped,
+               "The mirror images, of a store encoded with --flips");
   return [job](const CommandContext& context) {
     job->device = context.device;
     return decode(*job);

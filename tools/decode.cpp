@@ -54,6 +54,10 @@ Json decode(const DecodeJob& job) {
   if (!job.any_codec)
     expect_same_codec(codec, store.info().codec, job.store.string());
   const bool is_tokens = store.info().kind == "tokens";
+  if (job.flipped && !store.info().flips)
+    throw ConfigError(job.store.string() +
+                      ": has no latents of mirror images, which --flipped asks "
+                      "for; encode with --flips");
   if (is_tokens) expect_tokenizer(codec, store.info(), job.store.string());
   Preprocessing preprocessing;
   if (!store.info().preprocessing.empty())
@@ -69,16 +73,19 @@ Json decode(const DecodeJob& job) {
     for (size_t at = 0; at < bucket.size() && done < total;) {
       const auto count = std::min(
           {size_t(job.batch_size), bucket.size() - at, size_t(total - done)});
-      const auto rows = store.read(torch::tensor(std::vector<int64_t>(
-          bucket.begin() + long(at), bucket.begin() + long(at + count))));
+      const auto wanted = torch::tensor(std::vector<int64_t>(
+          bucket.begin() + long(at), bucket.begin() + long(at + count)));
+      const auto rows = store.read(
+          wanted, torch::full_like(wanted, job.flipped, torch::kBool));
       const auto images =
           (is_tokens ? codec.tokenizer->detokenize(rows.tokens.to(job.device))
                      : codec.codec->decode(rows.grid.mean.to(job.device)))
               .to(torch::kCPU);
       for (size_t i = 0; i < count; ++i) {
-        const Json recipe{{"store", job.store.filename().string()},
-                          {"index", rows.indices[int64_t(i)].item<int64_t>()},
-                          {"codec", codec.sha256}};
+        Json recipe{{"store", job.store.filename().string()},
+                    {"index", rows.indices[int64_t(i)].item<int64_t>()},
+                    {"codec", codec.sha256}};
+        if (job.flipped) recipe["flipped"] = true;
         writer.write(
             rows.names[i],
             restore_size(images[int64_t(i)], preprocessing, rows.sizes[i]),

@@ -15,6 +15,7 @@ struct DecodeJob {
   int64_t limit = 0;          // only the first so many; 0: all
   int64_t batch_size = 64;
   bool any_codec = false;  // decode although the weights' hashes differ
+  bool flipped = false;    // the mirror images, of a store that has them
   c10::Device device{c10::kCPU};
 };
 

@@ -24,7 +24,13 @@ std::string store_kind(const EncodeJob& job, const LoadedCodec& codec) {
   if (job.kind == "tokens" && !codec.tokenizer)
     throw ConfigError(fmt::format("{}: a {} has no tokens; say --kind latents",
                                   codec.path.string(), codec.class_name));
-  if (codec.tokenizer && job.kind != "latents") return "tokens";
+  if (codec.tokenizer && job.kind != "latents") {
+    if (job.flips)
+      throw ConfigError(
+          "encode: --flips is for latents, and these are tokens; say --kind "
+          "latents");
+    return "tokens";
+  }
   if (job.packing != "none")
     throw ConfigError("encode: --packing packs tokens, and these are latents");
   return codec.codec->has_variance() ? "moments" : "latents";
@@ -37,6 +43,7 @@ StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
   if (info.kind == "tokens")
     info.dtype = token_dtype(codec.tokenizer->num_codes());
   info.packing = job.packing;
+  info.flips = job.flips;
   info.preprocessing = write_config(job.preprocessing);
   info.source = {{"spec", source.spec()},
                  {"fingerprint", source.fingerprint()},
@@ -60,14 +67,23 @@ int64_t aligned_rows(const EncodeJob& job) {
          job.batch_size;
 }
 
+LatentGrid latents_of(const LoadedCodec& codec, const at::Tensor& images,
+                      c10::Device device) {
+  auto grid = encode_images(*codec.codec, images, device);
+  grid.mean = grid.mean.to(torch::kCPU).contiguous();
+  if (grid.logvar.defined())
+    grid.logvar = grid.logvar.to(torch::kCPU).contiguous();
+  return grid;
+}
+
 StoreRows encode_batch(const LoadedCodec& codec, const ImageBatch& batch,
-                       const std::string& kind, c10::Device device) {
+                       const StoreInfo& info, c10::Device device) {
   StoreRows rows{.labels = batch.labels,
                  .indices = batch.indices,
                  .names = batch.names,
                  .sizes = batch.sizes,
                  .hashes = batch.hashes};
-  if (kind == "tokens") {
+  if (info.kind == "tokens") {
     try {
       rows.tokens =
           tokenize_images(*codec.codec, *codec.tokenizer, batch.images, device);
@@ -78,10 +94,9 @@ StoreRows encode_batch(const LoadedCodec& codec, const ImageBatch& batch,
     }
     return rows;
   }
-  rows.grid = encode_images(*codec.codec, batch.images, device);
-  rows.grid.mean = rows.grid.mean.to(torch::kCPU).contiguous();
-  if (rows.grid.logvar.defined())
-    rows.grid.logvar = rows.grid.logvar.to(torch::kCPU).contiguous();
+  rows.grid = latents_of(codec, batch.images, device);
+  if (info.flips)  // before anything is padded
+    rows.flipped = latents_of(codec, batch.images.flip({3}), device);
   return rows;
 }
 
@@ -123,7 +138,7 @@ Json encode(const EncodeJob& given) {
   Progress progress("encode", source->size(), "images", num_before);
   int64_t done = num_before;
   while (const auto batch = loader.next()) {
-    writer.append(encode_batch(codec, *batch, info.kind, job.device));
+    writer.append(encode_batch(codec, *batch, info, job.device));
     done += batch->images.size(0);
     progress.update(done);
     throw_if_stopped();

@@ -10,6 +10,7 @@
 #include "tools/classifier_model.h"
 #include "tools/codec.h"
 #include "tools/stored_config.h"
+#include "tools/stored_flips.h"
 #include "tools/token_space.h"
 #include "vae/autoencoder_kl.h"
 #include "vae/autoencoder_training.h"
@@ -43,6 +44,7 @@ Config read_model_config(const Json& model) {
 
 void add_images(TrainerSetup& setup, const TrainConfig& config,
                 int64_t channels) {
+  expect_no_flips(config.data.flips);
   auto preprocessing = config.data.preprocessing;
   preprocessing.channels = channels;
   preprocessing.validate();
@@ -165,7 +167,10 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
                     .model_config = made.config};
   auto& setup = prepared.setup;
   setup.trainable = diffusion;
-  setup.data = latent_batches(store, config.training.batch_size, config.seed);
+  const bool flips =
+      resolve_flips(config.data.flips, *store, config.data.train);
+  setup.data = latent_batches(store, config.training.batch_size, config.seed,
+                              /*shuffle=*/true, flips);
   if (!config.data.validation.empty())
     setup.validation = latent_batches(
         std::make_shared<StoreReader>(config.data.validation),
@@ -225,7 +230,10 @@ Prepared prepare_masked_generator(TrainConfig& config, const TrainJob& job) {
   auto& setup = prepared.setup;
   setup.trainable = std::make_shared<MaskedTokenTraining>(
       std::make_shared<MaskedGeneratorImpl>(model_config), loss);
-  setup.data = latent_batches(store, config.training.batch_size, config.seed);
+  const bool flips =
+      resolve_flips(config.data.flips, *store, config.data.train);
+  setup.data = latent_batches(store, config.training.batch_size, config.seed,
+                              /*shuffle=*/true, flips);
   if (!config.data.validation.empty())
     setup.validation = latent_batches(
         std::make_shared<StoreReader>(config.data.validation),

@@ -18,6 +18,9 @@ struct TrainDataConfig {
   std::string validation;       // the same, or empty
   Preprocessing preprocessing;  // of images
   int64_t num_workers = 2;      // decoding threads
+  // Latents of mirror images, half of the time, from a store encoded with
+  // --flips: true, false, or "auto" for where the store has them.
+  Json flips = "auto";
 };
 
 template <class Visitor>
@@ -26,6 +29,7 @@ void visit_fields(TrainDataConfig& c, Visitor&& visit) {
   visit("validation", c.validation);
   visit("preprocessing", c.preprocessing);
   visit("num_workers", c.num_workers);
+  visit("flips", c.flips);
 }
 
 /// What a training configuration file holds.

@@ -50,10 +50,12 @@ std::unique_ptr<BatchSource> image_batches(
     const Preprocessing& preprocessing, const LoaderConfig& config,
     const SkipReport& on_skip = {});
 
-/// Batches of latents or tokens from a store. Grids of different shapes never share a
-/// batch. `shuffle` false: in the order of the store, as validation wants it.
+/// Batches of latents or tokens from a store. Grids of different shapes never
+/// share a batch. `shuffle` false: in the order of the store, as validation
+/// wants it. `flips`: each sample is the image or its mirror image, drawn anew
+/// in every epoch from (seed, sample, epoch); the store must have them.
 std::unique_ptr<BatchSource> latent_batches(
     std::shared_ptr<const StoreReader> store, int64_t batch_size, uint64_t seed,
-    bool shuffle = true);
+    bool shuffle = true, bool flips = false);
 
 }  // namespace calotype

@@ -18,11 +18,13 @@ struct Slot {
 class LatentBatches : public BatchSource {
  public:
   LatentBatches(std::shared_ptr<const StoreReader> store, int64_t batch_size,
-                uint64_t seed, bool shuffle)
+                uint64_t seed, bool shuffle, bool flips)
       : store_(std::move(store)),
         batch_size_(batch_size),
         seed_(seed),
-        shuffle_(shuffle) {
+        shuffle_(shuffle),
+        flips_(flips) {
+    if (flips) indices_ = store_->indices();
     // A bucket's last rows that fill no batch wait for another epoch's order; a
     // bucket smaller than a batch is one batch.
     const auto& buckets = store_->buckets();
@@ -51,7 +53,7 @@ class LatentBatches : public BatchSource {
     for (int64_t i = 0; i < count; ++i)
       rows.data_ptr<int64_t>()[i] =
           bucket[size_t(order(slot.batch * batch_size_ + i))];
-    auto read = store_->gather(rows);
+    auto read = store_->gather(rows, mirrored(rows, epoch));
     return {.data = read.tokens.defined() ? read.tokens : read.grid.mean,
             .logvar = read.grid.logvar,
             .labels = read.labels,
@@ -69,10 +71,25 @@ class LatentBatches : public BatchSource {
     return Permutation(size, seed, epoch);
   }
 
+  /// Which of `rows` are shown as their mirror images; undefined for none.
+  at::Tensor mirrored(const at::Tensor& rows, uint32_t epoch) const {
+    if (!flips_) return {};
+    auto mirrored = at::empty(rows.sizes(), at::kBool);
+    for (int64_t i = 0; i < rows.numel(); ++i) {
+      // An image keeps its draws where its row moves to another shard.
+      const auto sample = indices_[size_t(rows.data_ptr<int64_t>()[i])];
+      mirrored.data_ptr<bool>()[i] =
+          uniform({seed_, Stream::kStoredFlip, uint64_t(sample), epoch}) < 0.5;
+    }
+    return mirrored;
+  }
+
   std::shared_ptr<const StoreReader> store_;
+  std::vector<int64_t> indices_;  // of each row, with flips
   int64_t batch_size_;
   uint64_t seed_;
   bool shuffle_;
+  bool flips_;
   std::vector<Slot> slots_;
   DataPosition at_;
 };
@@ -81,9 +98,9 @@ class LatentBatches : public BatchSource {
 
 std::unique_ptr<BatchSource> latent_batches(
     std::shared_ptr<const StoreReader> store, int64_t batch_size, uint64_t seed,
-    bool shuffle) {
+    bool shuffle, bool flips) {
   return std::make_unique<LatentBatches>(std::move(store), batch_size, seed,
-                                         shuffle);
+                                         shuffle, flips);
 }
 
 }  // namespace calotype

@@ -1,5 +1,6 @@
 """h5py_reads_store.py WRITE_STORE_FOR_H5PY: what that program wrote, read by h5py."""
 
+import itertools
 import json
 import pathlib
 import subprocess
@@ -77,20 +78,28 @@ COUNTS = [4, 3]
 numbers = np.arange(-84, 84, dtype=np.float32).reshape(7, 4, 2, 3)
 mean = numbers / np.float32(3)
 logvar = numbers / np.float32(100) - np.float32(1)
+flipped_mean = numbers / np.float32(7)
+flipped_logvar = numbers / np.float32(50)
 
 with tempfile.TemporaryDirectory() as folder:
     subprocess.run([sys.argv[1], folder], check=True)
-    for dtype, to_stored in ROUND.items():
-        store = pathlib.Path(folder) / dtype
+    for dtype, flips in itertools.product(ROUND, (False, True)):
+        to_stored = ROUND[dtype]
+        moments = {"latents": mean, "logvar": logvar}
+        if flips:
+            moments |= {"latents_flipped": flipped_mean, "logvar_flipped": flipped_logvar}
+        store = pathlib.Path(folder) / (dtype + ("-flips" if flips else ""))
         info = json.loads((store / "store.json").read_text())
-        assert info["complete"] and info["count"] == 7, info
+        assert info["complete"] and info["count"] == 7 and info["flips"] == flips, info
+        assert info["preview"] is None
         lines = [json.loads(x) for x in (store / "shards.jsonl").read_text().splitlines()]
         assert [line["count"] for line in lines] == COUNTS
-        stored_mean = to_stored(mean).astype(np.float64)
-        stored_logvar = to_stored(logvar).astype(np.float64)
+        stored = {name: to_stored(want).astype(np.float64) for name, want in moments.items()}
+        every_mean = np.concatenate([x for name, x in stored.items() if "latents" in name])
+        every_logvar = np.concatenate([x for name, x in stored.items() if "logvar" in name])
         axes = (0, 2, 3)
-        spread = stored_mean.var(axes) + np.exp(stored_logvar).mean(axes)
-        assert np.allclose(info["mean"], stored_mean.mean(axes), rtol=0, atol=1e-12)
+        spread = every_mean.var(axes) + np.exp(every_logvar).mean(axes)
+        assert np.allclose(info["mean"], every_mean.mean(axes), rtol=0, atol=1e-12)
         assert np.allclose(info["std"], np.sqrt(spread), rtol=1e-12)
 
         begin = 0
@@ -98,9 +107,9 @@ with tempfile.TemporaryDirectory() as folder:
             with h5py.File(store / line["file"], "r") as shard:
                 rows = slice(begin, begin + line["count"])
                 assert sorted(shard) == sorted(
-                    ["latents", "logvar", "label", "name", "index", "size", "source_hash"]
+                    [*moments, "label", "name", "index", "size", "source_hash"]
                 )
-                for name, want in (("latents", mean), ("logvar", logvar)):
+                for name, want in moments.items():
                     got = shard[name]
                     assert got.dtype == SHOWN_AS[dtype], (dtype, got.dtype)
                     assert got.chunks is None and got.id.get_offset() % 64 == 0
@@ -121,7 +130,7 @@ with tempfile.TemporaryDirectory() as folder:
                 assert described["codec"] == info["codec"]
                 assert described["grid_shapes"] == [[4, 2, 3]]
             begin += line["count"]
-        print(f"{dtype}: {begin} rows read by h5py {h5py.__version__}")
+        print(f"{store.name}: {begin} rows read by h5py {h5py.__version__}")
 
     for dtype, num_codes in (("uint8", 256), ("uint16", 65536), ("uint32", 1 << 24)):
         store = pathlib.Path(folder) / f"tokens-{num_codes}-none"

@@ -10,17 +10,19 @@ namespace {
 
 constexpr int64_t kCount = 7;
 
-void write_store(const std::filesystem::path& folder,
-                 const std::string& dtype) {
+void write_store(const std::filesystem::path& folder, const std::string& dtype,
+                 bool flips = false) {
   StoreInfo info;
   info.dtype = dtype;
+  info.flips = flips;
   info.codec = {{"class", "AutoencoderKL"}};
-  StoreWriter writer(folder / dtype, info, 4);
+  StoreWriter writer(folder / (dtype + (flips ? "-flips" : "")), info, 4);
   StoreRows rows;
   // x/3 for x = -84 ... 83 is exact in none of the types.
   const auto numbers = at::arange(-84, 84, at::kFloat).view({kCount, 4, 2, 3});
   rows.grid.mean = numbers / 3;
   rows.grid.logvar = numbers / 100 - 1;
+  if (flips) rows.flipped = {numbers / 7, numbers / 50};
   rows.indices = at::arange(kCount);
   rows.labels = rows.indices - 1;
   for (int64_t k = 0; k < kCount; ++k) {
@@ -81,7 +83,8 @@ void write_likely_tokens(const std::filesystem::path& folder) {
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   for (const auto* dtype : {"fp32", "fp16", "bf16"})
-    calotype::write_store(argv[1], dtype);
+    for (const bool flips : {false, true})
+      calotype::write_store(argv[1], dtype, flips);
   for (const int64_t num_codes : {256, 65536, 1 << 24})
     calotype::write_tokens(argv[1], num_codes, "none");
   for (const int64_t num_codes : {700, 65536})

@@ -1,10 +1,11 @@
 #include "tools/encode.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <torch/torch.h>
 
 #include <fstream>
 
+#include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
 #include "datasets/image_io.h"
@@ -13,17 +14,33 @@
 #include "diffusion/latent_space.h"
 #include "nn/latent_preview.h"
 #include "nn/model_folder.h"
+#include "nn/padding.h"
 #include "tests/support/temp_folder.h"
 #include "tests/tools/program.h"
+#include "tools/codec.h"
+#include "tools/decode.h"
 #include "tools/inspect.h"
 #include "tools/train.h"
 #include "tools/verify.h"
 #include "vae/autoencoder_kl.h"
+#include "vqvae/vq_model.h"
 
 namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::EndsWith;
+using testing::HasSubstr;
+
+template <class Error, class Action>
+std::string message_of(Action&& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing thrown";
+}
 
 /// A codec of grey images with random weights and a step of 2 pixels.
 void save_codec(const fs::path& folder) {
@@ -80,6 +97,12 @@ class Encode : public testing::Test {
             .dtype = "fp32",
             .batch_size = 4,
             .rows_per_shard = 8};
+  }
+
+  EncodeJob flips_job(const std::string& name) {
+    auto flips = job(name);
+    flips.flips = true;
+    return flips;
   }
 
   /// A folder of noise of odd sizes.
@@ -166,15 +189,18 @@ TEST_F(Encode, FitsTheMapFromLatentsToCells) {
 }
 
 TEST_F(Encode, FindsTheSameMapAfterItWasBrokenOff) {
-  const auto whole = job("whole");
-  encode(whole);
-  auto again = whole;
-  again.out = folder_ / "again";
-  fs::copy(whole.out, again.out);
-  break_off(again.out);
-  ASSERT_NE(files_of(again.out), files_of(whole.out));
-  encode(again);
-  EXPECT_EQ(files_of(again.out), files_of(whole.out));
+  for (const bool flips : {false, true}) {
+    auto whole = job(flips ? "whole_flips" : "whole");
+    whole.flips = flips;
+    encode(whole);
+    auto again = whole;
+    again.out = folder_ / (flips ? "again_flips" : "again");
+    fs::copy(whole.out, again.out);
+    break_off(again.out);
+    ASSERT_NE(files_of(again.out), files_of(whole.out));
+    encode(again);
+    EXPECT_EQ(files_of(again.out), files_of(whole.out));
+  }
 }
 
 TEST_F(Encode, TakesEvenlyChosenImagesOfALargeSet) {
@@ -213,6 +239,138 @@ TEST_F(Encode, TrainingHandsTheMapOn) {
   const StoreReader reader(folder_ / "store");
   EXPECT_EQ(space.preview_matrix, reader.info().preview->matrix);
   EXPECT_EQ(space.preview_bias, reader.info().preview->bias);
+}
+
+TEST_F(Encode, StoresTheLatentsOfMirrorImages) {
+  data_ = odd_images();  // mirrored before they are padded
+  encode(flips_job("store"));
+  const StoreReader reader(folder_ / "store");
+  EXPECT_TRUE(reader.info().flips);
+  EXPECT_EQ(inspect(folder_ / "store")["info"]["flips"], true);
+  EXPECT_TRUE(verify(folder_ / "store")["sound"].get<bool>());
+  const auto codec = load_codec(codec_, at::kCPU).codec;
+  const auto source = open_source(data_);
+  const torch::NoGradGuard no_grad;
+  for (int64_t row = 0; row < 3; ++row) {
+    const auto which = torch::tensor({row});
+    for (const bool flipped : {false, true}) {
+      const auto got =
+          reader.gather(which, torch::full({1}, flipped, torch::kBool));
+      auto image = to_tensor(source->load(got.indices.item<int64_t>()).image)
+                       .unsqueeze(0);
+      if (flipped) image = image.flip({3});
+      const auto want = codec->encode(pad_to_multiple(image, 2));
+      EXPECT_TRUE(torch::allclose(got.grid.mean, want.mean, 1e-4, 1e-5)) << row;
+      EXPECT_TRUE(torch::allclose(got.grid.logvar, want.logvar, 1e-4, 1e-5));
+      // That is another thing than the latents mirrored.
+      const auto mirrored = reader.gather(which).grid.mean.flip({3});
+      EXPECT_FALSE(torch::allclose(got.grid.mean, mirrored, 0.1, 0.1));
+    }
+  }
+}
+
+TEST_F(Encode, DecodesTheMirrorImages) {
+  encode(flips_job("store"));
+  const DecodeJob plain{
+      .codec = codec_, .store = folder_ / "store", .out = folder_ / "mirrored"};
+  auto mirrored = plain;
+  mirrored.flipped = true;
+  decode(mirrored);
+  const auto source = open_source(data_);
+  const auto codec = load_codec(codec_, at::kCPU).codec;
+  const torch::NoGradGuard no_grad;
+  const auto image = to_tensor(source->load(5).image).unsqueeze(0).flip({3});
+  const auto want = to_image(codec->decode(codec->encode(image).mean)[0]);
+  const auto file = folder_ / "mirrored" / (source->name(5) + ".png");
+  const auto got = decode_image(read_file(file), file.string());
+  ASSERT_EQ(got.pixels.size(), want.pixels.size());
+  for (size_t p = 0; p < want.pixels.size(); ++p)
+    ASSERT_LE(std::abs(int(got.pixels[p]) - int(want.pixels[p])), 1);
+
+  encode(job("none"));
+  mirrored.store = folder_ / "none";
+  EXPECT_THAT(message_of<ConfigError>([&] { decode(mirrored); }),
+              HasSubstr("none: has no latents of mirror images"));
+}
+
+TEST_F(Encode, RefusesAnotherSettingOfFlips) {
+  encode(job("store"));
+  EXPECT_THAT(message_of<ConfigError>([&] { encode(flips_job("store")); }),
+              HasSubstr("flips is false in the store, true now"));
+  encode(flips_job("flips"));
+  break_off(folder_ / "flips");
+  EXPECT_THAT(message_of<ConfigError>([&] { encode(job("flips")); }),
+              HasSubstr("flips is true in the store, false now"));
+}
+
+TEST_F(Encode, HasNoFlipsOfTokens) {
+  torch::manual_seed(1);
+  VQModel model(VQModelConfig{.in_channels = 1,
+                              .out_channels = 1,
+                              .block_out_channels = {8},
+                              .num_vq_embeddings = 16,
+                              .norm_num_groups = 4});
+  save_model_folder(folder_ / "vq", VQModelImpl::kClassName,
+                    write_config(model->config()), weights_of(*model));
+  auto tokens = flips_job("tokens");
+  tokens.codec = folder_ / "vq";
+  EXPECT_EQ(message_of<ConfigError>([&] { encode(tokens); }),
+            "encode: --flips is for latents, and these are tokens; say --kind "
+            "latents");
+  tokens.kind = "latents";
+  encode(tokens);
+  EXPECT_TRUE(StoreReader(tokens.out).info().flips);
+}
+
+TEST_F(Encode, TrainingShowsFlipsWhereTheStoreHasThem) {
+  encode(job("plain"));
+  encode(flips_job("flips"));
+  const auto resolved = [&](const char* store, const Json& flips) {
+    auto job = train_job(folder_ / store);
+    job.dry_run = true;
+    job.config.data.flips = flips;
+    return train(job)["config"]["data"]["flips"];
+  };
+  EXPECT_EQ(resolved("plain", "auto"), false);
+  EXPECT_EQ(resolved("flips", "auto"), true);
+  EXPECT_EQ(resolved("flips", false), false);
+  EXPECT_EQ(resolved("flips", true), true);
+  EXPECT_THAT(message_of<ConfigError>([&] { resolved("plain", true); }),
+              EndsWith("plain: has no latents of mirror images, which "
+                       "data.flips asks for; encode with --flips"));
+  EXPECT_EQ(message_of<ConfigError>([&] { resolved("plain", "yes"); }),
+            "config: data.flips must be \"auto\", true or false, got \"yes\"");
+
+  auto images = train_job("unused");
+  images.config.model = {{"_class_name", "CalotypeClassifier"}};
+  images.config.diffusion.reset();
+  images.config.data.train = data_;
+  images.config.data.flips = true;
+  EXPECT_EQ(message_of<ConfigError>([&] { train(images); }),
+            "config: data.flips is of stored latents; images are mirrored by "
+            "data.preprocessing.flip");
+}
+
+TEST_F(Encode, TrainingOnFlipsStoppedAndContinuedIsTrainingThem) {
+  encode(flips_job("flips"));
+  const auto run = [&](const char* name, int64_t stop_after) {
+    auto job = train_job(folder_ / "flips");
+    job.out = folder_ / name;
+    job.stop_after = stop_after;
+    train(job);
+    return content((job.out / "diffusion_pytorch_model.safetensors").string());
+  };
+  const auto whole = run("whole", 0);
+  run("parts", 2);
+  run("parts", 3);
+  EXPECT_EQ(run("parts", 0), whole);
+
+  auto without = train_job(folder_ / "flips");
+  without.config.data.flips = false;
+  train(without);
+  EXPECT_NE(
+      content((without.out / "diffusion_pytorch_model.safetensors").string()),
+      whole);
 }
 
 }  // namespace
