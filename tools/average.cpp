@@ -75,7 +75,7 @@ ProfileFit fit_or_refuse(const AverageJob& job,
     lengths.insert(length_text(profile.length));
   const auto nearest = nearest_length(basis, job.length);
   throw ConfigError(fmt::format(
-      "{}: {} snapshots of length {} give length {} only within {:.0f} %, "
+      "{}: {} snapshots of length {} give length {} only within {:.1f} %, "
       "expected {:.0f} %{}; more snapshots (training.ema_snapshot_every) reach "
       "further",
       job.run.string(), profiles.size(), fmt::join(lengths, " and "),

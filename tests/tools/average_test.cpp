@@ -74,10 +74,11 @@ TEST_F(Average, IsAModelThatGenerateTakes) {
 
 TEST_F(Average, SaysWhatSnapshotsCannotGive) {
   train_run({{"ema_lengths", {0.05, 0.1}}});  // at the end alone
-  EXPECT_THAT(refusal({.run = run_, .length = 0.2, .out = out_}),
-              HasSubstr("2 snapshots of length 0.050 and 0.100 give length 0.2 "
-                        "only within 60 %, expected 5 %; the nearest that fits "
-                        "is 0.11"));
+  EXPECT_THAT(
+      refusal({.run = run_, .length = 0.2, .out = out_}),
+      HasSubstr("2 snapshots of length 0.050 and 0.100 give length 0.2 "
+                "only within 60.0 %, expected 5 %; the nearest that fits "
+                "is 0.11"));
   EXPECT_THAT(refusal({.run = run_, .length = 0.5, .out = out_}),
               HasSubstr("--length must be in [0.005, 0.28], got 0.5"));
   EXPECT_THAT(refusal({.run = run_, .length = 0.1, .out = out_, .step = 3}),

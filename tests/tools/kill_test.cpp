@@ -21,7 +21,8 @@ constexpr const char* kConfig = R"({
             "block_out_channels": [8, 8], "norm_num_groups": 4},
   "data": {"train": "synthetic:64:16:1", "validation": "synthetic:8:16:1"},
   "training": {"steps": 60, "batch_size": 8, "log_every": 5, "validate_every": 20,
-               "validation_batches": 1, "sample_every": 30, "checkpoint_every": 10}
+               "validation_batches": 1, "sample_every": 30, "checkpoint_every": 10,
+               "ema_lengths": [0.05, 0.1], "ema_snapshot_every": 5}
 })";
 
 class Kill : public testing::Test {
@@ -44,10 +45,10 @@ class Kill : public testing::Test {
         options);
   }
 
-  /// Every file of a store by name, so that two can be compared.
-  std::map<std::string, std::string> files_of(const char* store) {
+  /// Every file of a folder by name, so that two can be compared.
+  std::map<std::string, std::string> files_of(const fs::path& folder) {
     std::map<std::string, std::string> files;
-    for (const auto& entry : fs::directory_iterator(folder_ / store))
+    for (const auto& entry : fs::directory_iterator(folder_ / folder))
       if (entry.path().filename() != ".lock")
         files[entry.path().filename().string()] =
             content(entry.path().string());
@@ -78,6 +79,8 @@ TEST_F(Kill, TrainingKilledAtAnyMomentEndsWithTheSameWeights) {
   EXPECT_EQ(b.step, 60);
   for (const auto& [name, tensor] : a.tensors)
     EXPECT_TRUE(torch::equal(tensor, b.tensors.at(name))) << name;
+  EXPECT_EQ(files_of("whole/ema").size(), 2u * 12);
+  EXPECT_EQ(files_of("whole/ema"), files_of("killed/ema"));
   EXPECT_EQ(
       content(
           (folder_ / "whole" / "diffusion_pytorch_model.safetensors").string()),

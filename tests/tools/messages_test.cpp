@@ -122,8 +122,8 @@ TEST_F(Messages, ADamagedStoreIsReportedNotRead) {
 
 TEST_F(Messages, EveryCommandHasHelp) {
   for (const char* name :
-       {"train", "encode", "decode", "generate", "reconstruct", "evaluate",
-        "inspect", "verify", "demo"}) {
+       {"train", "average", "encode", "decode", "generate", "reconstruct",
+        "evaluate", "inspect", "verify", "demo"}) {
     const auto outcome = run_program({name, "--help"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("--threads")) << name;

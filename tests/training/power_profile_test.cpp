@@ -79,31 +79,38 @@ TEST(ProfileBasis, FindsTheNearestMixtureOfTwo) {
   EXPECT_NEAR(fit.shares[1], 1 - x, 1e-9);
 }
 
-// The distance of the profiles by summing over a fine grid.
-TEST(ProfileBasis, TellsHowFarItsFitIsOff) {
+// Distances of profiles by summing over a fine grid.
+TEST(ProfileBasis, FitsBetterThanAnyOtherAndTellsHowWell) {
   const std::vector<AverageProfile> snapshots{
       {0.05, 40}, {0.1, 40}, {0.05, 100}, {0.1, 100}};
   const ProfileBasis basis(snapshots, 100);
+  constexpr int64_t kCells = 50'000;
+  const auto at = (torch::arange(kCells, torch::kDouble) + 0.5) / kCells;
+  const auto density = [&](const AverageProfile& profile) {
+    const double gamma = power_exponent(profile.length);
+    const double end = double(profile.step) / 100;
+    return torch::where(at <= end, (gamma + 1) / end * (at / end).pow(gamma),
+                        torch::zeros_like(at));
+  };
   for (const double length : {0.03, 0.07, 0.2}) {
-    const auto fit = basis.fit(length);
-    const double exponents[] = {power_exponent(0.05), power_exponent(0.1),
-                                power_exponent(length)};
-    constexpr int kCells = 100'000;
-    double off = 0, whole = 0;
-    for (int cell = 0; cell < kCells; ++cell) {
-      const double at = (cell + 0.5) / kCells;
-      const auto density = [&](double gamma, double end) {
-        return at > end ? 0 : (gamma + 1) / end * std::pow(at / end, gamma);
-      };
-      double sum = 0;
+    const auto wanted = density({length, 100});
+    const auto distance = [&](const std::vector<double>& shares) {
+      auto rest = -wanted;
       for (size_t i = 0; i < snapshots.size(); ++i)
-        sum += fit.shares[i] *
-               density(exponents[i % 2], double(snapshots[i].step) / 100);
-      const double wanted = density(exponents[2], 1);
-      off += (sum - wanted) * (sum - wanted);
-      whole += wanted * wanted;
-    }
-    EXPECT_NEAR(fit.error, std::sqrt(off / whole), 1e-3) << length;
+        rest = rest + shares[i] * density(snapshots[i]);
+      return (rest.norm() / wanted.norm()).item<double>();
+    };
+    const auto fit = basis.fit(length);
+    EXPECT_NEAR(fit.error, distance(fit.shares), 1e-3) << length;
+    for (size_t i = 0; i < 4; ++i)
+      for (size_t j = 0; j < 4; ++j) {
+        auto other = fit.shares;
+        other[i] += 0.02;
+        other[j] -= 0.02;
+        if (i != j) {
+          EXPECT_GT(distance(other), distance(fit.shares)) << length;
+        }
+      }
   }
 }
 

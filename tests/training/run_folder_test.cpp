@@ -40,7 +40,7 @@ TEST(RunFolder, RefusesASecondWriterAndAnotherConfig) {
 
 // A program that has learnt "new" since.
 Json completed(const Json& stored) {
-  Json whole{{"a", 1}, {"new", nullptr}};
+  Json whole{{"a", 1}, {"new", 7}};
   for (const auto& item : stored.items()) {
     if (!whole.contains(item.key())) throw ConfigError("unknown key");
     whole[item.key()] = item.value();
@@ -60,10 +60,10 @@ std::string refusal(const TempFolder& folder, const Json& config) {
 TEST(RunFolder, AKeyThatCameLaterIsAtItsDefault) {
   TempFolder folder;
   RunFolder(folder.path(), {{"a", 2}});
-  EXPECT_EQ(refusal(folder, {{"a", 2}, {"new", nullptr}}), "");
+  EXPECT_EQ(refusal(folder, {{"a", 2}, {"new", 7}}), "");
   EXPECT_THAT(refusal(folder, {{"a", 2}, {"new", 5}}),
-              HasSubstr("new: null before, 5 now"));
-  EXPECT_THAT(refusal(folder, {{"a", 1}, {"new", nullptr}}),
+              HasSubstr("new: 7 before, 5 now"));
+  EXPECT_THAT(refusal(folder, {{"a", 1}, {"new", 7}}),
               HasSubstr("a: 2 before, 1 now"));
 }
 
@@ -71,7 +71,7 @@ TEST(RunFolder, AKeyThatIsNoLongerKnownIsToldAsSuch) {
   TempFolder folder;
   RunFolder(folder.path(), {{"a", 2}, {"gone", 1}});
   EXPECT_THAT(
-      refusal(folder, {{"a", 2}, {"new", nullptr}}),
+      refusal(folder, {{"a", 2}, {"new", 7}}),
       HasSubstr("run.json: holds a config that this version does not know "
                 "(unknown key)"));
 }
