@@ -6,56 +6,26 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "diffusion/unet_blocks.h"
+#include "diffusion/unet_levels.h"
+#include "nn/norm_silu.h"
 
 namespace calotype {
 namespace {
 
 constexpr const char* kWhere = "UNet2DModel";
 
-bool has_attention(const std::string& block_type) {
-  return block_type.rfind("Attn", 0) == 0;
-}
-
-ResnetBlockConfig resnet_config(const UNet2DModelConfig& c, int64_t channels,
-                                int64_t embedding_dim) {
-  return {.in_channels = channels,
-          .out_channels = channels,
-          .num_groups = c.norm_num_groups,
-          .eps = c.norm_eps,
-          .embedding_dim = embedding_dim,
-          .scale_shift = c.resnet_time_scale_shift == "scale_shift",
-          .dropout = c.dropout,
-          .activation = parse_activation(c.act_fn)};
-}
-
-UNetLevelConfig level_config(const UNet2DModelConfig& c,
-                             const std::string& block_type, int64_t in,
-                             int64_t out, int64_t embedding_dim) {
-  const bool attention = has_attention(block_type);
-  return {.resnet = resnet_config(c, out, embedding_dim),
-          .attention = {.channels = attention ? out : 0,
-                        .head_dim = c.attention_head_dim.value_or(out),
-                        .num_groups = c.norm_num_groups,
-                        .eps = c.norm_eps},
-          .in_channels = in,
-          .out_channels = out,
-          .num_layers = c.layers_per_block,
-          .downsample_padding = c.downsample_padding};
-}
-
-MidBlock mid_block(const UNet2DModelConfig& c, int64_t embedding_dim) {
-  const auto channels = c.block_out_channels.back();
-  auto resnet = resnet_config(c, channels, embedding_dim);
-  resnet.output_scale = c.mid_block_scale_factor;
-  const bool scale_shift = c.resnet_time_scale_shift == "scale_shift";
-  const AttentionConfig attention{
-      .channels = c.add_attention ? channels : 0,
-      .head_dim = c.attention_head_dim.value_or(channels),
-      .num_groups =
-          c.attn_norm_num_groups.value_or(scale_shift ? 0 : c.norm_num_groups),
-      .eps = c.norm_eps,
-      .output_scale = c.mid_block_scale_factor};
-  return MidBlock(resnet, attention);
+void check_sample_size(const Json& size) {
+  const auto is_edge = [](const Json& edge) {
+    return edge.is_number_integer() && edge > 0;
+  };
+  if (size.is_null() || is_edge(size)) return;
+  if (size.is_array() && size.size() == 2 && is_edge(size[0]) &&
+      is_edge(size[1]))
+    return;
+  throw ConfigError(fmt::format(
+      "{}: sample_size must be null, a number or two of them, got {}", kWhere,
+      size.dump()));
 }
 
 }  // namespace
@@ -63,6 +33,7 @@ MidBlock mid_block(const UNet2DModelConfig& c, int64_t embedding_dim) {
 void UNet2DModelConfig::validate() const {
   constexpr double kMany = 1 << 16;
   const auto levels = block_out_channels.size();
+  check_sample_size(sample_size);
   check_range(kWhere, "in_channels", double(in_channels), 1, kMany);
   check_range(kWhere, "out_channels", double(out_channels), 1, kMany);
   check_range(kWhere, "number of block_out_channels", double(levels), 1, 16);
@@ -75,12 +46,7 @@ void UNet2DModelConfig::validate() const {
           fmt::format("{}: block types must have as many entries as "
                       "block_out_channels, {}, got {}",
                       kWhere, levels, types->size()));
-  for (const auto& type : down_block_types)
-    check_one_of(kWhere, "down_block_types", type,
-                 {"DownBlock2D", "AttnDownBlock2D"});
-  for (const auto& type : up_block_types)
-    check_one_of(kWhere, "up_block_types", type,
-                 {"UpBlock2D", "AttnUpBlock2D"});
+  check_unet_block_types(*this);
   if (mid_block_type)
     check_one_of(kWhere, "mid_block_type", *mid_block_type, {"UNetMidBlock2D"});
   check_one_of(kWhere, "time_embedding_type", time_embedding_type,
@@ -106,10 +72,13 @@ UNet2DModelImpl::UNet2DModelImpl(const UNet2DModelConfig& config)
   conv_in_ = register_module("conv_in", conv3x3(config.in_channels, first));
   add_time_embedding();
   add_class_embedding();
-  add_levels();
+  const auto levels = make_unet_levels(config, embedding_dim_);
+  down_blocks_ = register_module("down_blocks", levels.down);
+  if (levels.mid) mid_block_ = register_module("mid_block", levels.mid);
+  up_blocks_ = register_module("up_blocks", levels.up);
   conv_norm_out_ = register_module(
       "conv_norm_out",
-      group_norm(config.norm_num_groups, first, config.norm_eps));
+      group_norm(unet_groups(config, first), first, config.norm_eps));
   conv_out_ = register_module("conv_out", conv3x3(first, config.out_channels));
 }
 
@@ -123,64 +92,21 @@ void UNet2DModelImpl::add_time_embedding() {
     learned_time_ = register_module(
         "time_proj", torch::nn::Embedding(*config_.num_train_timesteps, first));
   }
-  time_embedding_ = register_module(
-      "time_embedding",
-      TimeMlp(feature_dim, embedding_dim_, parse_activation(config_.act_fn)));
+  time_embedding_ =
+      register_module("time_embedding",
+                      TimeMlp(feature_dim, embedding_dim_, Activation::kSilu));
 }
 
 void UNet2DModelImpl::add_class_embedding() {
   if (config_.class_embed_type == "timestep") {
     const auto in = time_embedding_->parameters()[0].size(1);
     class_mlp_ = register_module(
-        "class_embedding",
-        TimeMlp(in, embedding_dim_, parse_activation(config_.act_fn)));
+        "class_embedding", TimeMlp(in, embedding_dim_, Activation::kSilu));
   } else if (!config_.class_embed_type && config_.num_class_embeds) {
     class_table_ = register_module(
         "class_embedding",
         torch::nn::Embedding(*config_.num_class_embeds, embedding_dim_));
   }
-}
-
-void UNet2DModelImpl::add_levels() {
-  const auto& channels = config_.block_out_channels;
-  const auto num_levels = channels.size();
-
-  std::vector<int64_t> skips{
-      channels.front()};  // channels, in the order of the way down
-  for (size_t i = 0; i < num_levels; ++i) {
-    const bool last = i + 1 == num_levels;
-    auto level =
-        level_config(config_, config_.down_block_types[i],
-                     channels[i == 0 ? 0 : i - 1], channels[i], embedding_dim_);
-    level.resample = !last;
-    level.resample_by_resnet =
-        level.attention.channels > 0 && config_.downsample_type == "resnet";
-    down_blocks_->push_back(DownLevel(level));
-    skips.insert(skips.end(), size_t(level.num_layers) + (last ? 0 : 1),
-                 channels[i]);
-  }
-  register_module("down_blocks", down_blocks_);
-
-  if (config_.mid_block_type)
-    mid_block_ =
-        register_module("mid_block", mid_block(config_, embedding_dim_));
-
-  auto in = channels.back();
-  for (size_t i = 0; i < num_levels; ++i) {
-    const auto out = channels[num_levels - 1 - i];
-    auto level = level_config(config_, config_.up_block_types[i], in, out,
-                              embedding_dim_);
-    level.resample = i + 1 < num_levels;
-    level.resample_by_resnet =
-        level.attention.channels > 0 && config_.upsample_type == "resnet";
-    const auto num_skips = level.num_layers + 1;
-    const std::vector<int64_t> taken(skips.rbegin(),
-                                     skips.rbegin() + num_skips);
-    skips.resize(skips.size() - size_t(num_skips));
-    up_blocks_->push_back(UpLevel(level, taken));
-    in = out;
-  }
-  register_module("up_blocks", up_blocks_);
 }
 
 int64_t UNet2DModelImpl::num_classes() const {
@@ -214,16 +140,19 @@ torch::Tensor UNet2DModelImpl::forward(const torch::Tensor& sample,
                                        const torch::Tensor& class_labels) {
   check_shape(kWhere, "sample", sample, {-1, config_.in_channels, -1, -1});
   check_shape(kWhere, "timestep", timestep, {sample.size(0)});
-  const auto embedding = embed(timestep, class_labels);
-  auto x = conv_in_(config_.center_input_sample ? 2 * sample - 1 : sample);
-  std::vector<torch::Tensor> skips{x};
+  const auto input = config_.center_input_sample ? 2 * sample - 1 : sample;
+  UNetState state{.x = conv_in_(input),
+                  .embedding = embed(timestep, class_labels),
+                  .pyramid = input};
+  state.skips = {state.x};
   for (const auto& level : *down_blocks_)
-    x = level->as<DownLevel>()->forward(x, embedding, skips);
-  if (mid_block_) x = mid_block_(x, embedding);
-  for (const auto& level : *up_blocks_)
-    x = level->as<UpLevel>()->forward(x, embedding, skips);
-  x = conv_out_(
-      norm_activate(conv_norm_out_, parse_activation(config_.act_fn), x));
+    level->as<UNetLevel>()->forward(state);
+  if (mid_block_) state.x = mid_block_(state.x, state.embedding);
+  state.pyramid = torch::Tensor();
+  for (const auto& level : *up_blocks_) level->as<UNetLevel>()->forward(state);
+  // diffusers' last activation is SiLU whatever act_fn says.
+  auto x = conv_out_(norm_silu(conv_norm_out_, state.x));
+  if (state.pyramid.defined()) x = x + state.pyramid;
   if (!fourier_) return x;
   return x / timestep.to(x.scalar_type()).view({-1, 1, 1, 1});
 }

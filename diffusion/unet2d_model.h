@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "diffusion/denoiser.h"
-#include "diffusion/unet_blocks.h"
 #include "nn/mid_block.h"
 #include "nn/model_folder.h"
 #include "nn/time_embedding.h"
@@ -20,7 +19,7 @@ namespace calotype {
 
 /// diffusers' keys, with its defaults.
 struct UNet2DModelConfig {
-  std::optional<int64_t> sample_size;
+  Json sample_size;  // null, a number or [height, width]; without effect
   int64_t in_channels = 3;
   int64_t out_channels = 3;
   bool center_input_sample = false;
@@ -38,12 +37,12 @@ struct UNet2DModelConfig {
   int64_t layers_per_block = 2;
   double mid_block_scale_factor = 1;
   int64_t downsample_padding = 1;
-  std::string downsample_type = "conv";  // conv, resnet (attention levels only)
-  std::string upsample_type = "conv";
+  std::string downsample_type = "conv";  // conv, resnet; of AttnDownBlock2D
+  std::string upsample_type = "conv";    // likewise of AttnUpBlock2D
   double dropout = 0;
   std::string act_fn = "silu";
   std::optional<int64_t> attention_head_dim = 8;  // null: one head
-  int64_t norm_num_groups = 32;
+  std::optional<int64_t> norm_num_groups = 32;    // null: min(channels/4, 32)
   std::optional<int64_t> attn_norm_num_groups;  // of the mid block's attention
   double norm_eps = 1e-5;
   std::string resnet_time_scale_shift = "default";  // default, scale_shift
@@ -89,8 +88,9 @@ void visit_fields(UNet2DModelConfig& c, Visitor&& visit) {
 }
 
 /// The U-Net of DDPM (arXiv:2006.11239, appendix B) as diffusers defines it:
-/// the same parameter names, shapes and numbers. Grids of odd size, which
-/// diffusers refuses, come back as they were (unet_blocks.h).
+/// the same parameter names, shapes and numbers, of all levels that work there
+/// (unet_levels.h). Grids of odd size, which diffusers refuses, come back as
+/// they were.
 class UNet2DModelImpl : public torch::nn::Module, public Denoiser {
  public:
   static constexpr const char* kClassName = "UNet2DModel";
@@ -107,7 +107,6 @@ class UNet2DModelImpl : public torch::nn::Module, public Denoiser {
  private:
   void add_time_embedding();
   void add_class_embedding();
-  void add_levels();
   torch::Tensor time_features(const torch::Tensor& timestep);
   torch::Tensor embed(const torch::Tensor& timestep,
                       const torch::Tensor& class_labels);

@@ -42,18 +42,16 @@ DownLevelImpl::DownLevelImpl(const UNetLevelConfig& config) {
   }
 }
 
-torch::Tensor DownLevelImpl::forward(torch::Tensor x,
-                                     const torch::Tensor& embedding,
-                                     std::vector<torch::Tensor>& skips) {
+void DownLevelImpl::forward(UNetState& state) {
+  auto& x = state.x;
   for (size_t i = 0; i < resnets_->size(); ++i) {
-    x = resnets_[i]->as<ResnetBlock>()->forward(x, embedding);
+    x = resnets_[i]->as<ResnetBlock>()->forward(x, state.embedding);
     x = attend(attentions_, i, x);
-    skips.push_back(x);
+    state.skips.push_back(x);
   }
-  if (!by_conv_ && !by_resnet_) return x;
-  x = by_conv_ ? by_conv_(x) : by_resnet_(x, embedding);
-  skips.push_back(x);
-  return x;
+  if (!by_conv_ && !by_resnet_) return;
+  x = by_conv_ ? by_conv_(x) : by_resnet_(x, state.embedding);
+  state.skips.push_back(x);
 }
 
 UpLevelImpl::UpLevelImpl(const UNetLevelConfig& config,
@@ -76,19 +74,24 @@ UpLevelImpl::UpLevelImpl(const UNetLevelConfig& config,
   }
 }
 
-torch::Tensor UpLevelImpl::forward(torch::Tensor x,
-                                   const torch::Tensor& embedding,
-                                   std::vector<torch::Tensor>& skips) {
+void UpLevelImpl::forward(UNetState& state) {
+  auto& x = state.x;
   for (size_t i = 0; i < resnets_->size(); ++i) {
-    x = torch::cat({x, skips.back()}, 1);
-    skips.pop_back();
-    x = resnets_[i]->as<ResnetBlock>()->forward(x, embedding);
+    x = resnets_[i]->as<ResnetBlock>()->forward(with_next_skip(state),
+                                                state.embedding);
     x = attend(attentions_, i, x);
   }
-  if (by_resnet_) return by_resnet_(x, embedding);
-  if (by_conv_)
-    return by_conv_->forward(x, skips.back().size(2), skips.back().size(3));
-  return x;
+  if (!by_conv_ && !by_resnet_) return;
+  const auto height = state.skips.back().size(2);
+  const auto width = state.skips.back().size(3);
+  x = by_resnet_ ? by_resnet_->forward_to(x, state.embedding, height, width)
+                 : by_conv_->forward(x, height, width);
+}
+
+torch::Tensor with_next_skip(UNetState& state) {
+  const auto skip = state.skips.back();
+  state.skips.pop_back();
+  return torch::cat({state.x, skip}, 1);
 }
 
 }  // namespace calotype

@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "nn/fir.h"
 #include "nn/sampling.h"
 
 namespace calotype {
@@ -33,23 +34,29 @@ ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& config)
     : config_(config) {
   const auto in = config.in_channels, out = config.out_channels;
   const auto add_norm = [&](const char* name, int64_t channels,
-                            torch::nn::GroupNorm& group, SpatialNorm& spatial) {
+                            int64_t num_groups, torch::nn::GroupNorm& group,
+                            SpatialNorm& spatial) {
     if (config.condition_channels > 0)
       spatial = register_module(
           name, SpatialNorm(channels, config.condition_channels));
     else
-      group = register_module(
-          name, group_norm(config.num_groups, channels, config.eps));
+      group =
+          register_module(name, group_norm(num_groups, channels, config.eps));
   };
-  add_norm("norm1", in, norm1_, spatial1_);
+  add_norm("norm1", in, config.num_groups, norm1_, spatial1_);
   conv1_ = register_module("conv1", conv3x3(in, out));
   if (config.embedding_dim > 0)
     time_emb_proj_ = register_module(
         "time_emb_proj", torch::nn::Linear(config.embedding_dim,
                                            config.scale_shift ? 2 * out : out));
-  add_norm("norm2", out, norm2_, spatial2_);
+  add_norm(
+      "norm2", out,
+      config.num_groups_out > 0 ? config.num_groups_out : config.num_groups,
+      norm2_, spatial2_);
   conv2_ = register_module("conv2", conv3x3(out, out));
-  if (in != out)
+  const bool by_filter = config.resample == Resample::kFirDown ||
+                         config.resample == Resample::kFirUp;
+  if (in != out || by_filter)
     conv_shortcut_ = register_module("conv_shortcut", conv1x1(in, out));
 }
 
@@ -61,18 +68,35 @@ torch::Tensor ResnetBlockImpl::normalise(torch::nn::GroupNorm& group,
                  : norm_activate(group, config_.activation, x);
 }
 
+torch::Tensor ResnetBlockImpl::resampled(const torch::Tensor& x, int64_t height,
+                                         int64_t width) const {
+  switch (config_.resample) {
+    case Resample::kDown:
+      return torch::avg_pool2d(x, 2, 2);
+    case Resample::kUp:
+      return nearest_resize(x, height, width);
+    case Resample::kFirDown:
+      return fir_downsample(x, FirEdge::kZeros);
+    case Resample::kFirUp:
+      return fir_upsample(x, height, width, FirEdge::kZeros);
+    case Resample::kNone:
+      break;
+  }
+  return x;
+}
+
 torch::Tensor ResnetBlockImpl::forward(const torch::Tensor& x,
                                        const torch::Tensor& embedding) {
   check_shape("ResnetBlock", "x", x, {-1, config_.in_channels, -1, -1});
-  auto h = normalise(norm1_, spatial1_, x, embedding);
-  auto shortcut = x;
-  if (config_.resample == Resample::kDown) {
-    h = torch::avg_pool2d(h, 2, 2);
-    shortcut = torch::avg_pool2d(shortcut, 2, 2);
-  } else if (config_.resample == Resample::kUp) {
-    h = nearest_resize(h, 2 * h.size(2), 2 * h.size(3));
-    shortcut = nearest_resize(shortcut, h.size(2), h.size(3));
-  }
+  return forward_to(x, embedding, 2 * x.size(2), 2 * x.size(3));
+}
+
+torch::Tensor ResnetBlockImpl::forward_to(const torch::Tensor& x,
+                                          const torch::Tensor& embedding,
+                                          int64_t height, int64_t width) {
+  check_shape("ResnetBlock", "x", x, {-1, config_.in_channels, -1, -1});
+  auto h = resampled(normalise(norm1_, spatial1_, x, embedding), height, width);
+  auto shortcut = resampled(x, height, width);
   h = conv1_(h);
 
   torch::Tensor shift;

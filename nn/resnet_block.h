@@ -11,13 +11,17 @@
 
 namespace calotype {
 
-/// Nothing, halve or double the grid between the block's two activations.
-enum class Resample { kNone, kDown, kUp };
+/// Nothing, halve or double the grid between the block's two activations: by
+/// averages and nearest neighbours, or by a filter (fir.h, zeros outside); with
+/// a filter the shortcut has a convolution whatever the channels (diffusers'
+/// kernel "fir" with use_in_shortcut).
+enum class Resample { kNone, kDown, kUp, kFirDown, kFirUp };
 
 struct ResnetBlockConfig {
   int64_t in_channels = 0;
   int64_t out_channels = 0;
   int64_t num_groups = 32;
+  int64_t num_groups_out = 0;  // of the second norm; 0: num_groups
   double eps = 1e-6;
   int64_t embedding_dim = 0;       // of the time embedding; 0: none
   int64_t condition_channels = 0;  // of a grid that normalises; 0: none
@@ -39,12 +43,21 @@ class ResnetBlockImpl : public torch::nn::Module {
 
   /// `x`: [N,in_channels,H,W]; `embedding`: [N,embedding_dim], or the grid
   /// [N,condition_channels,h,w], or undefined.
-  /// Returns [N,out_channels,H,W], H and W halved or doubled if resampled.
+  /// Returns [N,out_channels,H,W], H and W halved (down) or doubled if
+  /// resampled.
   torch::Tensor forward(const torch::Tensor& x,
                         const torch::Tensor& embedding = {});
 
+  /// The same, of a block that doubles, to a grid of height x width, for grids
+  /// whose size is odd: a number more than the double.
+  torch::Tensor forward_to(const torch::Tensor& x,
+                           const torch::Tensor& embedding, int64_t height,
+                           int64_t width);
+
  private:
   ResnetBlockConfig config_;
+  torch::Tensor resampled(const torch::Tensor& x, int64_t height,
+                          int64_t width) const;
   torch::Tensor normalise(torch::nn::GroupNorm& group, SpatialNorm& spatial,
                           const torch::Tensor& x,
                           const torch::Tensor& condition);

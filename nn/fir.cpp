@@ -1,0 +1,45 @@
+#include "nn/fir.h"
+
+#include <torch/torch.h>
+
+#include "core/error.h"
+
+namespace calotype {
+namespace {
+
+/// The filter of each channel, [C,1,4,4], with sum `gain`.
+at::Tensor filters(const at::Tensor& x, double gain) {
+  const auto line = torch::tensor({1., 3., 3., 1.}) / 8;
+  return (gain * torch::outer(line, line))
+      .to(x.options())
+      .expand({x.size(1), 1, 4, 4})
+      .contiguous();
+}
+
+at::Tensor padded(const at::Tensor& x, FirEdge edge) {
+  if (edge == FirEdge::kZeros) return torch::constant_pad_nd(x, {1, 1, 1, 1});
+  if (x.size(2) < 2 || x.size(3) < 2)
+    throw ConfigError(fmt::format(
+        "resampling: a grid of {}x{} is too small to be mirrored at its edges; "
+        "use fewer levels",
+        x.size(2), x.size(3)));
+  return torch::reflection_pad2d(x, {1, 1, 1, 1});
+}
+
+}  // namespace
+
+at::Tensor fir_downsample(const at::Tensor& x, FirEdge edge) {
+  return torch::conv2d(padded(x, edge), filters(x, 1), {}, /*stride=*/2,
+                       /*padding=*/at::IntArrayRef({0, 0}), /*dilation=*/1,
+                       /*groups=*/x.size(1));
+}
+
+at::Tensor fir_upsample(const at::Tensor& x, int64_t height, int64_t width,
+                        FirEdge edge) {
+  return torch::conv_transpose2d(
+      padded(x, edge), filters(x, 4), {}, /*stride=*/2, /*padding=*/3,
+      /*output_padding=*/{height - 2 * x.size(2), width - 2 * x.size(3)},
+      /*groups=*/x.size(1));
+}
+
+}  // namespace calotype
