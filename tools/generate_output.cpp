@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/runtime.h"
 #include "datasets/latent_store.h"
+#include "nn/latent_preview.h"
 #include "tools/classifier_model.h"
 #include "tools/image_files.h"
 #include "tools/token_space.h"
@@ -56,11 +57,7 @@ class ImageOutput : public GenerateOutput {
   }
 
   void preview(const at::Tensor& latents) override {
-    // Decoders of large images take much memory for each.
-    constexpr int64_t kPreviewed = 16;
-    auto images =
-        decoded(latents.narrow(0, 0, std::min(kPreviewed, latents.size(0))))
-            .to(torch::kCPU);
+    auto images = look_at(latents).to(torch::kCPU);
     if (setup_.init) images = setup_.init->paste(images);
     write_file_atomic(preview_file(setup_.job.out),
                       encode_png(grid_of(images)));
@@ -82,6 +79,22 @@ class ImageOutput : public GenerateOutput {
     return latents.scalar_type() == torch::kLong
                ? setup_.codec->tokenizer->detokenize(on_device)
                : setup_.codec->codec->decode(on_device);
+  }
+
+  /// By the linear map that the store knew, or by the decoder, a few at a time:
+  /// decoders of large images take much memory for each.
+  at::Tensor look_at(const at::Tensor& latents) {
+    const auto& space = setup_.space;
+    const auto shown =
+        latents.narrow(0, 0, std::min(kGridImages, latents.size(0)));
+    if (!space.preview_matrix.empty()) {
+      const auto f = setup_.codec->codec->downsample();
+      return latent_preview(shown, space.preview_matrix, space.preview_bias)
+          .repeat_interleave(f, 2)
+          .repeat_interleave(f, 3);
+    }
+    constexpr int64_t kDecoded = 16;
+    return decoded(shown.narrow(0, 0, std::min(kDecoded, shown.size(0))));
   }
 
   /// On the way from seed to seed all images are of one sample: they are
