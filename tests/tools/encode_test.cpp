@@ -206,7 +206,19 @@ TEST_F(Encode, FindsTheSameMapAfterItWasBrokenOff) {
 TEST_F(Encode, TakesEvenlyChosenImagesOfALargeSet) {
   data_ = "synthetic:1100:8:1:2";
   encode(job("store"));
-  EXPECT_EQ(StoreReader(folder_ / "store").info().preview->num_images, 512);
+  const StoreReader reader(folder_ / "store");
+  const auto source = open_source(data_);
+  PreviewFit fit;
+  for (int64_t k = 0; k < 512; ++k) {
+    const auto index = k * 1100 / 512;
+    const auto image = to_tensor(source->load(index).image).unsqueeze(0);
+    fit.add(reader.gather(torch::tensor({index})).grid.mean,
+            torch::avg_pool2d(image, 2));
+  }
+  const auto want = fit.fit(), got = *reader.info().preview;
+  EXPECT_EQ(got.num_images, 512);
+  EXPECT_NEAR(got.r2, want.r2, 1e-9);
+  EXPECT_NEAR(got.bias[0], want.bias[0], 1e-9);
 }
 
 TEST_F(Encode, FitsASetThatIsAllBlack) {
