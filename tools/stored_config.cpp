@@ -60,6 +60,7 @@ constexpr std::array kParts{
 
 Json completed_config(const Json& stored) {
   TrainConfig config;
+  config.data.flips = false;  // what its absence was resolved to
   read_config(stored, config, "config");
   const auto name = config.model.value("_class_name", "");
   for (const auto& parts : kParts) {

@@ -28,12 +28,13 @@ bool resolve_flips(Json& flips, const StoreReader& store,
   return flips.get<bool>();
 }
 
-void expect_no_flips(const Json& flips) {
+void expect_no_flips(Json& flips) {
   check_flips(flips);
   if (flips == true)
     throw ConfigError(
         "config: data.flips is of stored latents; images are mirrored by "
         "data.preprocessing.flip");
+  flips = false;
 }
 
 }  // namespace calotype

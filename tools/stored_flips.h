@@ -14,7 +14,8 @@ namespace calotype {
 bool resolve_flips(Json& flips, const StoreReader& store,
                    const std::string& where);
 
-/// For training on images. Throws ConfigError if `flips` is true.
-void expect_no_flips(const Json& flips);
+/// For training on images: "auto" becomes false. Throws ConfigError if `flips`
+/// is true.
+void expect_no_flips(Json& flips);
 
 }  // namespace calotype

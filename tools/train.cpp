@@ -42,8 +42,7 @@ Config read_model_config(const Json& model) {
   return config;
 }
 
-void add_images(TrainerSetup& setup, const TrainConfig& config,
-                int64_t channels) {
+void add_images(TrainerSetup& setup, TrainConfig& config, int64_t channels) {
   expect_no_flips(config.data.flips);
   auto preprocessing = config.data.preprocessing;
   preprocessing.channels = channels;

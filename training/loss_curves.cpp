@@ -89,12 +89,12 @@ std::string noise_curves_svg(const std::filesystem::path& metrics_file) {
   if (lines.empty()) return "";
   LineChart chart{.title = held_out ? "Validation loss by noise level"
                                     : "Training loss by noise level",
-                  .y_label = "mean squared error",
+                  .y_label = "mean squared error of the clean sample",
                   .log_y = true,
                   .unit_x = true,
                   .stages = true,
                   .height = 400};
-  chart.x_label = fmt::format("noise level {}, from clean to noise",
+  chart.x_label = fmt::format("{}, from clean to noise",
                               lines.back().value("noise_level", ""));
   for (const auto& line : moments_of(lines))
     chart.series.push_back(noise_series(line, key));

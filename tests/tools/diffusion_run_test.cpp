@@ -19,7 +19,7 @@ TEST_F(DiffusionRun, TellsTheLossOfEachNoiseLevel) {
   train_run({{"log_every", 4}, {"validate_every", 8}});
   const auto validation = inspect(run_)["validation"];
   EXPECT_EQ(validation["step"], 16);
-  EXPECT_EQ(validation["noise_level"], "t / T");
+  EXPECT_EQ(validation["noise_level"], "arctan(noise / signal) / 90 degrees");
   const auto& table = validation["loss_by_noise"];
   ASSERT_EQ(table.size(), 10u);
   EXPECT_TRUE(table.contains("0.0-0.1"));
@@ -47,7 +47,8 @@ TEST_F(DiffusionRun, OfAVersionThatKnewFewerKeysGoesOn) {
   train_run({}, 4);
   for (const char* key :
        {"/config/training/ema_lengths", "/config/training/optimizer/beta2",
-        "/config/model/norm_eps", "/config/diffusion/objective/weighting"})
+        "/config/model/norm_eps", "/config/diffusion/objective/weighting",
+        "/config/data/flips"})
     forget_key(run_, Json::json_pointer(key));
   EXPECT_NO_THROW(train_run({}, 4));
   try {
@@ -62,7 +63,8 @@ TEST_F(DiffusionRun, OfAVersionThatKnewFewerKeysGoesOn) {
 TEST(StoredConfig, IsCompletedForEveryModel) {
   for (const char* name :
        {"AutoencoderKL", "CalotypeAutoencoder", "VQModel", "CalotypeVQVAE2",
-        "UNet2DModel", "CalotypeMaskedGenerator", "CalotypeClassifier"}) {
+        "UNet2DModel", "DiTTransformer2DModel", "CalotypeDiT",
+        "CalotypeMaskedGenerator", "CalotypeClassifier"}) {
     Json stored{{"model", {{"_class_name", name}, {"_note", 1}}}};
     const bool has_loss = name[0] == 'A' || name[0] == 'V' ||
                           std::string(name) == "CalotypeMaskedGenerator";
