@@ -12,6 +12,7 @@
 #include "nn/model_folder.h"
 #include "tools/classifier_model.h"
 #include "tools/train.h"
+#include "training/run_folder.h"
 
 namespace calotype {
 namespace {
