@@ -121,12 +121,46 @@ void expect_walkable(const std::string& sampler,
       fmt::join(sampler_names(schedule), ", ")));
 }
 
+ScheduleConfig respaced(const ScheduleConfig& schedule,
+                        const std::string& sampler,
+                        const std::string& spacing) {
+  if (spacing.empty()) return schedule;
+  std::vector<std::string> known;
+  switch (noise_path(schedule)) {
+    case NoisePath::kFlow:
+      break;
+    case NoisePath::kVarianceExploding:
+      known = {"karras", "exponential", "linear"};
+      break;
+    default:
+      known = {"leading", "linspace", "trailing"};
+      if (sampler != "ddpm" && sampler != "ddim")
+        known.insert(known.end(), {"karras", "exponential"});
+  }
+  if (std::find(known.begin(), known.end(), spacing) == known.end())
+    throw ConfigError(fmt::format(
+        "sampler: {} cannot space the levels of a network of prediction_type "
+        "{} {}; it can: {}",
+        sampler, schedule.prediction_type, spacing,
+        known.empty() ? "nothing but its own"
+                      : fmt::format("{}", fmt::join(known, ", "))));
+  auto changed = schedule;
+  changed.use_karras_sigmas = spacing == "karras";
+  changed.use_exponential_sigmas = spacing == "exponential";
+  if (noise_path(schedule) == NoisePath::kVarianceExploding)
+    changed.sigma_schedule = spacing;
+  else if (spacing != "karras" && spacing != "exponential")
+    changed.timestep_spacing = spacing;
+  return changed;
+}
+
 std::unique_ptr<Sampler> make_sampler(const std::string& name,
-                                      const ScheduleConfig& schedule,
+                                      const ScheduleConfig& given,
                                       int64_t num_steps,
                                       const SamplerOptions& options) {
-  schedule.validate();
-  expect_walkable(name, schedule);
+  given.validate();
+  expect_walkable(name, given);
+  const auto schedule = respaced(given, name, options.spacing);
   if (options.eta != 0 && name != "ddim")
     throw ConfigError(
         fmt::format("sampler: only ddim has an eta, got {}", options.eta));

@@ -29,7 +29,18 @@ void expect_walkable(const std::string& sampler,
 struct SamplerOptions {
   double eta = 0;               // of ddim: noise, in [0,1]
   std::optional<double> churn;  // of edm, in place of s_churn
+
+  /// How noise levels are spaced, in place of what the schedule says: leading,
+  /// linspace or trailing timesteps, or karras or exponential sigmas (which
+  /// ddpm and ddim, that walk by timesteps, do not have, nor has a flow); for
+  /// EDM karras, exponential or linear sigmas. Empty: as the schedule says.
+  std::string spacing;
 };
+
+/// The schedule with its levels spaced so. Throws ConfigError for a spacing
+/// that its path or the sampler does not have.
+ScheduleConfig respaced(const ScheduleConfig& schedule,
+                        const std::string& sampler, const std::string& spacing);
 
 /// Throws ConfigError as expect_walkable does, if `num_steps` is not in [1, T],
 /// or for an option that this sampler does not have.

@@ -208,6 +208,12 @@ CommandRun add_generate(CLI::App& app) {
                  "Noise that edm adds: S_churn, 0 none; default: as the "
                  "model's scheduler_config.json says, or 40")
       ->check(CLI::Range(0.0, 1e6));
+  app.add_option("--spacing", job->spacing,
+                 "Of the noise levels; default: as the model's "
+                 "scheduler_config.json says. heun and edm want karras where "
+                 "betas are squaredcos_cap_v2")
+      ->check(CLI::IsMember({"leading", "linspace", "trailing", "karras",
+                             "exponential", "linear"}));
   app.add_option("--guidance", job->guidance,
                  "Weight of the class, or of the model against its --guide; 1 "
                  "is no guidance")

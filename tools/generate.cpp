@@ -117,6 +117,7 @@ void refuse_diffusion_settings(const GenerateJob& job, const char* instead) {
       {"--sampler", job.sampler != plain.sampler},
       {"--eta", job.eta != plain.eta},
       {"--churn", job.churn.has_value()},
+      {"--spacing", job.spacing != plain.spacing},
       {"--guidance-interval", job.guidance_interval != plain.guidance_interval},
       {"--guidance-rescale", job.guidance_rescale != plain.guidance_rescale},
       {"--guide", !job.guide.empty()},
@@ -230,6 +231,7 @@ Json diffusion_recipe(const GenerateJob& job) {
               {"eta", job.eta},
               {"guidance", job.guidance}};
   if (job.churn) recipe["churn"] = *job.churn;
+  if (!job.spacing.empty()) recipe["spacing"] = job.spacing;
   if (job.guidance_interval != plain.guidance_interval)
     recipe["guidance_interval"] = job.guidance_interval;
   if (job.guidance_rescale != 0)
@@ -265,7 +267,9 @@ Json generate_by_diffusion(GenerateJob job) {
       .num_steps = job.steps,
       .guidance = guidance_of(job, *model),
       .sampler = job.sampler,
-      .sampler_options = {.eta = job.eta, .churn = job.churn},
+      .sampler_options = {.eta = job.eta,
+                          .churn = job.churn,
+                          .spacing = job.spacing},
       .other_seed = job.to_seed.value_or(0),
       .on_step = [](int64_t, int64_t) { throw_if_stopped(); },
       .preview_every = job.preview_every};

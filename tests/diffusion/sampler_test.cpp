@@ -214,6 +214,53 @@ TEST(Samplers, RefuseUnknownNamesAndOptionsWithoutUse) {
             "unipc");
 }
 
+TEST(Samplers, SpaceTheirLevelsAsTold) {
+  const ScheduleConfig preserving;
+  const auto second = [&](const char* name, const char* spacing) {
+    return make_sampler(name, preserving, 4, {.spacing = spacing})->level(1);
+  };
+  EXPECT_NE(second("euler", "karras").sigma(),
+            second("euler", "exponential").sigma());
+  const auto trailing =
+      make_sampler("ddim", preserving, 4, {.spacing = "trailing"});
+  EXPECT_EQ(trailing->timesteps().front(), 999);
+  EXPECT_EQ(refusal([] {
+              make_sampler("ddim", ScheduleConfig(), 4, {.spacing = "karras"});
+            }),
+            "sampler: ddim cannot space the levels of a network of "
+            "prediction_type epsilon karras; it can: leading, linspace, "
+            "trailing");
+  ScheduleConfig flow;
+  flow.prediction_type = "flow_prediction";
+  EXPECT_THAT(
+      refusal([&] { make_sampler("euler", flow, 4, {.spacing = "karras"}); }),
+      HasSubstr("it can: nothing but its own"));
+}
+
+// Squared-cosine betas end at a sigma of thousands. Evenly spaced timesteps
+// then begin with one step over nearly all of the noise, which Heun's trapezoid
+// cannot take; Karras's sigmas can.
+TEST(HeunSampler, NeedsKarrasSigmasWhereNoiseEndsHigh) {
+  ScheduleConfig config;
+  config.beta_schedule = "squaredcos_cap_v2";
+  config.timestep_spacing = "trailing";
+  torch::manual_seed(3);
+  const auto start = torch::randn({64, 1});
+  // Data are standard normal numbers, of which the walk keeps each at x.
+  const auto off = [&](const char* spacing) {
+    const auto sampler = make_sampler("heun", config, 8, {.spacing = spacing});
+    const auto network = [](const at::Tensor& sample, const at::Tensor&,
+                            double sigma) {
+      return sample * (sigma / std::hypot(sigma, 1));  // epsilon
+    };
+    const auto drawn =
+        run_sampler(*sampler, start * sampler->initial_sigma(), network, ones);
+    return (drawn - start).abs().max().item<double>();
+  };
+  EXPECT_GT(off("trailing"), 1);
+  EXPECT_LT(off("karras"), 0.1);
+}
+
 TEST(Samplers, BeginWhereTheStrengthSays) {
   const auto ten = make_sampler("ddim", ScheduleConfig(), 10);
   EXPECT_EQ(first_question(*ten, 1), 0);
