@@ -1,5 +1,6 @@
 #include "diffusion/time_class_embedding.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include "core/check.h"

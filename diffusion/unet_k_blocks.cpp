@@ -1,5 +1,6 @@
 #include "diffusion/unet_k_blocks.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include "core/check.h"

@@ -1,5 +1,6 @@
 #include "nn/fir.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include "core/error.h"

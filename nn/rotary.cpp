@@ -1,5 +1,6 @@
 #include "nn/rotary.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include "core/check.h"

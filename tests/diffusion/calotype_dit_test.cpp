@@ -100,6 +100,26 @@ TEST(CalotypeDiTBlock, ComputesItsFormula) {
   EXPECT_NEAR(y[0][2][3].item<double>(), low, 1e-4);
 }
 
+// The same four cells in a corner of a grid and in its middle.
+TEST(CalotypeDiTBlock, DoesNotSeeWhereAllCellsLie) {
+  const torch::NoGradGuard no_grad;
+  CalotypeDiTBlock block(
+      CalotypeDiTBlockConfig{.width = 16, .num_heads = 2, .mlp_hidden = 8});
+  perturb(*block);
+  const auto all = grid_rotary(8, 3, 3, 100, torch::kFloat);
+  const auto places = [&](std::vector<int64_t> cells) {
+    const auto rows = torch::tensor(cells);
+    return RotaryTable{all.cos.index_select(0, rows),
+                       all.sin.index_select(0, rows)};
+  };
+  const auto x = torch::randn({1, 4, 16}), condition = torch::randn({1, 16});
+  const auto corner = block(x, condition, places({0, 1, 3, 4}));
+  EXPECT_TRUE(torch::allclose(block(x, condition, places({4, 5, 7, 8})), corner,
+                              1e-4, 1e-5));
+  EXPECT_FALSE(torch::allclose(block(x, condition, places({0, 2, 6, 8})),
+                               corner, 1e-3, 1e-4));
+}
+
 TEST(CalotypeDiT, SeesWhereCellsLieToEachOther) {
   const torch::NoGradGuard no_grad;
   CalotypeDiT model(small_config());

@@ -145,6 +145,12 @@ TEST(UNet2DModel, RefusesLevelsThatDoNotFitTogether) {
   EXPECT_EQ(message({"DownBlock2D", "DownBlock2D", "SkipDownBlock2D"},
                     {"UpBlock2D", "SkipUpBlock2D", "SkipUpBlock2D"}),
             "");
+  const std::vector<std::string> mixed{"DownBlock2D", "KDownBlock2D",
+                                       "DownBlock2D"};
+  EXPECT_EQ(message(mixed, {"KUpBlock2D", "UpBlock2D", "UpBlock2D"}), "");
+  EXPECT_EQ(message(mixed, {"UpBlock2D", "UpBlock2D", "KUpBlock2D"}),
+            "UNet2DModel: up_block_types: UpBlock2D cannot be here, it takes "
+            "skips that the way down does not leave");
   EXPECT_EQ(message({"UNetResDownBlock2D"}, {"UNetResUpBlock2D"}), "");
   EXPECT_EQ(
       message({"KDownBlock2D", "DownBlock2D"}, {"UpBlock2D", "UpBlock2D"}),
