@@ -64,7 +64,7 @@ constexpr Entry kEntries[] = {
     entry<CalotypeDiT, CalotypeDiTConfig>(fit_calotype_dit),
 };
 
-const Entry& entry_of(const std::string& where, const std::string& class_name) {
+Entry entry_of(const std::string& where, const std::string& class_name) {
   for (const auto& entry : kEntries)
     if (class_name == entry.class_name) return entry;
   throw ConfigError(fmt::format("{}: expected a denoiser ({}), got a {}", where,
@@ -87,7 +87,7 @@ bool is_denoiser(const std::string& class_name) {
 }
 
 MadeDenoiser make_denoiser(const Json& config, const LatentShape& latents) {
-  const auto& entry = entry_of("model", config.value("_class_name", ""));
+  const auto entry = entry_of("model", config.value("_class_name", ""));
   Json keys = Json::object();
   for (const auto& item : config.items())
     if (!item.key().starts_with('_')) keys[item.key()] = item.value();
