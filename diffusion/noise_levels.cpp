@@ -87,7 +87,8 @@ NoiseLevels preserving_levels(const ScheduleConfig& config, int64_t num_steps,
     constexpr double kRho = 7;
     levels.sigmas = spaced_sigmas(
         config.use_karras_sigmas ? "karras" : "exponential", kRho,
-        multistep ? trained.back() : levels.sigmas.front(),
+        std::min(multistep ? trained.back() : levels.sigmas.front(),
+                 config.largest_spaced_sigma),
         multistep ? trained.front() : levels.sigmas.back(), num_steps);
     for (int64_t i = 0; i < num_steps; ++i) {
       const double t = timestep_of(trained, levels.sigmas[size_t(i)]);

@@ -147,6 +147,8 @@ ScheduleConfig respaced(const ScheduleConfig& schedule,
   auto changed = schedule;
   changed.use_karras_sigmas = spacing == "karras";
   changed.use_exponential_sigmas = spacing == "exponential";
+  constexpr double kLargestSigma = 80;  // arXiv:2206.00364, table 1
+  changed.largest_spaced_sigma = kLargestSigma;
   if (noise_path(schedule) == NoisePath::kVarianceExploding)
     changed.sigma_schedule = spacing;
   else if (spacing != "karras" && spacing != "exponential")

@@ -31,7 +31,8 @@ struct SamplerOptions {
   std::optional<double> churn;  // of edm, in place of s_churn
 
   /// How noise levels are spaced, in place of what the schedule says: leading,
-  /// linspace or trailing timesteps, or karras or exponential sigmas (which
+  /// linspace or trailing timesteps, or karras or exponential sigmas of at most
+  /// 80 (which
   /// ddpm and ddim, that walk by timesteps, do not have, nor has a flow); for
   /// EDM karras, exponential or linear sigmas. Empty: as the schedule says.
   std::string spacing;

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +55,9 @@ struct ScheduleConfig {
   // Of samplers that walk by noise levels (diffusion/noise_levels.h).
   bool use_karras_sigmas = false;
   bool use_exponential_sigmas = false;
+  // Where both begin at most. Not a key of files, which begin where training
+  // ends: far beyond any use where betas are squaredcos_cap_v2.
+  double largest_spaced_sigma = std::numeric_limits<double>::infinity();
   std::string final_sigmas_type = "zero";      // zero, sigma_min
   int64_t solver_order = 2;                    // DPM-Solver++, UniPC: 1, 2
   std::string algorithm_type = "dpmsolver++";  // or sde-dpmsolver++
