@@ -108,6 +108,17 @@ Json write_config(const SchedulerConfig& config) {
   return json;
 }
 
+std::string usual_spacing(const SchedulerConfig& config,
+                          const std::string& sampler) {
+  const bool trapezoid = sampler == "heun" || sampler == "edm";
+  return trapezoid &&
+                 noise_path(config.schedule) ==
+                     NoisePath::kVariancePreserving &&
+                 find_scheduler_class(config.class_name).sampler != sampler
+             ? "karras"
+             : "";
+}
+
 SchedulerConfig parse_scheduler_config(std::string text,
                                        const std::string& where) {
   const auto json = parse_json(without_infinities(std::move(text)), where);

@@ -27,6 +27,13 @@ void read_config(const Json& json, SchedulerConfig& config,
                  const std::string& where);
 Json write_config(const SchedulerConfig& config);
 
+/// How the levels of a walk are spaced that names no SamplerOptions::spacing:
+/// as the schedule says (empty), but karras for heun and edm where the class is
+/// another's. Evenly spaced timesteps, made for other samplers, may begin with
+/// one step over nearly all of the noise, which a trapezoid cannot take.
+std::string usual_spacing(const SchedulerConfig& config,
+                          const std::string& sampler);
+
 /// The same in a diffusers `scheduler_config.json`, whose other keys with a
 /// leading underscore say nothing about the schedule, and in which infinity may
 /// stand as Python writes it. Reading throws ConfigError if there is none.

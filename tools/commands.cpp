@@ -210,8 +210,8 @@ CommandRun add_generate(CLI::App& app) {
       ->check(CLI::Range(0.0, 1e6));
   app.add_option("--spacing", job->spacing,
                  "Of the noise levels; default: as the model's "
-                 "scheduler_config.json says. heun and edm want karras where "
-                 "betas are squaredcos_cap_v2")
+                 "scheduler_config.json says, karras for heun and edm if it "
+                 "names another sampler")
       ->check(CLI::IsMember({"leading", "linspace", "trailing", "karras",
                              "exponential", "linear"}));
   app.add_option("--guidance", job->guidance,

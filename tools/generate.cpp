@@ -252,6 +252,8 @@ void resolve(GenerateJob& job, const LatentDiffusion& model) {
   if (job.steps == 0) job.steps = 50;
   if (job.sampler == "auto")
     job.sampler = usual_sampler(model.scheduler().schedule);
+  if (job.spacing.empty())
+    job.spacing = usual_spacing(model.scheduler(), job.sampler);
   if (job.init_image.empty() && (!job.mask.empty() || job.strength != 0))
     throw ConfigError(
         "generate: --mask and --strength need an --init-image to start from");

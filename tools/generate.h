@@ -26,8 +26,8 @@ struct GenerateJob {
   std::string sampler = "auto";  // of sampler_names(); auto: usual_sampler()
   double eta = 0;                // of ddim, in [0,1]
   std::optional<double> churn;   // of edm; none: as the model's file says
-  std::string spacing;           // SamplerOptions::spacing; empty: the model's
-  double guidance = 2;           // 1: none
+  std::string spacing;  // SamplerOptions::spacing; empty: usual_spacing()
+  double guidance = 2;  // 1: none
   std::string guidance_interval = "0:inf";  // LOW:HIGH of noise over signal
   double guidance_rescale = 0;              // in [0,1]
   std::filesystem::path guide;  // a weaker model that guides; empty: no label

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "datasets/latent_store.h"
+#include "tests/support/message_of.h"
 
 // Small stores for tests.
 namespace calotype {
@@ -28,16 +29,5 @@ void append_missing(StoreWriter& writer, int64_t count, int64_t batch = 4,
 /// Name and content of every file.
 std::map<std::string, std::string> folder_content(
     const std::filesystem::path& folder);
-
-/// The message of the `Error` that `action` throws, or "nothing thrown".
-template <class Error, class Action>
-std::string message_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
 
 }  // namespace calotype

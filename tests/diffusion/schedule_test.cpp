@@ -7,22 +7,13 @@
 #include "core/error.h"
 #include "diffusion/prediction.h"
 #include "diffusion/timesteps.h"
+#include "tests/support/message_of.h"
 
 namespace calotype {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-template <class Call>
-std::string refusal(Call call) {
-  try {
-    call();
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 // alpha_bar = 0.5, 0.25.
 ScheduleConfig halving() {
@@ -170,11 +161,11 @@ TEST(Timesteps, FollowTheirSpacing) {
 TEST(Timesteps, RefuseMoreStepsThanThereAre) {
   ScheduleConfig config;
   config.num_train_timesteps = 10;
-  EXPECT_EQ(refusal([&] { spaced_timesteps(config, 11); }),
+  EXPECT_EQ(message_of<ConfigError>([&] { spaced_timesteps(config, 11); }),
             "sampler: num_steps must be in [1, 10], got 11");
   config.steps_offset = 1;
   EXPECT_EQ(
-      refusal([&] { spaced_timesteps(config, 10); }),
+      message_of<ConfigError>([&] { spaced_timesteps(config, 10); }),
       "sampler: 10 leading steps with steps_offset 1 begin at timestep 10, but "
       "the highest is 9");
 }
@@ -183,7 +174,7 @@ TEST(ScheduleConfig, RefusesWhatItCannotDo) {
   const auto message = [](auto change) {
     ScheduleConfig config;
     change(config);
-    return refusal([&] { NoiseSchedule{config}; });
+    return message_of<ConfigError>([&] { NoiseSchedule{config}; });
   };
   EXPECT_EQ(message([](auto& c) { c.beta_schedule = "cosine"; }),
             "schedule: beta_schedule must be one of linear, scaled_linear, "
@@ -206,7 +197,7 @@ TEST(ScheduleConfig, RefusesWhatItCannotDo) {
 
 TEST(Prediction, EpsilonCannotStartFromPureNoise) {
   const auto one = torch::ones({1, 1});
-  EXPECT_THAT(refusal([&] {
+  EXPECT_THAT(message_of<ConfigError>([&] {
                 predicted_x0({}, one, one, {0, 1});
               }),
               HasSubstr("cannot start from pure noise"));

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "diffusion/scheduler_classes.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -12,22 +13,12 @@ namespace {
 
 using testing::HasSubstr;
 
-template <class Call>
-std::string refusal(Call call) {
-  try {
-    call();
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "accepted";
-}
-
 SchedulerConfig parsed(const char* text) {
   return parse_scheduler_config(text, "s.json");
 }
 
 std::string message(const char* text) {
-  return refusal([&] { parsed(text); });
+  return message_of<ConfigError>([&] { parsed(text); });
 }
 
 TEST(SchedulerConfig, OfEveryClassIsTheSameAfterSavingAndLoading) {
@@ -88,11 +79,13 @@ TEST(SchedulerConfig, TakesKeysOfOtherClassesAtTheirDefaults) {
   SchedulerConfig config;
   auto everything = write_config(config.schedule);
   everything["_class_name"] = "DDIMScheduler";
-  EXPECT_EQ(refusal([&] { read_config(everything, config, "run.json"); }),
-            "accepted");
+  EXPECT_EQ(message_of<ConfigError>(
+                [&] { read_config(everything, config, "run.json"); }),
+            "nothing thrown");
   everything["variance_type"] = "fixed_large";
   EXPECT_THAT(
-      refusal([&] { read_config(everything, config, "run.json"); }),
+      message_of<ConfigError>(
+          [&] { read_config(everything, config, "run.json"); }),
       HasSubstr("run.json: DDIMScheduler has no key \"variance_type\"; it has "
                 "num_train_timesteps, beta_start"));
 }

@@ -15,6 +15,7 @@
 #include "nn/latent_preview.h"
 #include "nn/model_folder.h"
 #include "nn/padding.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
 #include "tests/tools/program.h"
 #include "tools/codec.h"
@@ -31,16 +32,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::EndsWith;
 using testing::HasSubstr;
-
-template <class Error, class Action>
-std::string message_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
 
 /// A codec of grey images with random weights and a step of 2 pixels.
 void save_codec(const fs::path& folder) {

@@ -137,6 +137,16 @@ TEST_F(Generate, TakesTheUsualSamplerOfTheModel) {
   EXPECT_EQ(generate(of_edm)["recipe"]["sampler"], "heun");
 }
 
+TEST_F(Generate, SpacesLevelsAsTheSamplerNeeds) {
+  EXPECT_FALSE(generate(job())["recipe"].contains("spacing"));
+  auto changed = job();
+  changed.sampler = "heun";
+  EXPECT_EQ(generate(changed)["recipe"]["spacing"], "karras");
+  train_model(folder_ / "of_heun", "HeunDiscreteScheduler");
+  changed.model = folder_ / "of_heun";
+  EXPECT_FALSE(generate(changed)["recipe"].contains("spacing"));
+}
+
 TEST_F(Generate, KeepsAnImageOutsideOfTheMask) {
   auto changed = job();
   changed.init_image = picture("start.png", 40, 200);

@@ -6,6 +6,7 @@
 #include "core/files.h"
 #include "core/progress.h"
 #include "datasets/latent_store.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
 #include "tools/codec.h"
 #include "tools/decode.h"
@@ -25,16 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-template <class Error, class Action>
-std::string message_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
 
 /// A tokenizer of drawn 16-pixel images, trained for a few steps.
 TrainJob tokenizer_job(const fs::path& out, const std::string& quantizer,
