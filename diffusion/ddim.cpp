@@ -24,7 +24,7 @@ double DdimSampler::alpha_bar(int64_t timestep) const {
 }
 
 Mixture DdimSampler::level(int64_t index) const {
-  const auto square = alpha_bar(
+  const double square = alpha_bar(
       index < num_questions() ? int64_t(timesteps_.at(size_t(index))) : -1);
   return {std::sqrt(square), std::sqrt(1 - square)};
 }
@@ -38,8 +38,8 @@ at::Tensor DdimSampler::step(const at::Tensor& output, const at::Tensor& state,
                              int64_t index, const NoiseSource& noise) {
   const auto t = int64_t(timesteps_.at(size_t(index)));
   // One stride down rather than the next timestep of the list: the two differ
-  // where T is no multiple of the steps, and published trajectories use the
-  // stride.
+  // where T is no multiple of the steps, and with linspace by up to a stride;
+  // published trajectories use the stride all the same.
   const double here = alpha_bar(t),
                next =
                    alpha_bar(t - config_.num_train_timesteps / num_questions());

@@ -27,7 +27,7 @@ Mixture DdpmSampler::level(int64_t index) const {
 }
 
 bool DdpmSampler::reads_variance() const {
-  return config_.variance_type.starts_with("learned");
+  return config_.variance_type == "learned_range";
 }
 
 at::Tensor DdpmSampler::estimate(const at::Tensor& output,
@@ -43,9 +43,12 @@ at::Tensor DdpmSampler::noise_scale(const at::Tensor& output,
                                     double beta) const {
   constexpr double kSmallest = 1e-20;
   const double small = std::max(posterior_variance, kSmallest);
+  const auto log_of = [&](double variance) {
+    return at::full({}, std::log(variance), output.options());
+  };
   if (reads_variance())
-    return (0.5 * log_variance(config_.variance_type, output.chunk(2, 1)[1],
-                               std::log(small), std::log(beta)))
+    return (0.5 *
+            log_variance(output.chunk(2, 1)[1], log_of(small), log_of(beta)))
         .exp();
   const bool large = config_.variance_type.starts_with("fixed_large");
   return at::full({}, std::sqrt(large ? beta : small), output.options());

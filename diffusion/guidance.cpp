@@ -33,6 +33,15 @@ void Guidance::validate() const {
                     sigma_low, sigma_high));
 }
 
+void Guidance::expect_of(int64_t num_classes) const {
+  validate();
+  if (num_classes == 0 && scale != 1 && !weak)
+    throw ConfigError(fmt::format(
+        "guidance: scale {} needs a network with classes, or a weaker network; "
+        "this one has no classes",
+        scale));
+}
+
 namespace {
 
 struct Answers {
@@ -77,11 +86,7 @@ at::Tensor guided_forward(Denoiser& denoiser, const at::Tensor& sample,
                           const Guidance& guidance, double sigma) {
   const auto num_classes = denoiser.num_classes();
   const double scale = guidance.scale;
-  if (num_classes == 0 && scale != 1 && !guidance.weak)
-    throw ConfigError(fmt::format(
-        "guidance: scale {} needs a network with classes, or a weaker network; "
-        "this one has no classes",
-        scale));
+  guidance.expect_of(num_classes);
   const auto known = with_null_class(labels, num_classes);
   const bool guides =
       scale != 1 && guidance.sigma_low <= sigma && sigma <= guidance.sigma_high;

@@ -36,13 +36,15 @@ struct Guidance {
 
   /// Throws ConfigError.
   void validate() const;
+
+  /// The same, and for a scale that a network of so many classes cannot have.
+  void expect_of(int64_t num_classes) const;
 };
 
 /// The guided answer of `denoiser`, in one pass of N, one of 2N, or one of each
 /// network. `sample`: [N,D,h,w]; `timestep`: float [N]; `labels`: int64 [N] in
 /// [-1, classes); `sigma`: noise over signal. Of answers [N,2D,h,w] the
-/// variances are not guided. Throws ConfigError for a scale other than 1 if the
-/// network knows no classes and there is no weak one.
+/// variances are not guided. Throws ConfigError as Guidance::expect_of.
 at::Tensor guided_forward(Denoiser& denoiser, const at::Tensor& sample,
                           const at::Tensor& timestep, const at::Tensor& labels,
                           const Guidance& guidance, double sigma);

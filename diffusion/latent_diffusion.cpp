@@ -9,7 +9,7 @@
 #include "core/random.h"
 #include "core/stop_signal.h"
 #include "diffusion/initial_latents.h"
-#include "diffusion/scheduler_classes.h"
+#include "diffusion/noise_levels.h"
 
 namespace calotype {
 namespace {
@@ -55,6 +55,14 @@ LatentDiffusion::LatentDiffusion(std::shared_ptr<Denoiser> denoiser,
       objective_(config.objective, config.scheduler.schedule, space) {
   config_.scheduler.validate();
   config_.preview.validate();
+  const auto& schedule = config_.scheduler.schedule;
+  const auto [low, high] = timestep_range(schedule);
+  if (!denoiser_->takes_timesteps(low, high))
+    throw ConfigError(fmt::format(
+        "latent diffusion: the network's embedding of time cannot be told "
+        "timesteps from {:g} to {:g}, which prediction_type {} needs; use "
+        "time_embedding_type positional",
+        low, high, schedule.prediction_type));
   const auto named = int64_t(space_.class_names.size());
   const auto known = denoiser_->num_classes();
   if (known > 0 && named > known)
@@ -98,7 +106,7 @@ at::Tensor LatentDiffusion::labels_of(const GenerateRequest& request) const {
 
 std::string LatentDiffusion::sampler_of(const GenerateRequest& request) const {
   if (!request.sampler.empty()) return request.sampler;
-  return find_scheduler_class(config_.scheduler.class_name).sampler;
+  return calotype::sampler_of(config_.scheduler);
 }
 
 at::Tensor LatentDiffusion::initial_noise(const GenerateRequest& request,
@@ -113,12 +121,25 @@ at::Tensor LatentDiffusion::initial_noise(const GenerateRequest& request,
   return slerp(noise, drawn(request.other_seed), request.blend).to(device);
 }
 
+std::unique_ptr<Sampler> LatentDiffusion::sampler_for(
+    const GenerateRequest& request) const {
+  const auto name = sampler_of(request);
+  auto options = request.sampler_options;
+  if (options.spacing.empty())
+    options.spacing = usual_spacing(config_.scheduler, name);
+  return make_sampler(name, config_.scheduler.schedule, request.num_steps,
+                      options);
+}
+
+void LatentDiffusion::expect_drawable(const GenerateRequest& request) const {
+  request.guidance.expect_of(denoiser_->num_classes());
+  sampler_for(request);
+}
+
 at::Tensor LatentDiffusion::generate(const GenerateRequest& request) {
   check_shape("generate", "samples", request.samples, {-1});
-  request.guidance.validate();
-  const auto sampler =
-      make_sampler(sampler_of(request), config_.scheduler.schedule,
-                   request.num_steps, request.sampler_options);
+  expect_drawable(request);
+  const auto sampler = sampler_for(request);
 
   const Inference inference(module());
   const auto device = device_of(module());
@@ -138,7 +159,8 @@ at::Tensor LatentDiffusion::generate(const GenerateRequest& request) {
   start.options.on_step = [&](const SamplerProgress& progress) {
     const auto done = progress.index + 1, of = sampler->num_questions();
     if (request.on_step) request.on_step(done, of);
-    if (request.preview_every > 0 && done % request.preview_every == 0)
+    if (request.on_preview && request.preview_every > 0 &&
+        done % request.preview_every == 0)
       request.on_preview(done, of,
                          space_.denormalise(progress.estimate()).to(at::kCPU));
   };

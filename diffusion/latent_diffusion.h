@@ -98,6 +98,10 @@ class LatentDiffusion : public Trainable {
   /// part that stays is given back as it was.
   at::Tensor generate(const GenerateRequest& request);
 
+  /// Throws ConfigError as generate() would for the settings of `request`,
+  /// before there is anything to draw.
+  void expect_drawable(const GenerateRequest& request) const;
+
   const LatentSpace& space() const { return space_; }
   const SchedulerConfig& scheduler() const { return config_.scheduler; }
   const std::shared_ptr<Denoiser>& denoiser() const { return denoiser_; }
@@ -107,6 +111,7 @@ class LatentDiffusion : public Trainable {
 
  private:
   at::Tensor labels_of(const GenerateRequest& request) const;
+  std::unique_ptr<Sampler> sampler_for(const GenerateRequest& request) const;
   at::Tensor initial_noise(const GenerateRequest& request,
                            c10::Device device) const;
 

@@ -9,20 +9,10 @@
 
 namespace calotype {
 
-at::Tensor log_variance(const std::string& variance_type,
-                        const at::Tensor& answer, const at::Tensor& log_small,
+at::Tensor log_variance(const at::Tensor& answer, const at::Tensor& log_small,
                         const at::Tensor& log_large) {
-  if (variance_type == "learned") return answer;
   const auto share = (answer + 1) / 2;
   return share * log_large + (1 - share) * log_small;
-}
-
-at::Tensor log_variance(const std::string& variance_type,
-                        const at::Tensor& answer, double log_small,
-                        double log_large) {
-  return log_variance(variance_type, answer,
-                      at::full({}, log_small, answer.options()),
-                      at::full({}, log_large, answer.options()));
 }
 
 at::Tensor variational_bits(const ScheduleConfig& config,
@@ -57,8 +47,7 @@ at::Tensor variational_bits(const ScheduleConfig& config,
   // Equation 10 of the means differs in x_0 alone.
   const auto difference =
       per_sample(next.sqrt() * beta / (1 - here), x0) * (x0 - predicted);
-  const auto log_model =
-      log_variance(config.variance_type, halves[1], log_small, log_large);
+  const auto log_model = log_variance(halves[1], log_small, log_large);
   const auto divergence =
       0.5 * (log_model - log_small - 1 + (log_small - log_model).exp() +
              difference.square() * (-log_model).exp());

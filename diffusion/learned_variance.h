@@ -2,22 +2,16 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <string>
-
 #include "diffusion/schedule.h"
 
 // Networks that also answer how much noise a step should add, in the second
 // half of their channels (improved DDPM, arXiv:2102.09672, section 3.1).
 namespace calotype {
 
-/// The logarithm of a step's variance as `answer` [N,D,h,w] tells it:
-/// learned_range lies between `log_small`, the posterior's, and `log_large`,
-/// beta's, at -1 and 1 (equation 15); learned is the logarithm itself.
-at::Tensor log_variance(const std::string& variance_type,
-                        const at::Tensor& answer, double log_small,
-                        double log_large);
-at::Tensor log_variance(const std::string& variance_type,
-                        const at::Tensor& answer, const at::Tensor& log_small,
+/// The logarithm of a step's variance as `answer` [N,D,h,w] tells it: between
+/// `log_small`, the posterior's, at -1 and `log_large`, beta's, at 1 (equation
+/// 15). Both multiply something like `answer`.
+at::Tensor log_variance(const at::Tensor& answer, const at::Tensor& log_small,
                         const at::Tensor& log_large);
 
 /// The terms of the variational bound (equations 4 to 6) in bits a dimension:

@@ -17,8 +17,8 @@ std::vector<double> training_sigmas(const ScheduleConfig& config) {
   for (int64_t t = 0; t < schedule.num_timesteps(); ++t) {
     // Pure noise has no sigma: 2^-24 of signal, as published walks have it.
     constexpr double kLeastSignal = 1.0 / (1 << 24);
-    const double alpha_bar =
-        std::max(double(schedule.alpha_bar(t)), kLeastSignal);
+    double alpha_bar = schedule.alpha_bar(t);
+    if (alpha_bar == 0) alpha_bar = kLeastSignal;
     sigmas.push_back(std::sqrt((1 - alpha_bar) / alpha_bar));
   }
   return sigmas;
@@ -39,6 +39,7 @@ double timestep_of(const std::vector<double>& sigmas, double sigma) {
                                        int64_t(sigmas.size()) - 2);
   const double from = std::log(sigmas[size_t(low)]),
                to = std::log(sigmas[size_t(low) + 1]);
+  if (from == to) return double(low);
   return double(low) +
          std::clamp((std::log(sigma) - from) / (to - from), 0.0, 1.0);
 }
@@ -82,14 +83,16 @@ NoiseLevels preserving_levels(const ScheduleConfig& config, int64_t num_steps,
   for (const auto t : levels.timesteps)
     levels.sigmas.push_back(at_timestep(trained, t));
   if (config.use_karras_sigmas || config.use_exponential_sigmas) {
-    // Multistep solvers walk all of training's range, the others that of the
-    // timesteps: published walks differ in this.
+    // Published multistep walks span all of training's range, the others that
+    // of the timesteps. What a caller asked for spans all of it.
     constexpr double kRho = 7;
+    const bool whole_range =
+        multistep || std::isfinite(config.largest_spaced_sigma);
     levels.sigmas = spaced_sigmas(
         config.use_karras_sigmas ? "karras" : "exponential", kRho,
-        std::min(multistep ? trained.back() : levels.sigmas.front(),
+        std::min(whole_range ? trained.back() : levels.sigmas.front(),
                  config.largest_spaced_sigma),
-        multistep ? trained.front() : levels.sigmas.back(), num_steps);
+        whole_range ? trained.front() : levels.sigmas.back(), num_steps);
     for (int64_t i = 0; i < num_steps; ++i) {
       const double t = timestep_of(trained, levels.sigmas[size_t(i)]);
       levels.timesteps[size_t(i)] = multistep ? std::nearbyint(t) : t;
@@ -165,6 +168,19 @@ double timestep_at(const ScheduleConfig& config, double sigma) {
       return std::log(sigma) / 4;
     default:
       return timestep_of(training_sigmas(config), sigma);
+  }
+}
+
+TimestepRange timestep_range(const ScheduleConfig& config) {
+  const auto T = double(config.num_train_timesteps);
+  switch (noise_path(config)) {
+    case NoisePath::kFlow:
+      return {0, T};
+    case NoisePath::kVarianceExploding:
+      return {timestep_at(config, config.sigma_min),
+              timestep_at(config, config.sigma_max)};
+    default:
+      return {0, T - 1};
   }
 }
 

@@ -25,13 +25,20 @@ struct NoiseLevels {
 /// Throws ConfigError as spaced_timesteps does.
 NoiseLevels noise_levels(const ScheduleConfig& config, int64_t num_steps);
 
-/// The same for solvers that look back over several steps. They are asked at
-/// whole timesteps, with a step more counted at the bottom, and begin a flow
-/// just below pure noise, where the logarithm of the signal is finite.
+/// The same for solvers that look back over several steps. Where timesteps are
+/// counted they are asked at whole ones, with a step more counted at the
+/// bottom, so that num_steps is below T; a flow begins just below pure noise,
+/// where the logarithm of the signal is finite.
 NoiseLevels multistep_levels(const ScheduleConfig& config, int64_t num_steps);
 
 /// The timestep that the network is told at `sigma`.
 double timestep_at(const ScheduleConfig& config, double sigma);
+
+/// The timesteps that a network is told in training and sampling.
+struct TimestepRange {
+  double low, high;
+};
+TimestepRange timestep_range(const ScheduleConfig& config);
 
 /// The largest sigma that the network was trained at.
 double largest_sigma(const ScheduleConfig& config);

@@ -39,6 +39,13 @@ Objective::Objective(const ObjectiveConfig& config,
       space_(space) {
   config_.validate();
   space_.validate("objective");
+  if (schedule.prediction_type == "epsilon" &&
+      schedule.rescale_betas_zero_snr &&
+      (config.weighting == "edm" || schedule.variance_type == "learned_range"))
+    throw ConfigError(
+        "objective: where noise is all there is (rescale_betas_zero_snr), a "
+        "network that predicts epsilon has no finite edm weight and learns no "
+        "variance; use v_prediction");
 }
 
 at::Tensor Objective::draw_latents(const Batch& batch) const {
@@ -98,10 +105,13 @@ void Objective::expect_channels(int64_t answered, int64_t D) const {
 LossByLevel Objective::error_by_level(const DrawnLevels& levels,
                                       const at::Tensor& error) const {
   const auto angle = at::atan2(levels.noise, levels.signal);
-  return {2 / std::numbers::pi * angle,
-          error.detach() /
-              squared_error_ratio(schedule_, levels).to(error.device()),
-          "arctan(noise / signal) / 90 degrees"};
+  const auto of_x0 = error.detach() /
+                     squared_error_ratio(schedule_, levels).to(error.device());
+  // Epsilon says nothing of x_0 where there is no signal.
+  const auto told = at::isfinite(of_x0).nonzero().squeeze(1);
+  return {
+      (2 / std::numbers::pi * angle).index_select(0, told.to(angle.device())),
+      of_x0.index_select(0, told), "arctan(noise / signal) / 90 degrees"};
 }
 
 Losses Objective::losses(Denoiser& denoiser, const Batch& batch) const {

@@ -17,6 +17,11 @@ at::Tensor read_part(const Sampler& sampler, const at::Tensor& output,
                      const at::Tensor& state) {
   const auto D = state.size(1);
   const bool has_variance = output.size(1) == 2 * D;
+  if (output.size(1) != D && !has_variance)
+    throw ConfigError(
+        fmt::format("sampler: the network answers {} channels for latents of "
+                    "{}; it must be {} or {}",
+                    output.size(1), D, D, 2 * D));
   if (sampler.reads_variance() && !has_variance)
     throw ConfigError(fmt::format(
         "sampler: a learned variance_type needs a network that answers {} "

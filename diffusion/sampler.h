@@ -81,8 +81,8 @@ int64_t first_question(const Sampler& sampler, double strength);
 
 /// Walks from `state` [N, ...], which is as Sampler::level tells at the first
 /// question, to samples. Throws DataError, naming the step, if the network's
-/// answer is not finite; ConfigError if it has no variances but the sampler
-/// reads them.
+/// answer is not finite; ConfigError if it has other channels than D or 2D, or
+/// no variances but the sampler reads them.
 at::Tensor run_sampler(Sampler& sampler, at::Tensor state,
                        const Network& network, const NoiseSource& noise,
                        const WalkOptions& options = {});

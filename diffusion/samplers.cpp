@@ -39,11 +39,22 @@ std::unique_ptr<Sampler> make_ddim(const ScheduleConfig& schedule,
   return std::make_unique<DdimSampler>(schedule, num_steps, options.eta);
 }
 
+/// The name says which of the two; a file's algorithm_type chose the name.
+std::unique_ptr<Sampler> make_dpm_solver(ScheduleConfig schedule,
+                                         int64_t num_steps,
+                                         const char* algorithm_type) {
+  schedule.algorithm_type = algorithm_type;
+  return std::make_unique<DpmSolverSampler>(schedule, num_steps);
+}
+
+std::unique_ptr<Sampler> make_ode(const ScheduleConfig& schedule,
+                                  int64_t num_steps, const SamplerOptions&) {
+  return make_dpm_solver(schedule, num_steps, "dpmsolver++");
+}
+
 std::unique_ptr<Sampler> make_sde(const ScheduleConfig& schedule,
                                   int64_t num_steps, const SamplerOptions&) {
-  auto stochastic = schedule;
-  stochastic.algorithm_type = "sde-dpmsolver++";
-  return std::make_unique<DpmSolverSampler>(stochastic, num_steps);
+  return make_dpm_solver(schedule, num_steps, "sde-dpmsolver++");
 }
 
 std::unique_ptr<Sampler> make_edm(const ScheduleConfig& schedule,
@@ -66,7 +77,7 @@ const std::vector<SamplerEntry>& known_samplers() {
       {"euler", kAll, plain<EulerSampler>},
       {"euler_ancestral", kNoFlow, plain<EulerAncestralSampler>},
       {"heun", kAll, plain<HeunSampler>},
-      {"dpmpp_2m", kAll, plain<DpmSolverSampler>},
+      {"dpmpp_2m", kAll, make_ode},
       {"dpmpp_2m_sde", kAll, make_sde},
       {"unipc", kAll, plain<UniPcSampler>},
       {"edm", kNoFlow, make_edm},

@@ -43,8 +43,9 @@ struct SamplerOptions {
 ScheduleConfig respaced(const ScheduleConfig& schedule,
                         const std::string& sampler, const std::string& spacing);
 
-/// Throws ConfigError as expect_walkable does, if `num_steps` is not in [1, T],
-/// or for an option that this sampler does not have.
+/// Throws ConfigError as expect_walkable does, if `num_steps` is not in [1, T]
+/// (dpmpp_2m, its SDE and unipc: T - 1), or for an option that this sampler
+/// does not have.
 std::unique_ptr<Sampler> make_sampler(const std::string& name,
                                       const ScheduleConfig& schedule,
                                       int64_t num_steps,

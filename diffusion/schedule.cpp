@@ -97,7 +97,7 @@ void ScheduleConfig::validate() const {
         "other");
   check_one_of(where, "variance_type", variance_type,
                {"fixed_small", "fixed_small_log", "fixed_large",
-                "fixed_large_log", "learned", "learned_range"});
+                "fixed_large_log", "learned_range"});
   check_range(where, "sigma_min", sigma_min, 1e-9, sigma_max);
   check_range(where, "sigma_max", sigma_max, 1e-9, 1e9);
   check_range(where, "sigma_data", sigma_data, 1e-6, 1e6);
@@ -108,10 +108,17 @@ void ScheduleConfig::validate() const {
   check_range(where, "s_tmin", s_tmin, 0, 1e9);
   check_range(where, "s_tmax", s_tmax, 0, 1e9);
   check_range(where, "s_noise", s_noise, 0, 100);
-  if (variance_type.starts_with("learned") &&
+  if (noise_path(*this) == NoisePath::kFlow &&
+      (use_karras_sigmas || use_exponential_sigmas ||
+       final_sigmas_type != "zero"))
+    throw ConfigError(
+        "schedule: a flow has levels of its own, without use_karras_sigmas, "
+        "use_exponential_sigmas or a final_sigmas_type other than zero");
+  if (variance_type == "learned_range" &&
       noise_path(*this) != NoisePath::kVariancePreserving)
     throw ConfigError(
-        "schedule: a learned variance_type needs a prediction_type of epsilon, "
+        "schedule: variance_type learned_range needs a prediction_type of "
+        "epsilon, "
         "sample or v_prediction, got " +
         prediction_type);
   if (rescale_betas_zero_snr && num_train_timesteps < 2)

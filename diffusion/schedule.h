@@ -48,7 +48,8 @@ struct ScheduleConfig {
   double dynamic_thresholding_ratio = 0.995;  // quantile of |x_0|
   double sample_max_value = 1;                // upper limit of the threshold
 
-  // Of DDPM: fixed_{small,large}[_log], learned, learned_range.
+  // Of DDPM: fixed_{small,large}[_log], learned_range. (What others call
+  // learned is a variance here and its logarithm there.)
   std::string variance_type = "fixed_small";
   bool set_alpha_to_one = true;  // DDIM ends at alpha_bar 1, not alpha_bar_0
 

@@ -15,6 +15,8 @@ struct SchedulerClass {
   std::vector<std::string> keys;  // of ScheduleConfig that this class has
   Json fixed = Json::object();    // keys that have but one value here
   std::vector<std::string> unused = {};  // keys that then say nothing
+  Json defaults =
+      Json::object();  // of keys, where they are not ScheduleConfig's
 };
 
 const std::vector<SchedulerClass>& scheduler_classes();

@@ -52,6 +52,33 @@ bool spells_flow(const SchedulerClass& entry) {
   return entry.prediction.empty() && holds(entry.keys, "shift");
 }
 
+struct FlowKeys {
+  bool use_flow_sigmas = false;
+  double flow_shift = 1;
+};
+
+template <class Visitor>
+void visit_fields(FlowKeys& c, Visitor&& visit) {
+  visit("use_flow_sigmas", c.use_flow_sigmas);
+  visit("flow_shift", c.flow_shift);
+}
+
+FlowKeys take_flow_keys(const SchedulerClass& entry, Json& keys,
+                        const std::string& where) {
+  FlowKeys flow;
+  Json own = Json::object();
+  for (const auto* key : {"use_flow_sigmas", "flow_shift"}) {
+    if (keys.contains(key)) own[key] = keys[key];
+    keys.erase(key);
+  }
+  read_config(own, flow, where);
+  if (keys.contains("shift") && keys["shift"] != ScheduleConfig().shift)
+    throw ConfigError(fmt::format(
+        "{}: {} has no key \"shift\" but \"flow_shift\"", where, entry.name));
+  keys.erase("shift");
+  return flow;
+}
+
 /// Python's infinities, which JSON does not have, become null.
 std::string without_infinities(std::string text) {
   for (const std::string infinity : {"-Infinity", "Infinity"})
@@ -65,7 +92,36 @@ std::string without_infinities(std::string text) {
 
 void SchedulerConfig::validate() const {
   schedule.validate();
-  expect_walkable(find_scheduler_class(class_name).sampler, schedule);
+  const auto& entry = find_scheduler_class(class_name);
+  const auto& type = schedule.prediction_type;
+  const auto path = noise_path(schedule);
+  const bool fits = entry.prediction.empty()
+                        ? path == NoisePath::kVariancePreserving ||
+                              (path == NoisePath::kFlow && spells_flow(entry))
+                        : type == entry.prediction;
+  if (!fits)
+    throw ConfigError(fmt::format(
+        "scheduler: {} has no prediction_type {}; flow_prediction goes with "
+        "FlowMatchEulerDiscreteScheduler, edm with EDMEulerScheduler",
+        class_name, type));
+  if (schedule.beta_schedule == "sigmoid" && class_name != "DDPMScheduler")
+    throw ConfigError(
+        fmt::format("scheduler: {} has no beta_schedule sigmoid; DDPMScheduler "
+                    "has, and any sampler may walk it",
+                    class_name));
+  if (schedule.sigma_schedule == "linear" && class_name.starts_with("EDM"))
+    throw ConfigError(fmt::format(
+        "scheduler: {} has no sigma_schedule linear; "
+        "CalotypeEDMStochasticScheduler has, and generate --spacing",
+        class_name));
+}
+
+std::string sampler_of(const SchedulerConfig& config) {
+  const auto& name = find_scheduler_class(config.class_name).sampler;
+  return name == "dpmpp_2m" &&
+                 config.schedule.algorithm_type == "sde-dpmsolver++"
+             ? "dpmpp_2m_sde"
+             : name;
 }
 
 void read_config(const Json& json, SchedulerConfig& config,
@@ -80,16 +136,21 @@ void read_config(const Json& json, SchedulerConfig& config,
     keys.erase("_class_name");
   }
   const auto& entry = find_scheduler_class(config.class_name);
-  if (spells_flow(entry)) {
-    if (keys.value("use_flow_sigmas", false))
-      keys["shift"] = keys.value("flow_shift", 1.0);
-    keys.erase("use_flow_sigmas");
-    keys.erase("flow_shift");
-  }
+  FlowKeys flow;
+  if (spells_flow(entry)) flow = take_flow_keys(entry, keys, where);
   take_fixed(entry, keys, where);
   take_foreign(entry, keys, where);
   if (!entry.prediction.empty()) keys["prediction_type"] = entry.prediction;
-  read_config(keys, config.schedule, where);
+  Json filled = entry.defaults;
+  filled.update(keys);
+  read_config(filled, config.schedule, where);
+  if (!spells_flow(entry)) return;
+  config.schedule.shift = flow.flow_shift;
+  if (flow.use_flow_sigmas != (noise_path(config.schedule) == NoisePath::kFlow))
+    throw ConfigError(fmt::format(
+        "{}: use_flow_sigmas and a prediction_type of flow_prediction need "
+        "each other, got {} and {}",
+        where, flow.use_flow_sigmas, config.schedule.prediction_type));
 }
 
 Json write_config(const SchedulerConfig& config) {

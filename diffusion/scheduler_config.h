@@ -20,12 +20,16 @@ struct SchedulerConfig {
 };
 
 /// Overloads of core/config.h's: from and to `_class_name` and the keys of that
-/// class. Keys of other classes
+/// class, with its defaults but for clip_sample, which is off: latents have no
+/// bounds. Keys of other classes
 /// are taken at their default alone. Throws ConfigError for an unknown class or
 /// key, naming the known ones.
 void read_config(const Json& json, SchedulerConfig& config,
                  const std::string& where);
 Json write_config(const SchedulerConfig& config);
+
+/// The sampler that the class walks with.
+std::string sampler_of(const SchedulerConfig& config);
 
 /// How the levels of a walk are spaced that names no SamplerOptions::spacing:
 /// as the schedule says (empty), but karras for heun and edm where the class is

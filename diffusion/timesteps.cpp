@@ -13,7 +13,9 @@ namespace calotype {
 std::vector<double> spaced_timesteps(const ScheduleConfig& config,
                                      int64_t num_steps, bool one_more) {
   const auto T = config.num_train_timesteps;
-  check_range("sampler", "num_steps", double(num_steps), 1, double(T));
+  // With one more, T steps would ask twice at one timestep.
+  check_range("sampler", "num_steps", double(num_steps), 1,
+              double(std::max<int64_t>(1, one_more ? T - 1 : T)));
   const auto points = num_steps + (one_more ? 1 : 0);
   std::vector<double> timesteps;
   for (int64_t i = 0; i < num_steps; ++i) {

@@ -113,6 +113,12 @@ int64_t UNet2DModelImpl::num_classes() const {
   return class_table_ ? std::max<int64_t>(*config_.num_class_embeds - 1, 0) : 0;
 }
 
+bool UNet2DModelImpl::takes_timesteps(double low, double high) const {
+  if (learned_time_)
+    return low >= 0 && high <= double(*config_.num_train_timesteps - 1);
+  return !fourier_ || low > 0;
+}
+
 torch::Tensor UNet2DModelImpl::time_features(const torch::Tensor& timestep) {
   if (fourier_) return fourier_(timestep);
   if (learned_time_) return learned_time_(timestep.to(torch::kLong));

@@ -101,6 +101,10 @@ class UNet2DModelImpl : public torch::nn::Module, public Denoiser {
                         const torch::Tensor& timestep,
                         const torch::Tensor& class_labels) override;
   int64_t num_classes() const override;
+
+  /// A learned embedding has rows for 0 to num_train_timesteps - 1 alone, and a
+  /// Fourier embedding is of the logarithm.
+  bool takes_timesteps(double low, double high) const override;
   torch::nn::Module& module() override { return *this; }
   const UNet2DModelConfig& config() const { return config_; }
 

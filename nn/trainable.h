@@ -23,10 +23,9 @@ struct Batch {
 /// How the loss of each sample goes with what was asked of the network: the
 /// noise level of a diffusion model.
 struct LossByLevel {
-  at::Tensor level;  // [N] in [0,1], 0 the cleanest: where the level stands
-                     // among those that training draws
+  at::Tensor level;  // [N] in [0,1], 0 the cleanest
   at::Tensor loss;   // [N] without weights
-  std::string name;  // what the level is, such as "t / T"
+  std::string name;  // what the level is
 };
 
 /// Named losses of one batch. `total` is what is minimised; `parts` are what

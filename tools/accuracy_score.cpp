@@ -108,6 +108,17 @@ Json test_on_real(const EvaluateJob& job, const fs::path& classifier) {
 
 }  // namespace
 
+void expect_scorable(const EvaluateJob& job) {
+  const auto config = recipe_of(job);
+  const auto images = open_source(job.data);
+  expect_classes(job, *images);
+  if (images->size() < config.training.batch_size)
+    throw ConfigError(fmt::format(
+        "{}: --cas trains in batches of {} images, and these are {}", job.data,
+        config.training.batch_size, images->size()));
+  if (!job.cas_run.empty()) expect_same_images(job, job.cas_run, *images);
+}
+
 void add_accuracy_score(const EvaluateJob& job, Json& result) {
   const auto config = recipe_of(job);
   const auto images = open_source(job.data);

@@ -19,4 +19,8 @@ namespace calotype {
 /// other images.
 void add_accuracy_score(const EvaluateJob& job, Json& result);
 
+/// Throws what add_accuracy_score() would, as far as that can be told before
+/// any work is done.
+void expect_scorable(const EvaluateJob& job);
+
 }  // namespace calotype

@@ -29,6 +29,13 @@ void check_folders(const AverageJob& job) {
   if (fs::exists(job.out / "run.json"))
     throw ConfigError(job.out.string() +
                       ": holds a training run; choose another --out");
+  if (!fs::exists(job.out / "config.json")) return;
+  const auto there = open_model_folder(job.out);
+  if (!read_safetensors(there.weights_path)
+           .metadata.contains("calotype_average"))
+    throw ConfigError(job.out.string() +
+                      ": holds a model that is no average; choose another "
+                      "--out");
 }
 
 /// Those that know nothing of what came after `step`; 0: all.

@@ -107,7 +107,9 @@ CommandRun add_average(CLI::App& app) {
 
 CommandRun add_encode(CLI::App& app) {
   auto job = new_job<EncodeJob>();
-  app.add_option("codec", job->codec, "Model folder or run folder of a codec")
+  app.add_option("codec", job->codec,
+                 "Model folder or run folder of a codec; pixels:1 (grey) or "
+                 "pixels:3 stores the pixels")
       ->required();
   add_data_options(app, job->data, job->preprocessing, job->num_workers,
                    job->strict);
@@ -168,8 +170,9 @@ CommandRun add_decode(CLI::App& app) {
 CommandRun add_generate(CLI::App& app) {
   auto job = new_job<GenerateJob>();
   app.add_option("model", job->model,
-                 "Run folder of a latent diffusion model, or an autoencoder "
-                 "whose prior is drawn from")
+                 "Run folder of a latent diffusion model, what average made of "
+                 "one, a generator of tokens, or an autoencoder whose prior is "
+                 "drawn from")
       ->required();
   app.add_option("--out", job->out,
                  "Folder of PNG files, or the store with --latents")
@@ -216,9 +219,8 @@ CommandRun add_generate(CLI::App& app) {
                              "exponential", "linear"}));
   app.add_option("--guidance", job->guidance,
                  "Weight of the class, or of the model against its --guide; 1 "
-                 "is no guidance")
-      ->check(CLI::Range(0.0, 100.0))
-      ->capture_default_str();
+                 "is no guidance; default: 2, without classes 1")
+      ->check(CLI::Range(0.0, 100.0));
   app.add_option("--guidance-interval", job->guidance_interval,
                  "LOW:HIGH of the noise over the signal where to guide at all")
       ->capture_default_str();

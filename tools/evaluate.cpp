@@ -113,6 +113,8 @@ Json evaluate(const EvaluateJob& job) {
                       ": --importance-samples, --binarize and "
                       "--jacobian-probes need a CalotypeAutoencoder");
   if (!judges) return evaluate_codec(job, source);
+  if (!job.reference.empty()) open_source(job.reference);  // or say so now
+  if (!job.cas.empty()) expect_scorable(job);
   auto result = evaluate_classes(job, source);
   if (!job.cas.empty()) add_accuracy_score(job, result);
   return result;

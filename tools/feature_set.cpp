@@ -35,8 +35,7 @@ Json compare_sets(const FeatureSet& shown, const FeatureSet& reference) {
   const auto made = shown.rows(), real = reference.rows();
   const auto fewest = std::min(made.size(0), real.size(0));
   const SetOverlapConfig neighbours;
-  Json result{{"frechet_distance",
-               frechet_distance(shown.moments(), reference.moments())},
+  Json result{{"frechet_distance", nullptr},
               {"kid", nullptr},
               {"precision", nullptr},
               {"recall", nullptr},
@@ -47,6 +46,9 @@ Json compare_sets(const FeatureSet& shown, const FeatureSet& reference) {
                 {"reference_images", real.size(0)},
                 {"precision_k", neighbours.precision_neighbours},
                 {"density_k", neighbours.density_neighbours}}}};
+  if (std::min(shown.moments().count(), reference.moments().count()) >= 2)
+    result["frechet_distance"] =
+        frechet_distance(shown.moments(), reference.moments());
   if (fewest >= 2) result["kid"] = kernel_distance(real, made);
   if (fewest >= neighbours.min_rows()) {
     const auto overlap = set_overlap(real, made, neighbours);

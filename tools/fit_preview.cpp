@@ -17,9 +17,6 @@ namespace {
 /// Half a million cells of a 32x32 grid, for a few dozen coefficients.
 constexpr int64_t kMaxImages = 512;
 
-/// Of any job's, so that the order of the sums is its own.
-constexpr int64_t kBatchSize = 32;
-
 /// Rows of `store` that are evenly spread over the source, by position there.
 std::vector<int64_t> chosen_rows(const std::vector<int64_t>& indices) {
   std::vector<int64_t> rows(indices.size());
@@ -50,10 +47,13 @@ std::optional<PreviewMap> fit_preview(
     skip[index] = false;
     row_of[index] = row;
   }
-  Loader loader(
-      source, preprocessing,
-      {.batch_size = kBatchSize, .shuffle = false, .num_workers = num_workers},
-      0, 0, &skip);
+  // One at a time: images may be large, and sums are image by image.
+  Loader loader(source, preprocessing,
+                {.batch_size = 1,
+                 .shuffle = false,
+                 .num_workers = num_workers,
+                 .prefetch = 1},
+                0, 0, &skip);
   PreviewFit fit;
   while (const auto batch = loader.next()) {
     auto rows = torch::empty_like(batch->indices);

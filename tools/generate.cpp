@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/hash.h"
 #include "core/progress.h"
 #include "core/random.h"
 #include "core/stop_signal.h"
@@ -140,7 +141,7 @@ Json generate_from_prior(GenerateJob job) {
   const char* instead = "an autoencoder draws from its prior in one go";
   refuse_diffusion_settings(job, instead);
   if (job.classes != plain.classes || job.steps != plain.steps ||
-      job.guidance != plain.guidance)
+      job.guidance.has_value())
     throw ConfigError(fmt::format(
         "{}: {}; --class, --steps and --guidance belong to a diffusion model",
         job.model.string(), instead));
@@ -203,16 +204,22 @@ void expect_alike(const GenerateJob& job, const LatentDiffusion& model,
          shape_text(guide.space().grid_shape));
   differ("the latents' codec", model.space().codec.value("sha256", ""),
          guide.space().codec.value("sha256", ""));
+  const auto of_space = [](const LatentDiffusion& m) {
+    return write_config(m.space());
+  };
+  for (const auto* key : {"mean", "std", "class_names"})
+    differ(key, of_space(model)[key].dump(), of_space(guide)[key].dump());
   const auto ours = write_config(model.scheduler().schedule),
              theirs = write_config(guide.scheduler().schedule);
   for (const auto* key :
        {"prediction_type", "num_train_timesteps", "beta_start", "beta_end",
-        "beta_schedule", "rescale_betas_zero_snr", "sigma_data"})
+        "beta_schedule", "trained_betas", "rescale_betas_zero_snr",
+        "sigma_data"})
     differ(key, ours[key].dump(), theirs[key].dump());
 }
 
 Guidance guidance_of(const GenerateJob& job, const LatentDiffusion& model) {
-  Guidance guidance{.scale = job.guidance, .rescale = job.guidance_rescale};
+  Guidance guidance{.scale = *job.guidance, .rescale = job.guidance_rescale};
   parse_interval(job.guidance_interval, guidance);
   if (job.guide.empty()) return guidance;
   const auto guide = load_latent_diffusion(job.guide, job.device);
@@ -229,7 +236,7 @@ Json diffusion_recipe(const GenerateJob& job) {
               {"steps", job.steps},
               {"sampler", job.sampler},
               {"eta", job.eta},
-              {"guidance", job.guidance}};
+              {"guidance", *job.guidance}};
   if (job.churn) recipe["churn"] = *job.churn;
   if (!job.spacing.empty()) recipe["spacing"] = job.spacing;
   if (job.guidance_interval != plain.guidance_interval)
@@ -240,9 +247,13 @@ Json diffusion_recipe(const GenerateJob& job) {
     recipe["guide"] = weights_sha256(open_model_folder(job.guide));
   if (!job.init_image.empty()) {
     recipe["init_image"] = job.init_image.filename().string();
+    recipe["init_image_sha256"] = sha256_hex_of_file(job.init_image);
     recipe["strength"] = job.strength;
   }
-  if (!job.mask.empty()) recipe["mask"] = job.mask.filename().string();
+  if (!job.mask.empty()) {
+    recipe["mask"] = job.mask.filename().string();
+    recipe["mask_sha256"] = sha256_hex_of_file(job.mask);
+  }
   if (job.to_seed) recipe["to_seed"] = *job.to_seed;
   return recipe;
 }
@@ -250,6 +261,12 @@ Json diffusion_recipe(const GenerateJob& job) {
 /// Settings that depend on each other, resolved.
 void resolve(GenerateJob& job, const LatentDiffusion& model) {
   if (job.steps == 0) job.steps = 50;
+  const bool shows_classes =
+      model.denoiser()->num_classes() > 0 && job.classes != "none";
+  if (!job.guidance) job.guidance = shows_classes || !job.guide.empty() ? 2 : 1;
+  if (job.preview_every > 0 && job.latents)
+    throw ConfigError(
+        "generate: --preview-every shows images, and --latents makes none");
   if (job.sampler == "auto")
     job.sampler = usual_sampler(model.scheduler().schedule);
   if (job.spacing.empty())
@@ -257,6 +274,9 @@ void resolve(GenerateJob& job, const LatentDiffusion& model) {
   if (job.init_image.empty() && (!job.mask.empty() || job.strength != 0))
     throw ConfigError(
         "generate: --mask and --strength need an --init-image to start from");
+  for (const auto& file : {job.init_image, job.mask})
+    if (!file.empty() && !std::filesystem::is_regular_file(file))
+      throw ConfigError(file.string() + ": there is no such file");
   if (job.strength == 0) job.strength = job.mask.empty() ? 0.6 : 1;
 }
 
@@ -275,6 +295,8 @@ Json generate_by_diffusion(GenerateJob job) {
       .other_seed = job.to_seed.value_or(0),
       .on_step = [](int64_t, int64_t) { throw_if_stopped(); },
       .preview_every = job.preview_every};
+
+  model->expect_drawable(request);  // ahead of any output
 
   InitImage init;
   OutputSetup setup{
@@ -310,6 +332,7 @@ Json generate_by_unmasking(GenerateJob job) {
   auto model = load_masked_generator(folder);
   model->to(job.device);
   if (job.steps == 0) job.steps = 12;
+  if (!job.guidance) job.guidance = 2;
   const auto tokens = read_token_space(job.model);
   const LatentSpace space{.class_names = tokens.class_names,
                           .codec = tokens.codec};
@@ -317,7 +340,7 @@ Json generate_by_unmasking(GenerateJob job) {
                     {"seed", job.seed},
                     {"steps", job.steps},
                     {"sampler", "unmasking"},
-                    {"guidance", job.guidance}};
+                    {"guidance", *job.guidance}};
   const auto classes =
       parse_classes(job.classes, space, model->config().num_classes);
   return generate_with(
@@ -328,7 +351,7 @@ Json generate_by_unmasking(GenerateJob job) {
                             .labels = part.labels,
                             .seed = job.seed,
                             .num_steps = job.steps,
-                            .guidance = classes.front() < 0 ? 1 : job.guidance,
+                            .guidance = classes.front() < 0 ? 1 : *job.guidance,
                             .on_step = [](int64_t) { throw_if_stopped(); }});
       });
 }

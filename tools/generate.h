@@ -27,7 +27,7 @@ struct GenerateJob {
   double eta = 0;                // of ddim, in [0,1]
   std::optional<double> churn;   // of edm; none: as the model's file says
   std::string spacing;  // SamplerOptions::spacing; empty: usual_spacing()
-  double guidance = 2;  // 1: none
+  std::optional<double> guidance;  // 1: none; default: 2, without classes 1
   std::string guidance_interval = "0:inf";  // LOW:HIGH of noise over signal
   double guidance_rescale = 0;              // in [0,1]
   std::filesystem::path guide;  // a weaker model that guides; empty: no label

@@ -44,6 +44,9 @@ class ImageOutput : public GenerateOutput {
       auto recipe = setup_.recipe;
       recipe["sample"] = sample;
       recipe["class"] = name;
+      if (setup_.job.to_seed)
+        recipe["way"] = double(num_written_) /
+                        double(std::max<int64_t>(1, setup_.job.count - 1));
       writer_.write(
           fmt::format("{}/{:05}.png", file_word(name), file_number(sample)),
           images[i],
@@ -65,7 +68,9 @@ class ImageOutput : public GenerateOutput {
 
   void finish() override {
     auto recipe = setup_.recipe;
-    recipe["samples"] = {setup_.job.first, setup_.job.first + num_shown_ - 1};
+    const auto last =
+        setup_.job.first + (setup_.job.to_seed ? 0 : num_shown_ - 1);
+    recipe["samples"] = {setup_.job.first, last};
     write_file_atomic(
         grid_file(setup_.job.out),
         encode_png(grid_of(torch::cat(shown_)), {{"Software", version_text()},
@@ -87,7 +92,8 @@ class ImageOutput : public GenerateOutput {
     const auto& space = setup_.space;
     const auto shown =
         latents.narrow(0, 0, std::min(kGridImages, latents.size(0)));
-    if (!space.preview_matrix.empty()) {
+    if (int64_t(space.preview_matrix.size()) ==
+        setup_.codec->codec->image_channels()) {
       const auto f = setup_.codec->codec->downsample();
       return latent_preview(shown, space.preview_matrix, space.preview_bias)
           .repeat_interleave(f, 2)
@@ -150,9 +156,10 @@ class StoreOutput : public GenerateOutput {
     }
     info.codec = setup.space.codec;
     info.recipe = setup.recipe;
-    info.source = {{"spec", "generated"},
-                   {"fingerprint", setup.recipe.dump()},
-                   {"count", setup.job.first + setup.job.count}};
+    info.source = {
+        {"spec", "generated"},
+        {"fingerprint", setup.recipe.dump()},
+        {"count", (setup.job.to_seed ? 0 : setup.job.first) + setup.job.count}};
     info.class_names = setup.space.class_names;
     return info;
   }

@@ -11,8 +11,6 @@ namespace calotype {
 namespace {
 
 Image read_image(const std::filesystem::path& path) {
-  if (!std::filesystem::is_regular_file(path))
-    throw ConfigError(path.string() + ": there is no such file");
   return decode_image(read_file(path, ImageLimits().max_file_bytes()),
                       path.string());
 }
@@ -42,6 +40,7 @@ InitImage read_init_image(const std::filesystem::path& image,
                           const std::filesystem::path& mask,
                           const LatentSpace& space, const LoadedCodec& codec,
                           c10::Device device) {
+  const torch::InferenceMode inference;
   const auto f = codec.codec->downsample();
   const auto H = space.grid_shape[1] * f, W = space.grid_shape[2] * f;
   auto source = read_image(image);
@@ -60,10 +59,19 @@ InitImage read_init_image(const std::filesystem::path& image,
         "got {}x{}",
         mask.string(), image.string(), height, width, shape.height,
         shape.width));
-  init.mask = fitted(std::move(shape), H, W, 1, mask).gt(0).to(torch::kFloat);
+  // A thin line of white must not fade where the image is made smaller: any
+  // part of a pixel counts.
+  const bool shrinks = shape.height > H;
+  for (auto& value : shape.pixels) value = value < 128 ? 0 : 255;
+  constexpr double kAny = -0.99, kHalf = 0;
+  init.mask = fitted(std::move(shape), H, W, 1, mask)
+                  .gt(shrinks ? kAny : kHalf)
+                  .to(torch::kFloat);
   if (!init.mask.any().item<bool>())
-    throw ConfigError(mask.string() +
-                      ": is black all over; white is what is drawn anew");
+    throw ConfigError(fmt::format(
+        "{}: no white is left of the mask, cropped and resized to {}x{}; white "
+        "is what is drawn anew",
+        mask.string(), H, W));
   init.latents.repaint = torch::max_pool2d(init.mask, f, f);
   return init;
 }

@@ -160,7 +160,8 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const Interrupted& signal) {
     return fail(
-        "stopped; what was done is saved, the same command goes on from there",
+        "stopped; trainings and encodes are saved, and the same command goes "
+        "on from there",
         kSignal + signal.signal);
   } catch (const ConfigError& error) {
     return fail(error.what(), kCannot);

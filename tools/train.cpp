@@ -143,6 +143,11 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
     throw ConfigError(config.data.train +
                       ": holds tokens, and a denoiser learns latents; "
                       "encode with --kind latents");
+  if (store->info().grid_shapes.size() != 1)
+    throw ConfigError(fmt::format(
+        "{}: a denoiser learns latents of one shape, and the store has {}; "
+        "encode with --size",
+        config.data.train, store->info().grid_shapes.size()));
   const auto made = make_denoiser(
       config.model,
       {.grid_shape = store->info().grid_shapes.front(),

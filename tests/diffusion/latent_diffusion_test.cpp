@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "diffusion/unet2d_model.h"
 #include "tests/diffusion/toy_denoiser.h"
 #include "tests/support/temp_folder.h"
 
@@ -149,6 +150,30 @@ TEST(LatentDiffusion, RefusesWhatTheNetworkDoesNotKnow) {
               HasSubstr("num_steps must be in [1, 1000], got 0"));
   EXPECT_THAT(message(toy_model(), [](auto& r) { r.guidance.scale = -1; }),
               HasSubstr("guidance: scale must be in [0, 1000], got -1"));
+}
+
+TEST(LatentDiffusion, RefusesTimestepsThatTheNetworkCannotBeTold) {
+  const auto learned =
+      UNet2DModel(UNet2DModelConfig{.in_channels = 2,
+                                    .out_channels = 2,
+                                    .time_embedding_type = "learned",
+                                    .down_block_types = {"DownBlock2D"},
+                                    .up_block_types = {"UpBlock2D"},
+                                    .block_out_channels = {8},
+                                    .attention_head_dim = 8,
+                                    .norm_num_groups = 4,
+                                    .num_train_timesteps = 1000});
+  LatentDiffusionConfig config;
+  EXPECT_NO_THROW(LatentDiffusion(learned.ptr(), config, toy_space()));
+  config.scheduler = {"FlowMatchEulerDiscreteScheduler",
+                      {.prediction_type = "flow_prediction"}};
+  try {
+    LatentDiffusion(learned.ptr(), config, toy_space());
+    FAIL() << "accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("cannot be told timesteps from 0 to 1000"));
+  }
 }
 
 TEST(LatentDiffusion, RefusesMoreClassesThanTheNetworkKnows) {

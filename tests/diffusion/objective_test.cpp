@@ -251,14 +251,43 @@ TEST(Objective, RefusesAnswersOfOtherChannels) {
   FormulaDenoiser same(0, [](const at::Tensor& sample, const at::Tensor&,
                              const at::Tensor&) { return sample; });
   ScheduleConfig schedule;
-  schedule.variance_type = "learned";
+  schedule.variance_type = "learned_range";
   try {
     Objective({}, schedule, toy_space()).losses(same, toy_batch(2));
     FAIL() << "accepted";
   } catch (const ConfigError& error) {
-    EXPECT_STREQ(error.what(),
-                 "objective: latents have 2 channels and variance_type is "
-                 "learned, so the network must have out_channels 4, got 2");
+    EXPECT_STREQ(
+        error.what(),
+        "objective: latents have 2 channels and variance_type is "
+        "learned_range, so the network must have out_channels 4, got 2");
+  }
+}
+
+TEST(Objective, TellsNoErrorWhereThereIsNoSignal) {
+  ScheduleConfig schedule;
+  schedule.num_train_timesteps = 2;
+  schedule.trained_betas = {0.5, 1.0};
+  FormulaDenoiser zero(
+      0, [](const at::Tensor& sample, const at::Tensor&, const at::Tensor&) {
+        return torch::zeros_like(sample);
+      });
+  const Objective objective({}, schedule, toy_space());
+  const auto batch = toy_batch(40);
+  const auto by_level = objective.losses(zero, batch).by_level;
+  EXPECT_EQ(by_level.level.size(0),
+            objective.draw(batch, 0).levels.t.eq(0).sum().item<int64_t>());
+  EXPECT_TRUE(by_level.loss.isfinite().all().item<bool>());
+}
+
+TEST(Objective, RefusesInfiniteWeights) {
+  ScheduleConfig schedule;
+  schedule.rescale_betas_zero_snr = true;
+  try {
+    Objective({.weighting = "edm"}, schedule, toy_space());
+    FAIL() << "accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("no finite edm weight"),
+              std::string::npos);
   }
 }
 

@@ -208,6 +208,65 @@ TEST(Samplers, RefuseUnknownNamesAndOptionsWithoutUse) {
             "unipc");
 }
 
+// What the network is told goes with the noise that it is shown.
+TEST(Samplers, TellTheTimestepOfTheLevel) {
+  for (const auto* type : {"epsilon", "flow_prediction", "edm"})
+    for (const auto* spacing : {"leading", "linspace", "trailing"}) {
+      ScheduleConfig config;
+      config.prediction_type = type;
+      config.timestep_spacing = spacing;
+      config.beta_schedule = "squaredcos_cap_v2";
+      for (const auto& name : sampler_names(config)) {
+        if (name == "ddpm" || name == "ddim") continue;  // by whole strides
+        const auto sampler = make_sampler(name, config, 7);
+        for (int64_t i = 0; i < sampler->num_questions(); ++i) {
+          const auto level = sampler->level(i);
+          const double s = type == std::string("flow_prediction")
+                               ? level.noise
+                               : level.sigma();
+          EXPECT_NEAR(timestep_at(config, s), sampler->timesteps()[size_t(i)],
+                      name == "unipc" || name.starts_with("dpmpp") ? 0.5 : 0.1)
+              << name << ' ' << type << ' ' << spacing << ' ' << i;
+        }
+      }
+    }
+}
+
+// Betas that leave almost no signal: no two levels may be alike.
+TEST(Samplers, WalkSchedulesThatEndInNoise) {
+  ScheduleConfig config;
+  config.num_train_timesteps = 2000;
+  torch::manual_seed(2);
+  const auto x0 = torch::randn({2, 3, 4, 4});
+  for (const auto* name : {"dpmpp_2m", "unipc", "euler"}) {
+    const auto sampler = make_sampler(name, config, 50);
+    const auto end =
+        run_sampler(*sampler, torch::randn_like(x0) * sampler->initial_sigma(),
+                    perfect_network(config, x0), ones);
+    EXPECT_TRUE(torch::allclose(end, x0, 1e-2, 2e-2)) << name;
+  }
+}
+
+TEST(Samplers, AskOnceAtATimestep) {
+  ScheduleConfig config;
+  config.num_train_timesteps = 10;
+  EXPECT_EQ(message_of<ConfigError>([&] { make_sampler("unipc", config, 10); }),
+            "sampler: num_steps must be in [1, 9], got 10");
+  EXPECT_EQ(make_sampler("unipc", config, 9)->num_questions(), 9);
+}
+
+TEST(Samplers, RefuseAnswersOfOtherChannels) {
+  const auto three = [](const at::Tensor& sample, const at::Tensor&, double) {
+    return torch::cat({sample, sample, sample}, 1);
+  };
+  EXPECT_EQ(message_of<ConfigError>([&] {
+              run_sampler(*make_sampler("ddim", halving(), 2),
+                          torch::zeros({1, 2}), three, ones);
+            }),
+            "sampler: the network answers 6 channels for latents of 2; it must "
+            "be 2 or 4");
+}
+
 TEST(Samplers, SpaceTheirLevelsAsTold) {
   const ScheduleConfig preserving;
   const auto second = [&](const char* name, const char* spacing) {

@@ -183,8 +183,13 @@ TEST(ScheduleConfig, RefusesWhatItCannotDo) {
               c.variance_type = "learned_range";
               c.prediction_type = "edm";
             }),
-            "schedule: a learned variance_type needs a prediction_type of "
+            "schedule: variance_type learned_range needs a prediction_type of "
             "epsilon, sample or v_prediction, got edm");
+  EXPECT_THAT(message([](auto& c) {
+                c.prediction_type = "flow_prediction";
+                c.use_karras_sigmas = true;
+              }),
+              HasSubstr("a flow has levels of its own"));
   EXPECT_EQ(message([](auto& c) { c.trained_betas = {0.1}; }),
             "schedule: trained_betas must hold num_train_timesteps = 1000 "
             "numbers, got 1");

@@ -21,20 +21,78 @@ std::string message(const char* text) {
   return message_of<ConfigError>([&] { parsed(text); });
 }
 
+/// A schedule in which no key is at its default that `entry` has.
+ScheduleConfig unusual(const SchedulerClass& entry) {
+  ScheduleConfig other;
+  other.num_train_timesteps = 500;
+  other.beta_start = 0.001;
+  other.beta_end = 0.03;
+  other.beta_schedule = "scaled_linear";
+  other.rescale_betas_zero_snr = true;
+  other.prediction_type = "v_prediction";
+  other.timestep_spacing = "trailing";
+  other.steps_offset = 1;
+  other.clip_sample = true;
+  other.clip_sample_range = 2;
+  other.thresholding = true;
+  other.dynamic_thresholding_ratio = 0.9;
+  other.sample_max_value = 3;
+  other.variance_type = "fixed_large";
+  other.set_alpha_to_one = false;
+  other.use_karras_sigmas = true;
+  other.final_sigmas_type = "sigma_min";
+  other.solver_order = 1;
+  other.algorithm_type = "sde-dpmsolver++";
+  other.shift = 3;
+  other.sigma_min = 0.01;
+  other.sigma_max = 50;
+  other.sigma_data = 1;
+  other.sigma_schedule = "exponential";
+  other.rho = 5;
+  other.s_churn = 10;
+  other.s_tmin = 0.1;
+  other.s_tmax = 20;
+  other.s_noise = 1;
+  ScheduleConfig config;
+  auto json = write_config(config);
+  const auto changed = write_config(other);
+  for (const auto& key : entry.keys) json[key] = changed.at(key);
+  if (!entry.prediction.empty()) json["prediction_type"] = entry.prediction;
+  read_config(json, config, "test");
+  return config;
+}
+
 TEST(SchedulerConfig, OfEveryClassIsTheSameAfterSavingAndLoading) {
   const TempFolder folder;
   for (const auto& entry : scheduler_classes()) {
-    SchedulerConfig config;
-    config.class_name = entry.name;
-    config.schedule.num_train_timesteps = 500;
-    if (!entry.prediction.empty())
-      config.schedule.prediction_type = entry.prediction;
+    const SchedulerConfig config{entry.name, unusual(entry)};
     write_scheduler_config(folder / "scheduler_config.json", config);
     const auto loaded = read_scheduler_config(folder / "scheduler_config.json");
     EXPECT_EQ(loaded.class_name, entry.name);
     EXPECT_EQ(write_config(loaded.schedule), write_config(config.schedule))
         << entry.name;
   }
+}
+
+// What the classes of diffusers take where a file does not say.
+TEST(SchedulerConfig, FillsInTheDefaultsOfItsClass) {
+  EXPECT_EQ(
+      parsed(R"({"_class_name": "DDIMScheduler"})").schedule.timestep_spacing,
+      "leading");
+  for (const char* text : {R"({"_class_name": "EulerDiscreteScheduler"})",
+                           R"({"_class_name": "UniPCMultistepScheduler"})"})
+    EXPECT_EQ(parsed(text).schedule.timestep_spacing, "linspace");
+  EXPECT_EQ(
+      parsed(R"({"_class_name": "HeunDiscreteScheduler"})").schedule.beta_end,
+      0.012);
+}
+
+TEST(SchedulerConfig, NamesTheSamplerOfItsClass) {
+  EXPECT_EQ(sampler_of(parsed(R"({"_class_name": "UniPCMultistepScheduler"})")),
+            "unipc");
+  EXPECT_EQ(sampler_of(parsed(R"({"_class_name": "DPMSolverMultistepScheduler",
+                            "algorithm_type": "sde-dpmsolver++"})")),
+            "dpmpp_2m_sde");
 }
 
 TEST(SchedulerConfig, MultistepClassesSpellFlowsInTheirOwnKeys) {
@@ -118,8 +176,25 @@ TEST(SchedulerConfig, RefusesWhatTheClassCannotHave) {
             "each other");
   EXPECT_THAT(message(R"({"_class_name": "DDIMScheduler",
                           "prediction_type": "flow_prediction"})"),
-              HasSubstr("sampler: ddim cannot walk a network of "
-                        "prediction_type flow_prediction; these can: euler"));
+              HasSubstr("scheduler: DDIMScheduler has no prediction_type "
+                        "flow_prediction"));
+  EXPECT_THAT(message(R"({"_class_name": "UniPCMultistepScheduler",
+                          "use_flow_sigmas": true})"),
+              HasSubstr("use_flow_sigmas and a prediction_type of "
+                        "flow_prediction need each other, got true and "
+                        "epsilon"));
+  EXPECT_THAT(message(R"({"_class_name": "UniPCMultistepScheduler",
+                          "use_flow_sigmas": null})"),
+              HasSubstr("use_flow_sigmas: expected true or false, got null"));
+  EXPECT_THAT(message(R"({"_class_name": "UniPCMultistepScheduler",
+                          "shift": 3})"),
+              HasSubstr("has no key \"shift\" but \"flow_shift\""));
+  EXPECT_THAT(message(R"({"_class_name": "DDIMScheduler",
+                          "beta_schedule": "sigmoid"})"),
+              HasSubstr("DDIMScheduler has no beta_schedule sigmoid"));
+  EXPECT_THAT(message(R"({"_class_name": "EDMEulerScheduler",
+                          "sigma_schedule": "linear"})"),
+              HasSubstr("EDMEulerScheduler has no sigma_schedule linear"));
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 
 #include "core/files.h"
 #include "diffusion/samplers.h"
-#include "diffusion/scheduler_classes.h"
 #include "diffusion/scheduler_config.h"
 #include "nn/safetensors.h"
 #include "tests/support/fixtures.h"
@@ -45,9 +44,9 @@ void compare_trajectory(const std::string& name, const Json& group) {
   ASSERT_TRUE(step_arguments.empty()) << step_arguments;
 
   const auto config = parse_scheduler_config(json.dump(), name);
-  const auto sampler = make_sampler(
-      find_scheduler_class(config.class_name).sampler, config.schedule,
-      group.at("steps").get<int64_t>(), {.eta = eta});
+  const auto sampler =
+      make_sampler(sampler_of(config), config.schedule,
+                   group.at("steps").get<int64_t>(), {.eta = eta});
   EXPECT_NEAR(
       sampler->initial_sigma() / group.at("init_noise_sigma").get<double>(), 1,
       1e-6);

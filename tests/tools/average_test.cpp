@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "nn/model_folder.h"
 #include "tests/tools/program.h"
+#include "tests/support/fixtures.h"
 #include "tests/tools/small_diffusion.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
@@ -70,6 +71,17 @@ TEST_F(Average, IsAModelThatGenerateTakes) {
   EXPECT_TRUE(fs::exists(folder_ / "drawn.png"));
   EXPECT_EQ(inspect(out_)["kind"], "model folder");
   EXPECT_EQ(inspect(out_)["average"]["length"], 0.08);
+}
+
+TEST_F(Average, LeavesOtherModelsAlone) {
+  train_run(lengths_);
+  average({.run = run_, .length = 0.05, .out = out_});
+  EXPECT_EQ(refusal({.run = run_, .length = 0.06, .out = out_}),
+            "nothing thrown");  // its own may be written anew
+  const auto codec = folder_ / "codec";
+  fs::copy(fixtures_folder() / "autoencoder_kl_grey", codec);
+  EXPECT_THAT(refusal({.run = run_, .length = 0.05, .out = codec}),
+              HasSubstr("holds a model that is no average"));
 }
 
 TEST_F(Average, SaysWhatSnapshotsCannotGive) {

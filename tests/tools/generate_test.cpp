@@ -199,6 +199,48 @@ TEST_F(Generate, DrawsTheWayBetweenTwoSeeds) {
     ASSERT_LE(std::abs(int(got[p]) - int(want[p])), 1);
 }
 
+TEST_F(Generate, TellsHowFarOnTheWayAnImageIs) {
+  auto changed = job();
+  changed.to_seed = 2;
+  generate(changed);
+  std::vector<double> ways;
+  const auto source = open_source(out_.string());
+  for (int64_t i = 0; i < source->size(); ++i)
+    ways.push_back(inspect(out_ / source->name(i))["text"]["calotype"]["way"]);
+  std::sort(ways.begin(), ways.end());
+  EXPECT_THAT(ways,
+              testing::ElementsAre(0, testing::DoubleNear(1 / 3.0, 1e-9),
+                                   testing::DoubleNear(2 / 3.0, 1e-9), 1));
+}
+
+TEST_F(Generate, SeesThinLinesOfAMask) {
+  Image line{64, 64, 1, std::vector<uint8_t>(64 * 64, 0)};
+  for (size_t x = 0; x < 64; ++x) line.pixels[32 * 64 + x] = 255;
+  write_file_atomic(folder_ / "line.png", encode_png(line));
+  auto changed = job();
+  changed.init_image = picture("large.png", 40, 200, 64);
+  changed.mask = folder_ / "line.png";
+  generate(changed);
+  const auto pixels = open_source(out_.string())->load(0).image.pixels;
+  int num_changed = 0;
+  for (size_t x = 0; x < 16; ++x) {
+    num_changed += pixels[8 * 16 + x] != (x < 8 ? 40 : 200);
+    EXPECT_EQ(pixels[4 * 16 + x], x < 8 ? 40 : 200);
+  }
+  EXPECT_GT(num_changed, 8);
+}
+
+TEST_F(Generate, RefusesAheadOfAnyOutput) {
+  auto changed = job();
+  changed.latents = true;
+  changed.sampler = "euler";
+  changed.eta = 0.5;
+  EXPECT_THROW(generate(changed), ConfigError);
+  EXPECT_FALSE(fs::exists(out_));
+  changed.eta = 0;
+  EXPECT_NO_THROW(generate(changed));
+}
+
 TEST_F(Generate, LeavesNoPreviewBehind) {
   auto changed = job();
   changed.preview_every = 1;
@@ -236,6 +278,13 @@ TEST_F(Generate, DrawsPixelsWhereTheyAreTheLatents) {
   EXPECT_EQ(image.channels, 1);
 }
 
+TEST_F(Generate, GuidesByClassesWhereThereAreSome) {
+  EXPECT_EQ(generate(job())["recipe"]["guidance"], 2);
+  auto changed = job();
+  changed.classes = "none";
+  EXPECT_EQ(generate(changed)["recipe"]["guidance"], 1);
+}
+
 TEST_F(Generate, NeedsAStoreWithNormalisation) {
   const auto file = folder_ / "store" / "store.json";
   auto info = read_json_file(file);
@@ -264,7 +313,8 @@ TEST_F(Generate, SaysWhatCannotBeDone) {
                 ": the mask must have the size of " + start.string() +
                 ", 16x16 pixels (height x width), got 8x8");
   EXPECT_THAT(message([&](auto& j) { j.mask = picture("black.png", 0, 0); }),
-              HasSubstr("black all over; white is what is drawn anew"));
+              HasSubstr("no white is left of the mask, cropped and resized to "
+                        "16x16; white is what is drawn anew"));
   EXPECT_THAT(message([&](auto& j) { j.init_image = folder_ / "no.png"; }),
               HasSubstr("no.png: there is no such file"));
   EXPECT_EQ(refusal([](auto& j) { j.strength = 0.5; }),
@@ -279,6 +329,11 @@ TEST_F(Generate, SaysWhatCannotBeDone) {
   EXPECT_THAT(
       refusal([](auto& j) { j.classes = "99"; }),
       StartsWith("generate: --class must be all, none, a number below"));
+  EXPECT_EQ(refusal([](auto& j) {
+              j.latents = true;
+              j.preview_every = 1;
+            }),
+            "generate: --preview-every shows images, and --latents makes none");
   EXPECT_EQ(refusal([](auto& j) { j.churn = 3; }),
             "sampler: only edm has a churn, got 3");
 }

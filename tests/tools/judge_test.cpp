@@ -142,6 +142,21 @@ TEST_F(Judge, OfTooFewImagesSaysWhatCanBeSaid) {
   EXPECT_EQ(result["manifold_samples"]["images"], 5);
 }
 
+TEST_F(Judge, OfOneImageSaysItsClass) {
+  const auto result =
+      evaluate({.model = judge_, .data = drawn_ + "[0:1]", .reference = real_});
+  EXPECT_TRUE(result["frechet_distance"].is_null());
+  EXPECT_TRUE(result["class_agreement"].is_number());
+}
+
+TEST_F(Judge, SaysAheadOfTheWorkWhatCannotBeScored) {
+  EvaluateJob job{.model = judge_, .data = drawn_ + "[0:8]", .cas = real_};
+  EXPECT_THAT(refusal(job), HasSubstr("--cas"));
+  job.data = drawn_;
+  job.cas = (folder_ / "nowhere").string();
+  EXPECT_THAT(refusal(job), HasSubstr("nowhere"));
+}
+
 TEST_F(Judge, RefusesToStandInForAnother) {
   const EvaluateJob any{.model = judge_, .data = drawn_};
   const auto sha256 = evaluate(any)["classifier_sha256"].get<std::string>();
