@@ -111,10 +111,9 @@ TEST_F(Kill, ASignalIsObeyedWithTheStateSaved) {
   write_file_atomic(config_, std::string_view(config));
   const auto stopped = train("run", {.kill_after_s = 3, .signal = SIGTERM});
   EXPECT_EQ(stopped.code, 143);
-  EXPECT_EQ(
-      stopped.err,
-      "calotype: stopped; what was done is saved, the same command goes on "
-      "from there\n");
+  EXPECT_EQ(stopped.err,
+            "calotype: stopped; trainings and encodes are saved, and the same "
+            "command goes on from there\n");
   EXPECT_GT(
       read_checkpoint(folder_ / "run" / "state" / "state.safetensors").step, 0);
 }
