@@ -14,6 +14,7 @@
 #include "tests/support/temp_folder.h"
 #include "tools/codec.h"
 #include "tools/encode.h"
+#include "tools/generate_output.h"
 #include "tools/image_files.h"
 #include "tools/inspect.h"
 #include "tools/train.h"
@@ -239,6 +240,26 @@ TEST_F(Generate, RefusesAheadOfAnyOutput) {
   EXPECT_FALSE(fs::exists(out_));
   changed.eta = 0;
   EXPECT_NO_THROW(generate(changed));
+}
+
+TEST_F(Generate, ShowsLatentsOnTheirWayByTheMapOrTheDecoder) {
+  const auto drawing = job();
+  auto space = read_latent_space(model_ / "latent_space.json");
+  ASSERT_EQ(space.preview_matrix.size(), 1u);
+  std::vector<std::vector<uint8_t>> shown;
+  for (const bool by_map : {true, false}) {
+    if (!by_map) space.preview_matrix.clear();
+    image_output({.job = drawing,
+                  .space = space,
+                  .recipe = Json::object(),
+                  .codec = load_codec(codec_, at::kCPU)})
+        ->preview(torch::ones({2, 4, 8, 8}));
+    const auto file = preview_file(out_);
+    const auto image = decode_image(read_file(file), file.string());
+    EXPECT_EQ(image.height, 2 * 16);  // one row, each pixel drawn twice
+    shown.push_back(image.pixels);
+  }
+  EXPECT_NE(shown[0], shown[1]);
 }
 
 TEST_F(Generate, LeavesNoPreviewBehind) {
