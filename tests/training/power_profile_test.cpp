@@ -163,5 +163,22 @@ TEST(ProfileBasis, RefusesWhatIsNoBasis) {
   EXPECT_THROW(ProfileBasis({{0.05, 11}}, 10), ShapeError);
 }
 
+// The ranges that docs/diffusion.md and tools/average.h tell.
+TEST(ProfileBasis, ReachesTheLengthsThatAreTold) {
+  const auto error = [](int64_t num_moments, double length) {
+    std::vector<AverageProfile> profiles;
+    constexpr int64_t kSteps = 6400;
+    for (int64_t i = 1; i <= num_moments; ++i)
+      for (const double kept : {0.05, 0.1})
+        profiles.push_back({.length = kept, .step = i * kSteps / num_moments});
+    return ProfileBasis(profiles, kSteps).fit(length).error;
+  };
+  for (const double length : {0.04, 0.07, 0.15})
+    EXPECT_LE(error(8, length), 0.05);
+  for (const double length : {0.02, 0.07, 0.25})
+    EXPECT_LE(error(64, length), 0.05);
+  EXPECT_GT(error(8, 0.25), 0.05);
+}
+
 }  // namespace
 }  // namespace calotype
