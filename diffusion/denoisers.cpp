@@ -45,6 +45,13 @@ std::shared_ptr<Denoiser> load(const ModelFolder& folder) {
   return load_model<Model, Config>(folder).ptr();
 }
 
+template <>
+std::shared_ptr<Denoiser>
+load<DiTTransformer2DModel, DiTTransformer2DModelConfig>(
+    const ModelFolder& folder) {
+  return load_dit_transformer2d_model(folder).ptr();
+}
+
 struct Entry {
   const char* class_name;
   void (*fit)(Json& keys, const LatentShape& latents);
@@ -99,7 +106,12 @@ MadeDenoiser make_denoiser(const Json& config, const LatentShape& latents) {
 }
 
 std::shared_ptr<Denoiser> load_denoiser(const ModelFolder& folder) {
-  return entry_of(folder.path.string(), folder.class_name).load(folder);
+  const bool is_former =
+      folder.class_name == DiTTransformer2DModelImpl::kFormerClassName;
+  return entry_of(folder.path.string(),
+                  is_former ? DiTTransformer2DModelImpl::kClassName
+                            : folder.class_name)
+      .load(folder);
 }
 
 }  // namespace calotype

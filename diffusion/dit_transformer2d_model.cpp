@@ -1,5 +1,6 @@
 #include "diffusion/dit_transformer2d_model.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include "core/check.h"
@@ -14,6 +15,32 @@ namespace {
 
 constexpr const char* kWhere = "DiTTransformer2DModel";
 constexpr double kNormOutEps = 1e-6;
+
+/// The same folder under the name and with the keys of today.
+ModelFolder from_former_class(const ModelFolder& folder) {
+  // Only other models of that class obey these; a DiT has them as they are
+  // here.
+  static const Json kKeysOfOthers{
+      {"attention_type", "default"},    {"caption_channels", nullptr},
+      {"cross_attention_dim", nullptr}, {"double_self_attention", false},
+      {"interpolation_scale", nullptr}, {"num_vector_embeds", nullptr},
+      {"only_cross_attention", false},  {"use_additional_conditions", nullptr},
+      {"use_linear_projection", false},
+  };
+  auto dit = folder;
+  dit.class_name = DiTTransformer2DModelImpl::kClassName;
+  for (const auto& item : kKeysOfOthers.items()) {
+    const auto found = dit.config.find(item.key());
+    if (found == dit.config.end()) continue;
+    if (*found != item.value())
+      throw ConfigError(fmt::format("{}: {} must be {} for a DiT, got {}",
+                                    (folder.path / "config.json").string(),
+                                    item.key(), item.value().dump(),
+                                    found->dump()));
+    dit.config.erase(item.key());
+  }
+  return dit;
+}
 
 }  // namespace
 
@@ -112,7 +139,10 @@ torch::Tensor DiTTransformer2DModelImpl::forward(
 }
 
 DiTTransformer2DModel load_dit_transformer2d_model(const ModelFolder& folder) {
-  return load_model<DiTTransformer2DModel, DiTTransformer2DModelConfig>(folder);
+  return load_model<DiTTransformer2DModel, DiTTransformer2DModelConfig>(
+      folder.class_name == DiTTransformer2DModelImpl::kFormerClassName
+          ? from_former_class(folder)
+          : folder);
 }
 
 }  // namespace calotype

@@ -66,6 +66,8 @@ void visit_fields(DiTTransformer2DModelConfig& c, Visitor&& visit) {
 class DiTTransformer2DModelImpl : public torch::nn::Module, public Denoiser {
  public:
   static constexpr const char* kClassName = "DiTTransformer2DModel";
+  // In files of before diffusers 0.30, facebook/DiT-XL-2-256 among them.
+  static constexpr const char* kFormerClassName = "Transformer2DModel";
 
   explicit DiTTransformer2DModelImpl(const DiTTransformer2DModelConfig& config);
 
@@ -89,8 +91,9 @@ class DiTTransformer2DModelImpl : public torch::nn::Module, public Denoiser {
 };
 TORCH_MODULE(DiTTransformer2DModel);
 
-/// Reads a model folder. Throws ConfigError for another class, DataError for
-/// weights that do not fit.
+/// Reads a model folder, also one of the former class. Throws ConfigError for
+/// another class or keys that no DiT has, DataError for weights that do not
+/// fit.
 DiTTransformer2DModel load_dit_transformer2d_model(const ModelFolder& folder);
 
 }  // namespace calotype

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/stop_signal.h"
 #include "metrics/feature_rows.h"
 
 namespace calotype {
@@ -18,6 +19,7 @@ double mean_kernel(const at::Tensor& a, const at::Tensor& b, bool alike) {
   const auto F = double(a.size(1));
   double sum = 0;
   for (int64_t begin = 0; begin < N; begin += rows_per_block(M)) {
+    throw_if_stopped();
     const auto count = std::min(rows_per_block(M), N - begin);
     const auto kernel =
         a.narrow(0, begin, count).matmul(b.t()).div_(F).add_(1).pow_(3);

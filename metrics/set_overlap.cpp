@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/stop_signal.h"
 #include "metrics/feature_rows.h"
 
 namespace calotype {
@@ -25,6 +26,7 @@ at::Tensor neighbour_distances(const at::Tensor& rows, int64_t k) {
   const auto N = rows.size(0);
   std::vector<at::Tensor> nearest;
   for (int64_t begin = 0; begin < N; begin += rows_per_block(N)) {
+    throw_if_stopped();
     const auto count = std::min(rows_per_block(N), N - begin);
     const auto block = distances(rows.narrow(0, begin, count), rows);
     block.diagonal(begin).fill_(std::numeric_limits<double>::infinity());
@@ -78,6 +80,7 @@ SetOverlap set_overlap(const at::Tensor& reference, const at::Tensor& generated,
   int64_t precise = 0, in_balls = 0;
   auto recalled = at::zeros({N}, at::kBool), covered = recalled.clone();
   for (int64_t begin = 0; begin < M; begin += rows_per_block(N)) {
+    throw_if_stopped();
     const auto count = std::min(rows_per_block(N), M - begin);
     const auto block = distances(made.narrow(0, begin, count), real);
     precise += block.le(real_radii).any(1).sum().item<int64_t>();

@@ -49,6 +49,12 @@ std::vector<EmaSnapshot> snapshots_until(const fs::path& run, int64_t step) {
                     run.string()));
   const auto first = std::ranges::min(
       snapshots, {}, [](const EmaSnapshot& s) { return s.profile.step; });
+  const auto last = std::ranges::max(
+      snapshots, {}, [](const EmaSnapshot& s) { return s.profile.step; });
+  if (step > last.profile.step)
+    throw ConfigError(
+        fmt::format("{}: the last snapshot is of step {}, --step is {}",
+                    run.string(), last.profile.step, step));
   if (step > 0)
     std::erase_if(snapshots,
                   [&](const EmaSnapshot& s) { return s.profile.step > step; });

@@ -52,12 +52,20 @@ StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
   return info;
 }
 
-/// True if an earlier call has encoded exactly this.
-bool is_complete(const std::filesystem::path& store, const StoreInfo& wanted) {
+/// The rows of a store in which an earlier call has encoded exactly this;
+/// nothing if there is none, or if its shards are not what they were.
+std::optional<int64_t> complete_rows(const std::filesystem::path& store,
+                                     const StoreInfo& wanted) {
   const auto file = store / "store.json";
-  if (!std::filesystem::exists(file)) return false;
+  if (!std::filesystem::exists(file)) return {};
   const auto found = parse_store_info(read_text_file(file), file.string());
-  return found.complete && first_difference(found, wanted).empty();
+  if (!found.complete || !first_difference(found, wanted).empty()) return {};
+  try {
+    return StoreReader(store).size();
+  } catch (const std::runtime_error& damage) {
+    fmt::print(stderr, "{}; encoding what is missing\n", damage.what());
+    return {};
+  }
 }
 
 /// Rows of a shard: a multiple of the batch, so that a resumed run forms the
@@ -116,10 +124,10 @@ Json encode(const EncodeJob& given) {
             {"store", job.out.string()},
             {"info", write_config(info)}};
 
-  if (is_complete(job.out, info)) {
+  if (const auto rows = complete_rows(job.out, info)) {
     fmt::print(stderr, "{}: is complete already\n", job.out.string());
     return {{"store", job.out.string()},
-            {"images", StoreReader(job.out).size()},
+            {"images", *rows},
             {"already_complete", true}};
   }
   StoreWriter writer(job.out, info, aligned_rows(job));

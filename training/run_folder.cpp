@@ -59,12 +59,7 @@ RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh,
   make_folder(path / "state");
   lock_ = std::make_unique<FolderLock>(path);
   const auto run_file = path / "run.json";
-  if (fresh) {
-    for (const auto& old : {state_file(), metrics_file(), run_file})
-      fs::remove(old);
-    for (const auto& sample : fs::directory_iterator(path / "samples"))
-      fs::remove(sample);
-  }
+  if (fresh) forget_run();
   if (fs::exists(run_file)) {
     const auto difference =
         first_difference(stored_config(run_file, completed), config);
@@ -79,6 +74,18 @@ RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh,
   const Json run{
       {"format_version", 1}, {"version", version_text()}, {"config", config}};
   write_file_atomic(run_file, run.dump(2) + "\n");
+}
+
+void RunFolder::forget_run() {
+  for (const char* name :
+       {"config.json", "diffusion_pytorch_model.safetensors",
+        "scheduler_config.json", "latent_space.json", "class_names.json",
+        "curves.svg", "codebook.svg", "loss_by_noise.svg"})
+    fs::remove(path_ / name);
+  for (const auto& old : {state_file(), metrics_file(), path_ / "run.json"})
+    fs::remove(old);
+  for (const auto& sample : fs::directory_iterator(path_ / "samples"))
+    fs::remove(sample);
 }
 
 fs::path RunFolder::sample_file(int64_t step) const {

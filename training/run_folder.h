@@ -43,6 +43,10 @@ class RunFolder {
   void forget_metrics_after(int64_t step);
 
  private:
+  /// Removes what an earlier run wrote, by name: nothing else that lies there.
+  /// Averages in ema/ go when the new run starts at step 0.
+  void forget_run();
+
   std::filesystem::path path_;
   std::unique_ptr<FolderLock> lock_;
 };

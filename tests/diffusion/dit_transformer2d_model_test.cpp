@@ -1,12 +1,14 @@
 #include "diffusion/dit_transformer2d_model.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <torch/torch.h>
 
 #include "core/error.h"
+#include "diffusion/denoisers.h"
 #include "diffusion/dit_block.h"
 #include "nn/safetensors.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -112,6 +114,35 @@ TEST(DiTTransformer2DModel, KeepsItsNumbersThroughSaveAndLoad) {
   EXPECT_EQ(out.size(1), 6);
   EXPECT_GT(out.abs().max().item<double>(), 0);
   EXPECT_TRUE(torch::equal(loaded->forward(x, t, label), out));
+}
+
+// As facebook/DiT-XL-2-256 is stored.
+TEST(DiTTransformer2DModel, IsReadUnderItsFormerClass) {
+  const torch::NoGradGuard no_grad;
+  TempFolder folder;
+  DiTTransformer2DModel model(small_config());
+  perturb(*model);
+  auto config = write_config(model->config());
+  config.update({{"cross_attention_dim", nullptr},
+                 {"num_vector_embeds", nullptr},
+                 {"only_cross_attention", false},
+                 {"use_linear_projection", false}});
+  save_model_folder(folder.path(), "Transformer2DModel", config,
+                    weights_of(*model));
+  const auto loaded = load_denoiser(open_model_folder(folder.path()));
+  const auto x = torch::randn({1, 3, 4, 4});
+  const auto t = torch::tensor({1.f});
+  const auto label = torch::tensor({5});
+  EXPECT_TRUE(
+      torch::equal(loaded->forward(x, t, label), model->forward(x, t, label)));
+
+  config["cross_attention_dim"] = 768;
+  save_model_folder(folder.path(), "Transformer2DModel", config,
+                    weights_of(*model));
+  EXPECT_THAT(message_of<ConfigError>(
+                  [&] { load_denoiser(open_model_folder(folder.path())); }),
+              testing::EndsWith("config.json: cross_attention_dim must be null "
+                                "for a DiT, got 768"));
 }
 
 // Stretched positions: of 4x8 cells, every second row and fourth column lie

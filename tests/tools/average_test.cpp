@@ -95,6 +95,8 @@ TEST_F(Average, SaysWhatSnapshotsCannotGive) {
               HasSubstr("--length must be in [0.005, 0.28], got 0.5"));
   EXPECT_THAT(refusal({.run = run_, .length = 0.1, .out = out_, .step = 3}),
               HasSubstr("the first snapshot is of step 16, --step is 3"));
+  EXPECT_THAT(refusal({.run = run_, .length = 0.1, .out = out_, .step = 17}),
+              HasSubstr("the last snapshot is of step 16, --step is 17"));
   EXPECT_FALSE(fs::exists(out_));
 }
 

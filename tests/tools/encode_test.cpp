@@ -194,6 +194,20 @@ TEST_F(Encode, FindsTheSameMapAfterItWasBrokenOff) {
   }
 }
 
+TEST_F(Encode, EncodesWhatACompleteStoreHasLost) {
+  encode(job("store"));
+  const auto whole = files_of(folder_ / "store");
+  EXPECT_TRUE(encode(job("store")).contains("already_complete"));
+
+  fs::remove(folder_ / "store" / "shard-00001.h5");
+  EXPECT_EQ(encode(job("store"))["images"], 20);
+  EXPECT_EQ(files_of(folder_ / "store"), whole);
+
+  fs::resize_file(folder_ / "store" / "shard-00000.h5", 1000);
+  EXPECT_EQ(encode(job("store"))["images"], 20);
+  EXPECT_TRUE(verify_store(folder_ / "store").problems.empty());
+}
+
 TEST_F(Encode, TakesEvenlyChosenImagesOfALargeSet) {
   data_ = "synthetic:1100:8:1:2";
   encode(job("store"));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <set>
 
 #include "core/error.h"
 #include "tests/support/temp_folder.h"
@@ -36,6 +37,25 @@ TEST(RunFolder, RefusesASecondWriterAndAnotherConfig) {
   EXPECT_THROW(RunFolder(folder.path(), {{"a", {{"b", 2}}}}), ConfigError);
   EXPECT_NO_THROW(
       RunFolder(folder.path(), {{"a", {{"b", 2}}}}, /*fresh=*/true));
+}
+
+TEST(RunFolder, FreshLeavesNothingOfTheEarlierRunAndAllElse) {
+  TempFolder folder;
+  {
+    RunFolder run(folder.path(), {{"a", 1}});
+    run.log({{"step", 1}});
+    for (const auto& file :
+         {folder / "loss_by_noise.svg", folder / "latent_space.json",
+          folder / "diffusion_pytorch_model.safetensors", run.state_file(),
+          run.sample_file(1), folder / "mine.json"})
+      write_file_atomic(file, "{}");
+  }
+  const RunFolder run(folder.path(), {{"a", 2}}, /*fresh=*/true);
+  std::set<std::string> left;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(folder.path()))
+    if (entry.is_regular_file()) left.insert(entry.path().filename().string());
+  EXPECT_EQ(left, (std::set<std::string>{".lock", "mine.json", "run.json"}));
 }
 
 // A program that has learnt "new" since.
