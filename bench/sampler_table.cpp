@@ -187,6 +187,7 @@ class Table {
     measure.data = drawn.string();
     measure.reference = job_.reference;
     measure.seed = job_.seed;
+    measure.manifold_samples = job_.count;  // of both sets alike
     measure.device = job_.device;
     auto result = evaluate(measure);
     result["images_per_s"] = made["images_per_s"];
