@@ -135,9 +135,21 @@ class Demo {
     results_["judge"] = evaluate({.model = folder("classifier"),
                                   .data = preset_.test,
                                   .device = job_.device});
-    results_["drawn"] = evaluate({.model = folder("classifier"),
-                                  .data = folder("drawn").string(),
-                                  .device = job_.device});
+    results_["drawn"] = compared(folder("drawn").string());
+    // What as many real images get, which the test images are not.
+    results_["real"] =
+        compared(fmt::format("{}[0:{}]", preset_.train, preset_.num_drawn));
+  }
+
+  /// What the judge says of a set of num_drawn images beside the test set.
+  Json compared(const std::string& images) const {
+    EvaluateJob job;
+    job.model = folder("classifier");
+    job.data = images;
+    job.reference = preset_.test;
+    job.manifold_samples = preset_.num_drawn;
+    job.device = job_.device;
+    return evaluate(job);
   }
 
   Json summary() const {
@@ -149,6 +161,8 @@ class Demo {
             {"rate_bpp", fidelity["rate_bpp"]},
             {"judge_accuracy", results_["judge"]["class_agreement"]},
             {"drawn_class_agreement", results_["drawn"]["class_agreement"]},
+            {"drawn_frechet_distance", results_["drawn"]["frechet_distance"]},
+            {"real_frechet_distance", results_["real"]["frechet_distance"]},
             {"took", duration_text(stages_.total())}};
   }
 

@@ -105,6 +105,23 @@ ReportTable numbers_table(const Json& results) {
   return table;
 }
 
+/// Drawn images beside real ones that the test set does not hold, by what the
+/// judge sees in them.
+ReportTable sets_table(const Json& drawn, const Json& real) {
+  ReportTable table{.headings = {"Against the test set", "Drawn", "Real"}};
+  const auto both = [&](const char* name, const char* key, int digits) {
+    table.rows.push_back(
+        {name, number(drawn[key], digits), number(real[key], digits)});
+  };
+  both("Fréchet distance, 0 for alike sets", "frechet_distance", 4);
+  both("Precision: drawn ones that look real", "precision", 3);
+  both("Recall: real ones that could have been drawn", "recall", 3);
+  both("Coverage", "coverage", 3);
+  table.rows.push_back(
+      {"Images", drawn["images"].dump(), real["images"].dump()});
+  return table;
+}
+
 ReportTable token_numbers_table(const Json& f, const Json& tokens) {
   auto table = distortion_table(f);
   add_rows(
@@ -184,6 +201,11 @@ void write_demo_report(const fs::path& folder, const Json& results) {
       "The first samples of each class, not chosen.", 2);
   report.section("The numbers");
   report.table(numbers_table(results));
+  report.table(sets_table(drawn, results["real"]));
+  report.paragraph(
+      "The sets are compared in the features of the judge; the real ones are "
+      "from the training set. These numbers depend on how many images there "
+      "are, so compare only the columns.");
   report.table(class_table(results["judge"], drawn));
   report.section("How training went");
   report.figure_svg(loss_curves_svg(folder / "vae" / "metrics.jsonl"),
