@@ -28,7 +28,8 @@ struct Preset {
   std::string classifier = "fashion_classifier";
   Json shortened;           // merged into "training" of each, for tests
   int64_t num_drawn = 500;  // images, the first 100 are shown
-  int64_t sampling_steps = 25;
+  std::string sampler = "dpmpp_2m";
+  int64_t sampling_steps = 16;
   double guidance = 2;
 };
 
@@ -38,7 +39,7 @@ Preset preset_of(const std::string& name) {
     preset.vae += "_long";
     preset.diffusion += "_long";
     preset.num_drawn = 2000;
-    preset.sampling_steps = 50;
+    preset.sampling_steps = 32;
   }
   if (name == "tiny") {
     preset.train = "synthetic:128:28:1:1";
@@ -118,6 +119,7 @@ class Demo {
                           .codec = folder("vae"),
                           .count = preset_.num_drawn,
                           .steps = preset_.sampling_steps,
+                          .sampler = preset_.sampler,
                           .guidance = preset_.guidance,
                           .batch_size = 100,
                           .device = job_.device};
