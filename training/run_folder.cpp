@@ -59,7 +59,8 @@ RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh,
   make_folder(path / "state");
   lock_ = std::make_unique<FolderLock>(path);
   const auto run_file = path / "run.json";
-  if (fresh) forget_run();
+  if (fresh && fs::exists(run_file))
+    forget_run();  // a model that is no run stays
   if (fs::exists(run_file)) {
     const auto difference =
         first_difference(stored_config(run_file, completed), config);
@@ -82,10 +83,10 @@ void RunFolder::forget_run() {
         "scheduler_config.json", "latent_space.json", "class_names.json",
         "curves.svg", "codebook.svg", "loss_by_noise.svg"})
     fs::remove(path_ / name);
-  for (const auto& old : {state_file(), metrics_file(), path_ / "run.json"})
-    fs::remove(old);
+  for (const auto& old : {state_file(), metrics_file()}) fs::remove(old);
   for (const auto& sample : fs::directory_iterator(path_ / "samples"))
     fs::remove(sample);
+  fs::remove(path_ / "run.json");  // the last, so that a kill leaves a run
 }
 
 fs::path RunFolder::sample_file(int64_t step) const {

@@ -100,7 +100,8 @@ TEST_F(Pipeline, DemoGoesAllTheWayAndItsPicturesSayHowTheyWereMade) {
   EXPECT_GT(result["drawn_class_agreement"].get<double>(), -1);
   const auto page =
       content((folder_ / "demo" / "report" / "index.html").string());
-  for (const char* text : {"<svg", "data:image/png;base64", "bits per pixel"})
+  for (const char* text : {"<svg", "data:image/png;base64", "bits per pixel",
+                           "Against the test set"})
     EXPECT_NE(page.find(text), std::string::npos) << text;
 
   fs::path drawn;

@@ -58,6 +58,17 @@ TEST(RunFolder, FreshLeavesNothingOfTheEarlierRunAndAllElse) {
   EXPECT_EQ(left, (std::set<std::string>{".lock", "mine.json", "run.json"}));
 }
 
+TEST(RunFolder, FreshKeepsAModelThatIsNoRun) {
+  TempFolder folder;
+  for (const char* name :
+       {"config.json", "diffusion_pytorch_model.safetensors"})
+    write_file_atomic(folder / name, "{}");
+  const RunFolder run(folder.path(), {{"a", 1}}, /*fresh=*/true);
+  EXPECT_TRUE(std::filesystem::exists(folder / "config.json"));
+  EXPECT_TRUE(
+      std::filesystem::exists(folder / "diffusion_pytorch_model.safetensors"));
+}
+
 // A program that has learnt "new" since.
 Json completed(const Json& stored) {
   Json whole{{"a", 1}, {"new", 7}};
