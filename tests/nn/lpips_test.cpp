@@ -4,63 +4,26 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <cmath>
-
 #include "core/config.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/image_io.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/formula_weights.h"
 
 namespace calotype {
 namespace {
 
 using testing::HasSubstr;
 
-/// CRC-32 of a name, as zlib computes it.
-uint32_t crc32(const std::string& text) {
-  uint32_t crc = 0xffffffff;
-  for (const unsigned char c : text) {
-    crc ^= c;
-    for (int bit = 0; bit < 8; ++bit)
-      crc = (crc >> 1) ^ ((crc & 1) ? 0xedb88320u : 0u);
-  }
-  return ~crc;
-}
-
-/// Weights by the fixtures' formula (metrics.json), in place of a file.
-at::Tensor formula(const std::string& name, const std::vector<int64_t>& shape) {
-  auto tensor = torch::empty(shape);
-  double fan = 1;
-  for (size_t i = 1; i < shape.size(); ++i) fan *= double(shape[i]);
-  const bool is_bias = name.ends_with("bias");
-  const bool is_lin = name.starts_with("lins");
-  const double gain = is_bias ? 0.05 : is_lin ? 1 : std::sqrt(6 / fan);
-  const uint64_t offset = uint64_t(crc32(name)) * 40503u + 12345u;
-  auto* data = tensor.data_ptr<float>();
-  for (int64_t i = 0; i < tensor.numel(); ++i) {
-    const auto hash = uint32_t(uint64_t(i) * 2654435761u + offset);
-    const double u = 2.0 * hash / 4294967296.0 - 1;
-    data[i] = float((is_lin ? std::abs(u) : u) * gain);
-  }
-  return tensor;
-}
-
-TensorFile formula_weights(const std::string& network) {
-  const auto shapes =
-      read_json_file(fixtures_folder() / "metrics" / "parameters.json");
-  TensorFile file;
-  for (const auto& [name, shape] : shapes.at("lpips_" + network).items()) {
-    if (name.starts_with("scaling_layer")) continue;  // the package's constants
-    file.tensors[name] = formula(name, shape.get<std::vector<int64_t>>());
-  }
-  return file;
+TensorFile lpips_weights(const std::string& network) {
+  return formula_weights("lpips_" + network);
 }
 
 class LpipsNetworks : public testing::TestWithParam<const char*> {};
 
 TEST_P(LpipsNetworks, RefuseWeightsThatDoNotFit) {
-  auto file = formula_weights(GetParam());
+  auto file = lpips_weights(GetParam());
   EXPECT_EQ(Lpips(file, "test").network(), GetParam());
   auto missing = file;
   missing.tensors.erase("net.slice5.10.bias");
@@ -77,7 +40,7 @@ TEST_P(LpipsNetworks, RefuseWeightsThatDoNotFit) {
 
 TEST_P(LpipsNetworks, AreZeroForEqualImagesWithAFiniteGradient) {
   torch::manual_seed(1);
-  const Lpips lpips(formula_weights(GetParam()), "test");
+  const Lpips lpips(lpips_weights(GetParam()), "test");
   const auto image = (torch::rand({1, 3, 32, 32}) * 2 - 1).requires_grad_(true);
   const auto same = lpips.distance(image, image.detach().clone());
   EXPECT_EQ(same.item<double>(), 0);
@@ -91,7 +54,7 @@ TEST_P(LpipsNetworks, AgreeWithTheReference) {
   const auto folder = fixtures_folder() / "metrics";
   const auto expected = read_json_file(folder / "metrics.json")
                             .at(std::string("lpips_") + GetParam());
-  const Lpips lpips(formula_weights(GetParam()), "test");
+  const Lpips lpips(lpips_weights(GetParam()), "test");
   const auto pixels = [&](const std::string& name) {
     const auto path = folder / name;
     return to_tensor(decode_image(read_file(path), path.string())).unsqueeze(0);
@@ -109,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(Networks, LpipsNetworks,
 
 TEST(Lpips, GreyCountsThreeTimes) {
   torch::manual_seed(2);
-  const Lpips lpips(formula_weights("squeeze"), "test");
+  const Lpips lpips(lpips_weights("squeeze"), "test");
   const auto a = torch::rand({2, 1, 32, 32}), b = torch::rand({2, 1, 32, 32});
   EXPECT_TRUE(torch::allclose(
       lpips.distance(a, b),
@@ -117,7 +80,7 @@ TEST(Lpips, GreyCountsThreeTimes) {
 }
 
 TEST(Lpips, RefusesImagesThatAreTooSmall) {
-  const Lpips lpips(formula_weights("squeeze"), "test");
+  const Lpips lpips(lpips_weights("squeeze"), "test");
   const auto small = torch::zeros({1, 3, 28, 28});
   EXPECT_THROW(lpips.distance(small, small), ShapeError);
 }
