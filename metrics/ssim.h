@@ -18,4 +18,19 @@ namespace calotype {
 at::Tensor ssim(const at::Tensor& reference, const at::Tensor& reconstruction,
                 double data_range);
 
+/// The smallest side at which all five scales of multi_scale_ssim hold a whole
+/// window: 11 pixels after four halvings.
+constexpr int64_t kSmallestMultiScaleSide = 176;
+
+/// Multi-scale structural similarity (Wang, Simoncelli and Bovik, "Multiscale
+/// structural similarity for image quality assessment", 2003): five scales,
+/// each the mean of 2x2 pixels of the one before (odd sides lose the last row),
+/// the terms of contrast and structure at each and that of luminance at the
+/// coarsest, to the powers 0.0448, 0.2856, 0.3001, 0.2363, 0.1333; terms below
+/// 0 count as 0. Channels and shapes as in ssim(). Throws ShapeError for sides
+/// below kSmallestMultiScaleSide too.
+at::Tensor multi_scale_ssim(const at::Tensor& reference,
+                            const at::Tensor& reconstruction,
+                            double data_range);
+
 }  // namespace calotype

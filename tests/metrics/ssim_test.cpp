@@ -75,5 +75,37 @@ TEST(Ssim, RefusesImagesOfDifferentSizes) {
           "ssim: reconstruction must be [1, 1, 12, 12], got [1, 1, 12, 13]"));
 }
 
+// Flat images have no contrast to lose: only the luminance of the coarsest
+// scale is left, to its power.
+TEST(MultiScaleSsim, OfFlatImagesComparesTheirMeans) {
+  const auto a = at::full({1, 2, 176, 180}, 100.f);
+  EXPECT_NEAR(multi_scale_ssim(a, a * 0.5, 255).item<double>(),
+              std::pow(10006.5025 / 12506.5025, 0.1333), 1e-9);
+  EXPECT_NEAR(multi_scale_ssim(a, a, 255).item<double>(), 1, 1e-12);
+}
+
+// Stripes one pixel wide are grey from the second scale on, in either phase:
+// only the finest scale sees that they are opposed, and its term is below 0.
+TEST(MultiScaleSsim, SeesEachScaleAndClampsWhatIsOpposed) {
+  const auto stripes = (at::arange(176, at::kFloat).fmod(2) * 255)
+                           .view({1, 1, 1, 176})
+                           .expand({1, 1, 176, 176});
+  EXPECT_EQ(multi_scale_ssim(stripes, 255 - stripes, 255).item<double>(), 0);
+
+  // At half the contrast: with variance v = 127.5^2 of the weighted window
+  // (11 columns cannot halve it quite) the finest term is that of ssim().
+  const auto faint = (stripes - 127.5) * 0.5 + 127.5;
+  EXPECT_NEAR(multi_scale_ssim(stripes, faint, 255).item<double>(),
+              std::pow(ssim_of(stripes, faint), 0.0448), 1e-6);
+}
+
+TEST(MultiScaleSsim, RefusesSmallImages) {
+  const auto small = at::zeros({1, 1, 175, 200});
+  EXPECT_THAT([&] { multi_scale_ssim(small, small, 255); },
+              testing::ThrowsMessage<ShapeError>(
+                  "multi-scale ssim: images need at least 176 pixels to a "
+                  "side, got [1, 1, 175, 200]"));
+}
+
 }  // namespace
 }  // namespace calotype
