@@ -30,6 +30,8 @@ enum class Stream : uint32_t {
   kPrior,          // codes drawn from the prior
   kCodebook,       // first values and restarts of codes
   kStoredFlip,     // an image's stored latents or those of its mirror image
+  kBootstrap,      // images drawn again, for an interval
+  kGroup,          // which group of a set an image is in
 };
 
 /// Four 32-bit words from a 128-bit counter and a 64-bit key.

@@ -20,22 +20,30 @@ void Moments::add(const at::Tensor& rows) {
   check_shape("Moments", "rows", rows, {-1, count_ > 0 ? mean_.size(0) : -1});
   if (rows.size(0) == 0) return;
   const auto values = rows.detach().to(torch::kCPU, torch::kDouble);
-  const auto n = values.size(0);
-  const auto mean = values.mean(0);
-  const auto centred = values - mean;
-  const auto scatter = centred.t().matmul(centred);
+  Moments batch;
+  batch.count_ = values.size(0);
+  batch.mean_ = values.mean(0);
+  const auto centred = values - batch.mean_;
+  batch.scatter_ = centred.t().matmul(centred);
+  merge(batch);
+}
+
+void Moments::merge(const Moments& other) {
+  if (other.count_ == 0) return;
   if (count_ == 0) {
-    count_ = n;
-    mean_ = mean;
-    scatter_ = scatter;
+    *this = other;
+    // Tensors are handles: what is added here must not change the other.
+    mean_ = mean_.clone();
+    scatter_ = scatter_.clone();
     return;
   }
-  const auto total = double(count_ + n);
-  const auto apart = mean - mean_;
+  check_shape("Moments", "the other mean", other.mean_, {mean_.size(0)});
+  const auto n = double(other.count_), total = double(count_) + n;
+  const auto apart = other.mean_ - mean_;
   scatter_ +=
-      scatter + apart.outer(apart) * (double(count_) * double(n) / total);
-  mean_ += apart * (double(n) / total);
-  count_ += n;
+      other.scatter_ + apart.outer(apart) * (double(count_) * n / total);
+  mean_ += apart * (n / total);
+  count_ += other.count_;
 }
 
 at::Tensor Moments::covariance() const {

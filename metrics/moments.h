@@ -15,6 +15,9 @@ class Moments {
   /// `rows`: [N,F]. Throws ShapeError for another width than before.
   void add(const at::Tensor& rows);
 
+  /// Adds the rows that made `other`. Throws ShapeError for another width.
+  void merge(const Moments& other);
+
   int64_t count() const { return count_; }
   const at::Tensor& mean() const { return mean_; }  // [F] double
 

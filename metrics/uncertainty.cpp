@@ -1,0 +1,112 @@
+#include "metrics/uncertainty.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "core/random.h"
+
+namespace calotype {
+namespace {
+
+constexpr int64_t kResamples = 1000;
+constexpr double kLow = 0.025, kHigh = 0.975;
+constexpr uint64_t kGroupSeed = 0;  // groups are no draw: always the same
+
+/// Linear between the two nearest of sorted numbers.
+double quantile(const std::vector<double>& sorted, double share) {
+  const double place = share * double(sorted.size() - 1);
+  const auto below = size_t(place);
+  const auto above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] +
+         (place - double(below)) * (sorted[above] - sorted[below]);
+}
+
+}  // namespace
+
+std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed) {
+  check_shape("bootstrap", "values", values, {-1, -1});
+  const auto N = values.size(0), M = values.size(1);
+  if (N == 0)
+    throw ConfigError("bootstrap: there must be an image to measure, got none");
+  const auto rows = values.to(at::kCPU, at::kDouble).contiguous();
+  const auto* data = rows.data_ptr<double>();
+  auto means = at::zeros({kResamples, M}, at::kDouble);
+  auto* sums = means.data_ptr<double>();
+  at::parallel_for(0, kResamples, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t resample = begin; resample < end; ++resample)
+      for (int64_t i = 0; i < N; ++i) {
+        const auto row = uniform_index({.seed = seed,
+                                        .stream = Stream::kBootstrap,
+                                        .sample = uint64_t(i),
+                                        .step = uint32_t(resample)},
+                                       N);
+        for (int64_t m = 0; m < M; ++m)
+          sums[resample * M + m] += data[row * M + m];
+      }
+  });
+  std::vector<Interval> intervals;
+  for (int64_t m = 0; m < M; ++m) {
+    std::vector<double> column(kResamples);
+    for (int64_t r = 0; r < kResamples; ++r)
+      column[size_t(r)] = sums[r * M + m] / double(N);
+    std::sort(column.begin(), column.end());
+    intervals.push_back({quantile(column, kLow), quantile(column, kHigh)});
+  }
+  return intervals;
+}
+
+void GroupedMoments::add(const at::Tensor& rows, const at::Tensor& indices) {
+  check_shape("GroupedMoments", "indices", indices, {rows.size(0)});
+  const auto places = indices.to(at::kCPU, at::kLong).contiguous();
+  const auto* place = places.data_ptr<int64_t>();
+  std::vector<std::vector<int64_t>> members(groups_.size());
+  for (int64_t i = 0; i < rows.size(0); ++i)
+    members[size_t(uniform_index({.seed = kGroupSeed,
+                                  .stream = Stream::kGroup,
+                                  .sample = uint64_t(place[i])},
+                                 kGroups))]
+        .push_back(i);
+  for (size_t group = 0; group < groups_.size(); ++group)
+    if (!members[group].empty())
+      groups_[group].add(rows.index_select(
+          0, at::tensor(members[group], at::kLong).to(rows.device())));
+}
+
+Moments GroupedMoments::all() const {
+  return without(-1);
+}
+
+Moments GroupedMoments::without(int64_t group) const {
+  Moments sum;
+  for (int64_t g = 0; g < kGroups; ++g)
+    if (g != group) sum.merge(groups_[size_t(g)]);
+  return sum;
+}
+
+bool GroupedMoments::has_interval() const {
+  int64_t count = 0;
+  for (const auto& group : groups_) {
+    if (group.count() == 0) return false;
+    count += group.count();
+  }
+  return count >= kGroups + 2;
+}
+
+Interval jackknife(double estimate, const std::vector<double>& left_out) {
+  constexpr double kStudent = 2.2622;  // 97.5 % of 9 degrees of freedom
+  if (int64_t(left_out.size()) != GroupedMoments::kGroups)
+    throw ShapeError("jackknife: expected a value for each of 10 groups");
+  const auto groups = double(left_out.size());
+  double mean = 0, scatter = 0;
+  for (const auto value : left_out) mean += value / groups;
+  for (const auto value : left_out) scatter += (value - mean) * (value - mean);
+  const double error = std::sqrt((groups - 1) / groups * scatter);
+  return {estimate - kStudent * error, estimate + kStudent * error};
+}
+
+}  // namespace calotype

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "metrics/moments.h"
+
+// How far a number that was measured on some images may be from what more of
+// them would give.
+namespace calotype {
+
+/// Holds the true value in 95 of 100 such measurements.
+struct Interval {
+  double low = 0, high = 0;
+
+  bool operator==(const Interval&) const = default;
+};
+
+/// The percentile bootstrap of means (Efron and Tibshirani, "An Introduction to
+/// the Bootstrap", 1993, section 13.3): rows are drawn again with replacement,
+/// 1,000 times, all columns of a row together. A function of (values, seed)
+/// alone. `values`: [N,M] double, a row for each image. Returns an interval for
+/// each column. Throws ConfigError for no rows.
+std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed);
+
+/// The moments of a set in groups that a hash of an image's place makes, so
+/// that each is a sample of the whole: memory does not grow with the number of
+/// images.
+class GroupedMoments {
+ public:
+  static constexpr int64_t kGroups = 10;
+
+  /// `rows`: [N,F]; `indices`: int64 [N], places in the set.
+  void add(const at::Tensor& rows, const at::Tensor& indices);
+
+  /// Of all groups, and of all but one. A set's moments depend on the order of
+  /// its batches only by rounding.
+  Moments all() const;
+  Moments without(int64_t group) const;
+
+  /// Whether each group has an image, and the whole at least two more: else
+  /// there is no interval.
+  bool has_interval() const;
+
+ private:
+  std::vector<Moments> groups_{size_t(kGroups)};
+};
+
+/// The interval of a smooth statistic of a set from `left_out`, its values with
+/// each of kGroups groups left out (the delete-a-group jackknife; Shao and Tu,
+/// "The Jackknife and Bootstrap", 1995, section 2.3): `estimate` and 2.262
+/// standard errors on either side, Student's t of 9 degrees of freedom. For
+/// statistics that drawing images twice would bias, as it does the Fréchet
+/// distance and all that looks for neighbours.
+Interval jackknife(double estimate, const std::vector<double>& left_out);
+
+}  // namespace calotype

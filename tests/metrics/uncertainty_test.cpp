@@ -1,0 +1,107 @@
+#include "metrics/uncertainty.h"
+
+#include <ATen/Functions.h>
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "core/random.h"
+
+namespace calotype {
+namespace {
+
+at::Tensor noise(int64_t rows, int64_t columns, uint64_t seed) {
+  return normal_rows({columns}, at::arange(rows, at::kLong), seed,
+                     Stream::kSynthetic);
+}
+
+// The mean of 400 numbers of spread 1 has a standard error of 0.05.
+TEST(Bootstrap, IsAsWideAsTheStandardErrorSays) {
+  const auto values = noise(400, 1, 1).to(at::kDouble);
+  const auto interval = bootstrap_means(values, 0).at(0);
+  const double mean = values.mean().item<double>();
+  const double error = values.std().item<double>() / 20;
+  EXPECT_NEAR(interval.low, mean - 1.96 * error, 0.2 * error);
+  EXPECT_NEAR(interval.high, mean + 1.96 * error, 0.2 * error);
+  EXPECT_EQ(bootstrap_means(values, 0).at(0), interval);
+  EXPECT_NE(bootstrap_means(values, 1).at(0), interval);
+}
+
+// It must hold the truth, 0, in about 95 of 100 sets: 5 standard deviations of
+// a binomial of 200 at 0.05 are 15.
+TEST(Bootstrap, HoldsTheTruthAsOftenAsItSays) {
+  int64_t missed = 0;
+  for (uint64_t set = 0; set < 200; ++set) {
+    const auto interval = bootstrap_means(noise(100, 1, set), 0).at(0);
+    missed += interval.low > 0 || interval.high < 0;
+  }
+  EXPECT_GT(missed, 0);
+  EXPECT_LT(missed, 10 + 15);
+}
+
+// Rows are drawn whole: the interval of a difference of two columns that move
+// together is nothing.
+TEST(Bootstrap, DrawsRowsWhole) {
+  const auto values = noise(50, 1, 3).to(at::kDouble);
+  const auto together = at::cat({values, values + 1, values - values}, 1);
+  const auto intervals = bootstrap_means(together, 0);
+  ASSERT_EQ(intervals.size(), 3u);
+  EXPECT_NEAR(intervals[1].low, intervals[0].low + 1, 1e-12);
+  EXPECT_EQ(intervals[2].low, 0);
+  EXPECT_EQ(intervals[2].high, 0);
+  EXPECT_THROW(bootstrap_means(at::empty({0, 2}), 0), ConfigError);
+}
+
+TEST(GroupedMoments, AreThoseOfTheWholeInAnyBatches) {
+  const auto rows = noise(200, 4, 5);
+  const auto places = at::arange(200, at::kLong);
+  Moments whole;
+  whole.add(rows);
+  GroupedMoments grouped;
+  for (int64_t begin = 0; begin < 200; begin += 40)
+    grouped.add(rows.narrow(0, begin, 40), places.narrow(0, begin, 40));
+  EXPECT_EQ(grouped.all().count(), 200);
+  EXPECT_TRUE(at::allclose(grouped.all().mean(), whole.mean(), 1e-10, 1e-12));
+  EXPECT_TRUE(at::allclose(grouped.all().covariance(), whole.covariance(),
+                           1e-10, 1e-12));
+  EXPECT_TRUE(grouped.has_interval());
+  int64_t left = 0;
+  for (int64_t g = 0; g < GroupedMoments::kGroups; ++g) {
+    const auto count = grouped.without(g).count();
+    EXPECT_LT(count, 200);
+    left += 200 - count;
+  }
+  EXPECT_EQ(left, 200);  // each row is in one group
+  EXPECT_FALSE(GroupedMoments().has_interval());
+}
+
+// Of a mean the jackknife's error is that of the mean: over sets of 500
+// numbers, means are 1 / sqrt(500) apart.
+TEST(Jackknife, HoldsTheTruthAsOftenAsItSays) {
+  int64_t missed = 0;
+  for (uint64_t set = 0; set < 200; ++set) {
+    GroupedMoments grouped;
+    grouped.add(noise(500, 1, set), at::arange(500, at::kLong));
+    std::vector<double> left_out;
+    for (int64_t g = 0; g < GroupedMoments::kGroups; ++g)
+      left_out.push_back(grouped.without(g).mean().item<double>());
+    const auto interval =
+        jackknife(grouped.all().mean().item<double>(), left_out);
+    missed += interval.low > 0 || interval.high < 0;
+  }
+  EXPECT_GT(missed, 0);
+  EXPECT_LT(missed, 10 + 15);
+}
+
+// By hand: values 0 and 1, five each, have a scatter of 2.5; 9/10 of it has the
+// root 1.5.
+TEST(Jackknife, IsStudentsOfTheGroupsLeftOut) {
+  const auto interval = jackknife(2, {0, 1, 0, 1, 0, 1, 0, 1, 0, 1});
+  EXPECT_NEAR(interval.low, 2 - 2.2622 * 1.5, 1e-12);
+  EXPECT_NEAR(interval.high, 2 + 2.2622 * 1.5, 1e-12);
+  EXPECT_THROW(jackknife(2, {0, 1}), ShapeError);
+}
+
+}  // namespace
+}  // namespace calotype
