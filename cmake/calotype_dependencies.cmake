@@ -9,9 +9,18 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_search_module(calotype_hdf5 REQUIRED IMPORTED_TARGET hdf5-serial hdf5)
 pkg_check_modules(calotype_turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_check_modules(calotype_jpeg REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(calotype_webp REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(calotype_xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(calotype_stb REQUIRED IMPORTED_TARGET stb)
+
+# Only to measure codecs beside these formats.
+if(CALOTYPE_JXL)
+  pkg_check_modules(calotype_jxl IMPORTED_TARGET libjxl>=0.7)
+endif()
+if(CALOTYPE_AVIF)
+  pkg_check_modules(calotype_avif IMPORTED_TARGET libavif>=0.11)
+endif()
 
 # Debian keeps OpenCVConfig.cmake in libopencv-dev, which pulls in every module of
 # OpenCV and its desktop; core and imgproc are found by hand instead.

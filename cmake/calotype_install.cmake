@@ -11,6 +11,14 @@ set_target_properties(calotype_all PROPERTIES EXPORT_NAME calotype)
 
 install(TARGETS calotype_all EXPORT calotypeTargets)
 
+# What this build links, a consumer must find.
+foreach(format jxl avif)
+  set(has_${format} OFF)
+  if(TARGET PkgConfig::calotype_${format})
+    set(has_${format} ON)
+  endif()
+endforeach()
+
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/calotype)
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/calotypeConfig.cmake.in
   ${PROJECT_BINARY_DIR}/calotypeConfig.cmake INSTALL_DESTINATION ${package_folder})
