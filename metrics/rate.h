@@ -10,9 +10,10 @@ struct Rate {
   double compression_ratio = 0;  // bytes of the raw pixels / stored bytes
 };
 
-/// `stored_bytes`: of everything that decoding needs beside the codec.
-/// `num_pixels`: the sum of H * W over the images; raw pixels have 8 bits in
-/// each of `channels`. Throws ConfigError unless all three are at least 1.
-Rate measure_rate(int64_t stored_bytes, int64_t num_pixels, int64_t channels);
+/// `stored_bytes`: of everything that decoding needs beside the codec; tokens
+/// may take fractions of a byte. `num_pixels`: the sum of H * W over the
+/// images; raw pixels have 8 bits in each of `channels`. Throws ConfigError
+/// unless all three are at least 1.
+Rate measure_rate(double stored_bytes, int64_t num_pixels, int64_t channels);
 
 }  // namespace calotype

@@ -21,6 +21,11 @@ TEST(Rate, OfRawPixelsIsEightBitsPerChannelAndRatioOne) {
   EXPECT_DOUBLE_EQ(rate.compression_ratio, 1);
 }
 
+TEST(Rate, CountsFractionsOfAByte) {
+  // 3 images of 4x4 pixels, each of 4 tokens of 9 bits.
+  EXPECT_DOUBLE_EQ(measure_rate(13.5, 48, 3).rate_bpp, 2.25);
+}
+
 TEST(Rate, RefusesAnEmptyStore) {
   EXPECT_THAT([] { measure_rate(0, 784, 1); },
               testing::ThrowsMessage<ConfigError>(
