@@ -33,10 +33,12 @@ class RateDistortion {
   ///
   /// Of each image and format it writes files at a ladder of qualities, and one
   /// at matched bytes: of the highest quality whose file is not larger than
-  /// what the codec stores. Sizes nearly always grow with quality, and are
-  /// taken to: the search halves the range above the best rung that fits, and
-  /// ends at a quality that fits while the next does not. Where not even
-  /// quality 1 fits, that file is taken.
+  /// what the codec stores. The search halves the range above the best rung
+  /// that fits and ends at a quality that fits while the next does not. Sizes
+  /// are not strictly monotone (on 28x28 images one step of quality in ten
+  /// makes a WebP or JPEG XL smaller), so a still higher quality may fit:
+  /// trying all 100 gained 0.1 dB at most (fashion-mnist:test, 196 and 392
+  /// bytes). Where not even quality 1 fits, that file is taken.
   void add(const at::Tensor& images, const at::Tensor& reconstruction,
            const at::Tensor& stored_bytes, const at::Tensor& indices);
 
