@@ -1,44 +1,91 @@
 #include "metrics/set_overlap.h"
 
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
+#include <atomic>
+#include <vector>
 
 #include "core/check.h"
 #include "core/error.h"
-#include "core/stop_signal.h"
+#include "metrics/comparable_rows.h"
+#include "metrics/distance_kernel.h"
 #include "metrics/feature_rows.h"
+#include "metrics/neighbour_distances.h"
 
 namespace calotype {
 namespace {
 
-/// [A,F], [B,F] -> [A,B]. LibTorch's quicker way over a matrix product would
-/// not give 0 for equal rows.
-at::Tensor distances(const at::Tensor& from, const at::Tensor& to) {
-  constexpr int64_t kFromDifferences = 2;
-  return at::cdist(from, to, 2, kFromDifferences);
+/// [N,k] -> [N] of the k-th.
+std::vector<double> radii(const at::Tensor& neighbours, int64_t k) {
+  const auto column = neighbours.select(1, k - 1).contiguous();
+  const auto* first = column.data_ptr<double>();
+  return {first, first + column.size(0)};
 }
 
-/// Distance of each row to its 1st, 2nd, ... k-th nearest other row, [N,k].
-at::Tensor neighbour_distances(const at::Tensor& rows, int64_t k) {
-  const auto N = rows.size(0);
-  std::vector<at::Tensor> nearest;
-  for (int64_t begin = 0; begin < N; begin += rows_per_block(N)) {
-    throw_if_stopped();
-    const auto count = std::min(rows_per_block(N), N - begin);
-    const auto block = distances(rows.narrow(0, begin, count), rows);
-    block.diagonal(begin).fill_(std::numeric_limits<double>::infinity());
-    nearest.push_back(
-        std::get<0>(block.topk(k, 1, /*largest=*/false, /*sorted=*/true)));
+/// The squared radii of all balls.
+struct Balls {
+  std::vector<double> precision, density;  // around the reference's rows
+  std::vector<double> recall;              // around the generated rows
+};
+
+/// Threads may meet at a column, and all write the same.
+void mark(bool& flag) {
+  std::atomic_ref(flag).store(true, std::memory_order_relaxed);
+}
+
+/// Looks through the pairs of generated rows (rows of the tile) and the
+/// reference's (its columns).
+void compare_tile(const ComparableSets& sets, const Balls& balls,
+                  const ProductTile& tile, const SetOverlap& overlap) {
+  const auto& real = sets.reference;
+  const auto& made = sets.generated;
+  auto* precise = overlap.precise.data_ptr<bool>();
+  auto* recalled = overlap.recalled.data_ptr<bool>();
+  auto* covered = overlap.covered.data_ptr<bool>();
+  auto* num_balls = overlap.balls.data_ptr<int64_t>();
+  std::vector<float> of_balls, of_points;
+  for (int64_t j = tile.column; j < tile.column + tile.columns; ++j) {
+    const auto radius =
+        std::max(balls.precision[size_t(j)], balls.density[size_t(j)]);
+    of_balls.push_back(real.reach(j, radius));
+    of_points.push_back(real.reach(j, 0));
   }
-  return at::cat(nearest);
+  at::parallel_for(0, tile.rows, 16, [&](int64_t begin, int64_t end) {
+    std::vector<int32_t> found(size_t(tile.columns));
+    for (int64_t r = begin; r < end; ++r) {
+      const auto i = tile.row + r;
+      const auto* products = tile.products + r * tile.columns;
+      auto count = find_at_least(products, of_balls.data(), made.reach(i, 0),
+                                 tile.columns, found.data());
+      for (int64_t n = 0; n < count; ++n) {
+        const auto j = tile.column + found[size_t(n)];
+        const auto narrow = balls.precision[size_t(j)];
+        const auto wide = balls.density[size_t(j)];
+        const auto apart = made.comparable(
+            i, real, j, products[found[size_t(n)]], {narrow, wide});
+        if (apart <= narrow) precise[i] = true;
+        if (apart > wide) continue;
+        ++num_balls[i];
+        mark(covered[j]);
+      }
+      const auto radius = balls.recall[size_t(i)];
+      count = find_at_least(products, of_points.data(), made.reach(i, radius),
+                            tile.columns, found.data());
+      for (int64_t n = 0; n < count; ++n) {
+        const auto j = tile.column + found[size_t(n)];
+        if (made.comparable(i, real, j, products[found[size_t(n)]], {radius}) <=
+            radius)
+          mark(recalled[j]);
+      }
+    }
+  });
 }
 
-/// [N,1...] -> [N] of the k-th.
-at::Tensor radii(const at::Tensor& neighbours, int64_t k) {
-  return neighbours.select(1, k - 1).contiguous();
+double share(const at::Tensor& hits) {
+  return hits.to(at::kDouble).mean().item<double>();
 }
 
 void expect_rows(const char* what, const at::Tensor& rows, int64_t expected) {
@@ -71,30 +118,28 @@ SetOverlap set_overlap(const at::Tensor& reference, const at::Tensor& generated,
   expect_rows("generated", made, config.min_rows());
   const auto N = real.size(0), M = made.size(0);
 
+  const ComparableSets sets(real, made);
+  const auto real_nearest =
+      neighbour_distances(sets.reference, config.min_rows() - 1);
   const auto k = config.precision_neighbours;
-  const auto real_nearest = neighbour_distances(real, config.min_rows() - 1);
-  const auto real_radii = radii(real_nearest, k);
-  const auto real_wide_radii = radii(real_nearest, config.density_neighbours);
-  const auto made_radii = radii(neighbour_distances(made, k), k);
+  const Balls balls{.precision = radii(real_nearest, k),
+                    .density = radii(real_nearest, config.density_neighbours),
+                    .recall = radii(neighbour_distances(sets.generated, k), k)};
 
-  int64_t precise = 0, in_balls = 0;
-  auto recalled = at::zeros({N}, at::kBool), covered = recalled.clone();
-  for (int64_t begin = 0; begin < M; begin += rows_per_block(N)) {
-    throw_if_stopped();
-    const auto count = std::min(rows_per_block(N), M - begin);
-    const auto block = distances(made.narrow(0, begin, count), real);
-    precise += block.le(real_radii).any(1).sum().item<int64_t>();
-    const auto inside = block.le(real_wide_radii);
-    in_balls += inside.sum().item<int64_t>();
-    covered.logical_or_(inside.any(0));
-    const auto around = made_radii.narrow(0, begin, count).unsqueeze(1);
-    recalled.logical_or_(block.le(around).any(0));
-  }
-  return {.precision = double(precise) / double(M),
-          .recall = recalled.sum().item<double>() / double(N),
-          .density =
-              double(in_balls) / double(config.density_neighbours) / double(M),
-          .coverage = covered.sum().item<double>() / double(N)};
+  SetOverlap overlap;
+  overlap.precise = at::zeros({M}, at::kBool);
+  overlap.recalled = at::zeros({N}, at::kBool);
+  overlap.balls = at::zeros({M}, at::kLong);
+  overlap.covered = at::zeros({N}, at::kBool);
+  for_each_tile(sets.generated, sets.reference, /*upper=*/false,
+                [&](const ProductTile& tile) {
+                  compare_tile(sets, balls, tile, overlap);
+                });
+  overlap.precision = share(overlap.precise);
+  overlap.recall = share(overlap.recalled);
+  overlap.density = share(overlap.balls) / double(config.density_neighbours);
+  overlap.coverage = share(overlap.covered);
+  return overlap;
 }
 
 }  // namespace calotype

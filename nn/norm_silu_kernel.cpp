@@ -3,14 +3,7 @@
 #include <bit>
 #include <cmath>
 
-// One version per instruction set, chosen when the program is loaded.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define CALOTYPE_FOR_EACH_CPU \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CALOTYPE_FOR_EACH_CPU
-#endif
+#include "core/for_each_cpu.h"
 
 namespace calotype {
 namespace {
