@@ -60,6 +60,12 @@ double ComparableRows::distance(int64_t i, const ComparableRows& other,
                             other.exact_.data_ptr<double>() + j * width, width);
 }
 
+double ComparableRows::lower_bound(int64_t i, const ComparableRows& other,
+                                   int64_t j, float product) const {
+  const double norms = norms_[size_t(i)] + other.norms_[size_t(j)];
+  return (1 - slack_) * norms - 2 * double(product) - floor_;
+}
+
 double ComparableRows::comparable(int64_t i, const ComparableRows& other,
                                   int64_t j, float product,
                                   std::initializer_list<double> limits) const {
@@ -82,17 +88,22 @@ ComparableSets::ComparableSets(const at::Tensor& real, const at::Tensor& made)
 void for_each_tile(const ComparableRows& a, const ComparableRows& b, bool upper,
                    const std::function<void(const ProductTile&)>& visit) {
   auto products = at::empty({0}, at::kFloat);
+  const auto visit_tile = [&](int64_t row, int64_t column) {
+    throw_if_stopped();
+    const auto rows = std::min(kTileRows, a.size() - row);
+    const auto columns = std::min(kTileRows, b.size() - column);
+    products.resize_({rows, columns});
+    at::mm_out(products, a.rounded().narrow(0, row, rows),
+               b.rounded().narrow(0, column, columns).t());
+    visit({row, column, rows, columns, products.data_ptr<float>()});
+  };
+  if (upper)
+    for (int64_t row = 0; row < a.size(); row += kTileRows)
+      visit_tile(row, row);
   for (int64_t row = 0; row < a.size(); row += kTileRows)
-    for (int64_t column = upper ? row : 0; column < b.size();
-         column += kTileRows) {
-      throw_if_stopped();
-      const auto rows = std::min(kTileRows, a.size() - row);
-      const auto columns = std::min(kTileRows, b.size() - column);
-      products.resize_({rows, columns});
-      at::mm_out(products, a.rounded().narrow(0, row, rows),
-                 b.rounded().narrow(0, column, columns).t());
-      visit({row, column, rows, columns, products.data_ptr<float>()});
-    }
+    for (int64_t column = upper ? row + kTileRows : 0; column < b.size();
+         column += kTileRows)
+      visit_tile(row, column);
 }
 
 }  // namespace calotype

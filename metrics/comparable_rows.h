@@ -33,6 +33,10 @@ class ComparableRows {
   /// |x_i - y_j|^2 from differences in double.
   double distance(int64_t i, const ComparableRows& other, int64_t j) const;
 
+  /// What distance() is not below, from the product of the rounded rows.
+  double lower_bound(int64_t i, const ComparableRows& other, int64_t j,
+                     float product) const;
+
   /// A number that compares with every one of `limits` as distance() does:
   /// distance() itself only if `product`, that of the rounded rows, leaves one
   /// of them undecided.
@@ -65,8 +69,8 @@ struct ProductTile {
   const float* products = nullptr;
 };
 
-/// Calls `visit` for tiles that cover all pairs; if `upper`, for those on and
-/// above the diagonal alone.
+/// Calls `visit` for tiles that cover all pairs; if `upper`, for those on the
+/// diagonal and then for those above it.
 void for_each_tile(const ComparableRows& a, const ComparableRows& b, bool upper,
                    const std::function<void(const ProductTile&)>& visit);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "metrics/distance_kernel.h"
@@ -51,14 +52,24 @@ void add_columns(const ComparableRows& rows, const ProductTile& tile,
     bounds[size_t(j)] = rows.reach(tile.column + j, 0);
   at::parallel_for(0, tile.rows, 16, [&](int64_t begin, int64_t end) {
     std::vector<int32_t> found(size_t(tile.columns));
+    std::vector<std::pair<double, int64_t>> candidates;
     for (int64_t r = begin; r < end; ++r) {
       const auto i = tile.row + r;
-      const auto count = find_at_least(
-          tile.products + r * tile.columns, bounds.data(),
-          rows.reach(i, nearest.farthest(i)), tile.columns, found.data());
+      const auto* products = tile.products + r * tile.columns;
+      const auto count = find_at_least(products, bounds.data(),
+                                       rows.reach(i, nearest.farthest(i)),
+                                       tile.columns, found.data());
+      candidates.clear();  // nearest first, so that few need a distance
       for (int64_t n = 0; n < count; ++n) {
         const auto j = tile.column + found[size_t(n)];
-        if (i != j) nearest.add(i, rows.distance(i, rows, j));
+        if (i != j)
+          candidates.emplace_back(
+              rows.lower_bound(i, rows, j, products[found[size_t(n)]]), j);
+      }
+      std::sort(candidates.begin(), candidates.end());
+      for (const auto& [bound, j] : candidates) {
+        if (bound >= nearest.farthest(i)) break;
+        nearest.add(i, rows.distance(i, rows, j));
       }
     }
   });
