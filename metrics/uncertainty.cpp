@@ -60,25 +60,38 @@ std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed) {
   return intervals;
 }
 
+at::Tensor image_groups(const at::Tensor& indices) {
+  check_shape("image groups", "indices", indices, {-1});
+  const auto places = indices.to(at::kCPU, at::kLong).contiguous();
+  auto groups = at::empty_like(places);
+  const auto* place = places.data_ptr<int64_t>();
+  auto* group = groups.data_ptr<int64_t>();
+  for (int64_t i = 0; i < places.size(0); ++i)
+    group[i] = uniform_index({.seed = kGroupSeed,
+                              .stream = Stream::kGroup,
+                              .sample = uint64_t(place[i])},
+                             GroupedMoments::kGroups);
+  return groups;
+}
+
 void GroupedMoments::add(const at::Tensor& rows, const at::Tensor& indices) {
   check_shape("GroupedMoments", "indices", indices, {rows.size(0)});
-  const auto places = indices.to(at::kCPU, at::kLong).contiguous();
-  const auto* place = places.data_ptr<int64_t>();
-  std::vector<std::vector<int64_t>> members(groups_.size());
-  for (int64_t i = 0; i < rows.size(0); ++i)
-    members[size_t(uniform_index({.seed = kGroupSeed,
-                                  .stream = Stream::kGroup,
-                                  .sample = uint64_t(place[i])},
-                                 kGroups))]
-        .push_back(i);
-  for (size_t group = 0; group < groups_.size(); ++group)
-    if (!members[group].empty())
-      groups_[group].add(rows.index_select(
-          0, at::tensor(members[group], at::kLong).to(rows.device())));
+  const auto groups = image_groups(indices);
+  for (int64_t g = 0; g < kGroups; ++g) {
+    const auto members = groups.eq(g).nonzero().view(-1);
+    if (members.size(0) > 0)
+      groups_[size_t(g)].add(rows.index_select(0, members.to(rows.device())));
+  }
+}
+
+Moments GroupedMoments::of_groups(int64_t begin, int64_t end) const {
+  Moments sum;
+  for (int64_t g = begin; g < end; ++g) sum.merge(groups_[size_t(g)]);
+  return sum;
 }
 
 Moments GroupedMoments::all() const {
-  return without(-1);
+  return of_groups(0, kGroups);
 }
 
 Moments GroupedMoments::without(int64_t group) const {

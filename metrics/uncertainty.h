@@ -25,15 +25,22 @@ struct Interval {
 /// each column. Throws ConfigError for no rows.
 std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed);
 
-/// The moments of a set in groups that a hash of an image's place makes, so
-/// that each is a sample of the whole: memory does not grow with the number of
-/// images.
+/// The group in [0,10) of each image, a hash of its place in the set, so that
+/// each group is a sample of the whole. `indices`: int64 [N]. Returns int64 [N]
+/// on the CPU.
+at::Tensor image_groups(const at::Tensor& indices);
+
+/// The moments of a set by those groups: memory does not grow with the number
+/// of images.
 class GroupedMoments {
  public:
   static constexpr int64_t kGroups = 10;
 
   /// `rows`: [N,F]; `indices`: int64 [N], places in the set.
   void add(const at::Tensor& rows, const at::Tensor& indices);
+
+  /// Of the groups begin, ... end - 1.
+  Moments of_groups(int64_t begin, int64_t end) const;
 
   /// Of all groups, and of all but one. A set's moments depend on the order of
   /// its batches only by rounding.

@@ -1,6 +1,7 @@
 #include "metrics/kernel_distance.h"
 
 #include <ATen/Functions.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -63,6 +64,44 @@ TEST(KernelDistance, ByBlocksIsWhatOneMatrixGives) {
   EXPECT_NEAR(kernel_distance(a, b),
               within(a) + within(b) - 2 * kernel(a, b).mean().item<double>(),
               1e-9);
+}
+
+// Beside the value of the rows that are left, group by group; group 7 is empty.
+TEST(KernelDistance, LeavesGroupsOutInOnePass) {
+  const auto real = cloud(1100, 5, 1);  // more than a tile
+  const auto made = cloud(1300, 5, 2) + 0.1;
+  const auto places = at::arange(1300, at::kLong);
+  const auto groups = at::where(places.remainder(10).eq(7),
+                                at::zeros_like(places), places.remainder(10));
+  const auto got = kernel_distance(real, made, groups);
+  EXPECT_NEAR(got.value, kernel_distance(real, made), 1e-12);
+  ASSERT_EQ(got.left_out.size(), 10u);
+  for (int64_t g = 0; g < 10; ++g) {
+    const auto left = made.index_select(0, groups.ne(g).nonzero().view(-1));
+    EXPECT_NEAR(got.left_out[size_t(g)], kernel_distance(real, left), 1e-12);
+  }
+  EXPECT_NE(got.left_out[3], got.value);
+}
+
+TEST(KernelDistance, RefusesGroupsThatLeaveNothing) {
+  const auto real = cloud(9, 3, 1), made = cloud(4, 3, 2);
+  const auto groups = [](std::vector<int64_t> of_rows) {
+    return at::tensor(of_rows, at::kLong);
+  };
+  EXPECT_THAT(
+      [&] {
+        kernel_distance(real, made, groups({4, 4, 4, 9}));
+      },
+      testing::ThrowsMessage<ConfigError>(
+          "kernel distance: each set needs at least 2 images without "
+          "one of its groups, got 3 of 4 in one group"));
+  EXPECT_THAT(
+      [&] {
+        kernel_distance(real, made, groups({0, 1, 10, 2}));
+      },
+      testing::ThrowsMessage<ShapeError>(
+          "kernel distance: groups must be in [0, 10), got others"));
+  EXPECT_THROW(kernel_distance(real, made, groups({0, 1})), ShapeError);
 }
 
 TEST(KernelDistance, RefusesOneRowAnotherWidthAndWhatIsNoNumber) {
