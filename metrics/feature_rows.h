@@ -11,8 +11,4 @@ namespace calotype {
 at::Tensor feature_rows(const char* where, const char* what,
                         const at::Tensor& rows, int64_t width = -1);
 
-/// How many rows to take at a time so that a block of doubles with
-/// `num_columns` columns stays near 32 MiB; at least 1.
-int64_t rows_per_block(int64_t num_columns);
-
 }  // namespace calotype

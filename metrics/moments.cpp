@@ -6,16 +6,6 @@
 #include "core/error.h"
 
 namespace calotype {
-namespace {
-
-/// The symmetric square root; eigenvalues that rounding made negative are 0.
-at::Tensor symmetric_sqrt(const at::Tensor& matrix) {
-  const auto [values, vectors] = torch::linalg_eigh(matrix, "L");
-  return (vectors * values.clamp_min(0).sqrt()).matmul(vectors.t());
-}
-
-}  // namespace
-
 void Moments::add(const at::Tensor& rows) {
   check_shape("Moments", "rows", rows, {-1, count_ > 0 ? mean_.size(0) : -1});
   if (rows.size(0) == 0) return;
@@ -51,22 +41,6 @@ at::Tensor Moments::covariance() const {
     throw ConfigError(fmt::format(
         "moments: a covariance needs at least 2 images, got {}", count_));
   return scatter_ / double(count_ - 1);
-}
-
-double frechet_distance(const Moments& a, const Moments& b) {
-  const auto root = symmetric_sqrt(a.covariance());
-  const auto other = b.covariance();
-  check_shape("frechet_distance", "the other covariance", other,
-              {root.size(0), root.size(0)});
-  // (C1 C2)^(1/2) has the trace of the symmetric (R C2 R)^(1/2), R = C1^(1/2).
-  const auto product = root.matmul(other).matmul(root);
-  const auto cross = torch::linalg_eigvalsh((product + product.t()) / 2, "L")
-                         .clamp_min(0)
-                         .sqrt()
-                         .sum();
-  const auto distance = (a.mean() - b.mean()).square().sum() +
-                        a.covariance().trace() + other.trace() - 2 * cross;
-  return distance.clamp_min(0).item<double>();
 }
 
 at::Tensor PrincipalComponents::project(const at::Tensor& rows) const {

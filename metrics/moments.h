@@ -30,13 +30,6 @@ class Moments {
   at::Tensor mean_, scatter_;
 };
 
-/// The Fréchet distance of the Gaussians with these moments,
-/// |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) (Dowson and Landau, Journal of
-/// Multivariate Analysis 12, 1982; arXiv:1706.08500, equation 6). By symmetric
-/// eigenvalues: never complex, not negative beyond rounding, finite for
-/// singular covariances.
-double frechet_distance(const Moments& a, const Moments& b);
-
 /// The directions of largest variance.
 struct PrincipalComponents {
   at::Tensor mean;        // [F] double

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/random.h"
+#include "metrics/frechet_distance.h"
 #include "metrics/kernel_distance.h"
 #include "metrics/set_overlap.h"
 

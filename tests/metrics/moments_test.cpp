@@ -42,24 +42,6 @@ TEST(Moments, RefusesOneRowAndAnotherWidth) {
   EXPECT_THROW(moments.add(torch::zeros({1, 4})), ShapeError);
 }
 
-TEST(FrechetDistance, IsExactForKnownGaussians) {
-  // |(3,4)|^2 + (1 - 2)^2 + (4 - 3)^2, the standard deviations' differences.
-  const auto a = moments_of(rows_with({0, 0}, {1, 16}));
-  const auto b = moments_of(rows_with({3, 4}, {4, 9}));
-  EXPECT_NEAR(frechet_distance(a, b), 25 + 1 + 1, 1e-9);
-  EXPECT_NEAR(frechet_distance(b, a), 27, 1e-9);
-  EXPECT_NEAR(frechet_distance(a, a), 0, 1e-9);
-}
-
-TEST(FrechetDistance, StaysFiniteForSingularCovariances) {
-  const auto a = moments_of(rows_with({0, 0}, {1, 0}));
-  const auto b = moments_of(rows_with({0, 0}, {0, 1}));
-  EXPECT_NEAR(frechet_distance(a, b), 2, 1e-6);
-  const auto few = moments_of(torch::randn({3, 50}));
-  EXPECT_GE(frechet_distance(few, few), 0);
-  EXPECT_NEAR(frechet_distance(few, few), 0, 1e-5);
-}
-
 TEST(PrincipalComponents, FindTheLongAxis) {
   const auto parts =
       principal_components(moments_of(rows_with({5, 6}, {1, 9})), 1);
