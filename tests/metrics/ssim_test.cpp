@@ -1,12 +1,14 @@
 #include "metrics/ssim.h"
 
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "core/error.h"
+#include "core/random.h"
 
 namespace calotype {
 namespace {
@@ -64,6 +66,68 @@ TEST(Ssim, IsTheMeanOverTheChannelsOfEachImage) {
     sum += ssim_of(a.slice(0, 1, 2).slice(1, c, c + 1),
                    b.slice(0, 1, 2).slice(1, c, c + 1));
   EXPECT_NEAR(values[1].item<double>(), sum / 3, 1e-12);
+}
+
+/// The definition, window by window.
+double plain_ssim(const at::Tensor& a, const at::Tensor& b, double range) {
+  const auto size =
+      std::min<int64_t>(11, (std::min(a.size(0), a.size(1)) - 1) / 2 * 2 + 1);
+  const auto place = at::arange(size, at::kDouble) - double(size / 2);
+  auto window = (-place.square() / (2 * 1.5 * 1.5)).exp();
+  window /= window.sum();
+  const auto weights = window.outer(window);
+  const double c1 = std::pow(0.01 * range, 2), c2 = std::pow(0.03 * range, 2);
+  double sum = 0, count = 0;
+  for (int64_t y = 0; y + size <= a.size(0); ++y)
+    for (int64_t x = 0; x + size <= a.size(1); ++x, ++count) {
+      const auto u = a.narrow(0, y, size).narrow(1, x, size);
+      const auto v = b.narrow(0, y, size).narrow(1, x, size);
+      const auto mean = [&](const at::Tensor& values) {
+        return (weights * values).sum().item<double>();
+      };
+      const double mu = mean(u), mv = mean(v);
+      const double covariance = mean((u - mu) * (v - mv));
+      const double variances = mean((u - mu).square() + (v - mv).square());
+      sum += (2 * mu * mv + c1) * (2 * covariance + c2) /
+             ((mu * mu + mv * mv + c1) * (variances + c2));
+    }
+  return sum / count;
+}
+
+TEST(Ssim, IsItsDefinitionAtAnySize) {
+  for (const auto& [H, W] : {std::pair{1, 9},
+                             {4, 30},
+                             {7, 7},
+                             {9, 40},
+                             {11, 11},
+                             {12, 35},
+                             {31, 23}}) {
+    const auto a =
+        uniform_rows({H, W}, at::arange(1), 1, Stream::kSynthetic)[0];
+    const auto b =
+        uniform_rows({H, W}, at::arange(1), 2, Stream::kSynthetic)[0];
+    const auto bytes = (a * 255).round();
+    // Bright with little contrast, where a sum of squares loses most.
+    const auto faint = a * 0.5 + 254;
+    for (const auto& [u, v] : {std::pair{bytes, (bytes * 0.7 + b * 60).round()},
+                               std::pair{faint, (faint + b * 0.2)}})
+      EXPECT_NEAR(ssim_of(u.view({1, 1, H, W}), v.view({1, 1, H, W})),
+                  plain_ssim(u.to(at::kDouble), v.to(at::kDouble), 255), 1e-9)
+          << H << " x " << W;
+  }
+}
+
+TEST(Ssim, HasTheSameBitsOnAnyNumberOfThreads) {
+  const auto a =
+      uniform_rows({3, 40, 53}, at::arange(5), 1, Stream::kSynthetic);
+  const auto b =
+      uniform_rows({3, 40, 53}, at::arange(5), 2, Stream::kSynthetic);
+  const auto threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto alone = ssim(a, b, 1);
+  at::set_num_threads(3);
+  EXPECT_TRUE(at::equal(ssim(a, b, 1), alone));
+  at::set_num_threads(threads);
 }
 
 TEST(Ssim, RefusesImagesOfDifferentSizes) {
