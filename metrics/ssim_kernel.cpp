@@ -11,6 +11,13 @@ namespace {
 // variances occurs in the index.
 constexpr int kMoments = 4;
 
+/// Lines are as long as whole vectors, so that no rest is left to single
+/// numbers; what they hold beyond the windows is never summed.
+constexpr int64_t kVector = 8;
+constexpr int64_t whole_vectors(int64_t count) {
+  return (count + kVector - 1) / kVector * kVector;
+}
+
 /// out[x] = the weighted sum around x of 2 kReach + 1 lines. The window is the
 /// same both ways, so that each pair of lines needs one product.
 template <int kReach>
@@ -26,24 +33,26 @@ CALOTYPE_INLINE void weighted_sum(const double* const* lines,
   }
 }
 
-/// Moments of a row of pixels, summed along it: [kMoments, width - 2 kReach].
+/// Moments of a row of pixels, summed along it: [kMoments, length of a line].
 template <int kReach>
 CALOTYPE_INLINE void filter_row(const SsimPlane& plane, const float* a,
                                 const float* b, double* __restrict pixels,
                                 double* out) {
-  const int64_t W = plane.width, windows = W - 2 * kReach;
+  const int64_t W = plane.width;
+  const int64_t length = whole_vectors(W - 2 * kReach);
+  const int64_t row = length + 2 * kReach;
 #pragma omp simd
   for (int64_t x = 0; x < W; ++x) {
     const double u = a[x], v = b[x];
     pixels[x] = u;
-    pixels[W + x] = v;
-    pixels[2 * W + x] = u * u + v * v;
-    pixels[3 * W + x] = u * v;
+    pixels[row + x] = v;
+    pixels[2 * row + x] = u * u + v * v;
+    pixels[3 * row + x] = u * v;
   }
   for (int moment = 0; moment < kMoments; ++moment) {
     const double* lines[2 * kReach + 1];
-    for (int d = 0; d <= 2 * kReach; ++d) lines[d] = pixels + moment * W + d;
-    weighted_sum<kReach>(lines, plane.weights, windows, out + moment * windows);
+    for (int d = 0; d <= 2 * kReach; ++d) lines[d] = pixels + moment * row + d;
+    weighted_sum<kReach>(lines, plane.weights, length, out + moment * length);
   }
 }
 
@@ -53,34 +62,40 @@ CALOTYPE_INLINE SsimMeans means_of_plane(const SsimPlane& plane, const float* a,
                                          const float* b, double* scratch) {
   constexpr int kRows = 2 * kReach + 1;
   const int64_t windows = plane.width - 2 * kReach;
-  double* pixels = scratch;
-  double* line = pixels + kMoments * plane.width;
-  double* ring = line + kMoments * windows;
+  const int64_t length = whole_vectors(windows);
+  double* ring = scratch;
+  double* line = ring + kRows * kMoments * length;
+  double* pixels = line + kMoments * length;
   double ssim = 0, contrast_structure = 0;
   for (int64_t y = 0; y < plane.height; ++y) {
     filter_row<kReach>(plane, a + y * plane.width, b + y * plane.width, pixels,
-                       ring + y % kRows * kMoments * windows);
+                       ring + y % kRows * kMoments * length);
     if (y < 2 * kReach) continue;
     for (int moment = 0; moment < kMoments; ++moment) {
       const double* lines[kRows];
       for (int d = 0; d < kRows; ++d)
-        lines[d] = ring + ((y + 1 + d) % kRows * kMoments + moment) * windows;
-      weighted_sum<kReach>(lines, plane.weights, windows,
-                           line + moment * windows);
+        lines[d] = ring + ((y + 1 + d) % kRows * kMoments + moment) * length;
+      weighted_sum<kReach>(lines, plane.weights, length,
+                           line + moment * length);
     }
-#pragma omp simd reduction(+ : ssim, contrast_structure)
-    for (int64_t x = 0; x < windows; ++x) {
-      const double mean_a = line[x], mean_b = line[windows + x];
+#pragma omp simd
+    for (int64_t x = 0; x < length; ++x) {
+      const double mean_a = line[x], mean_b = line[length + x];
       const double product = mean_a * mean_b;
       const double squares = mean_a * mean_a + mean_b * mean_b;
-      const double covariance = line[3 * windows + x] - product;
-      const double variances = line[2 * windows + x] - squares;
+      const double covariance = line[3 * length + x] - product;
+      const double variances = line[2 * length + x] - squares;
       const double luminance = squares + plane.c1;
       const double contrast = variances + plane.c2;
       // One division for both terms.
       const double share = (2 * covariance + plane.c2) / (luminance * contrast);
-      contrast_structure += share * luminance;
-      ssim += share * (2 * product + plane.c1);
+      line[x] = share * luminance;
+      line[length + x] = share * (2 * product + plane.c1);
+    }
+#pragma omp simd reduction(+ : ssim, contrast_structure)
+    for (int64_t x = 0; x < windows; ++x) {
+      contrast_structure += line[x];
+      ssim += line[length + x];
     }
   }
   const double count = double(windows) * double(plane.height - 2 * kReach);
@@ -90,8 +105,8 @@ CALOTYPE_INLINE SsimMeans means_of_plane(const SsimPlane& plane, const float* a,
 }  // namespace
 
 int64_t SsimPlane::scratch_size() const {
-  const int64_t windows = width - 2 * reach;
-  return kMoments * (width + windows + (2 * reach + 1) * windows);
+  const int64_t length = whole_vectors(width - 2 * reach);
+  return kMoments * ((2 * reach + 2) * length + length + 2 * reach);
 }
 
 CALOTYPE_FOR_EACH_CPU

@@ -26,7 +26,7 @@ struct SsimMeans {
   double contrast_structure = 0;  // the same without the term of the means
 };
 
-/// `a`, `b`: height * width pixels.
+/// `a`, `b`: height * width pixels. `scratch`: finite numbers.
 SsimMeans ssim_of_plane(const SsimPlane& plane, const float* a, const float* b,
                         double* scratch);
 
