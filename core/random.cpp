@@ -100,6 +100,16 @@ int64_t uniform_index(const Draw& draw, int64_t count) {
                  64);
 }
 
+void uniform_indices(const Draw& draw, int64_t count, int64_t num,
+                     int32_t* out) {
+  for (int64_t i = 0; i < num; i += 4) {
+    const auto words = philox(counter_of(draw, uint32_t(i / 4)), draw.seed);
+    for (int64_t j = i; j < std::min(i + 4, num); ++j)
+      out[j] =
+          int32_t((uint64_t(words[size_t(j - i)]) * uint64_t(count)) >> 32);
+  }
+}
+
 at::Tensor normal_rows(at::IntArrayRef sample_shape, const at::Tensor& samples,
                        uint64_t seed, Stream stream, uint32_t step) {
   return filled_rows("normal_rows", sample_shape, samples,

@@ -51,6 +51,12 @@ double uniform(const Draw& draw);
 /// A whole number in [0, count); count > 0.
 int64_t uniform_index(const Draw& draw, int64_t count);
 
+/// The first `num` of a row of whole numbers in [0, count), four for each block
+/// of the generator. A number's chance is 1 / count to within 2^-32; count <=
+/// 2^31.
+void uniform_indices(const Draw& draw, int64_t count, int64_t num,
+                     int32_t* out);
+
 /// Standard normal float tensor [N, sample_shape...] on the CPU. Row k depends
 /// on (seed, stream, samples[k], step) alone. `samples`: int64 [N].
 at::Tensor normal_rows(at::IntArrayRef sample_shape, const at::Tensor& samples,

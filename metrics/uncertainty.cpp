@@ -14,6 +14,7 @@ namespace calotype {
 namespace {
 
 constexpr int64_t kResamples = 1000;
+constexpr int64_t kBlockCounts = int64_t{1} << 20;  // 8 MiB a thread
 constexpr double kLow = 0.025, kHigh = 0.975;
 constexpr uint64_t kGroupSeed = 0;  // groups are no draw: always the same
 
@@ -26,6 +27,22 @@ double quantile(const std::vector<double>& sorted, double share) {
          (place - double(below)) * (sorted[above] - sorted[below]);
 }
 
+/// How often each of N rows is drawn in resamples [first, first + size):
+/// double [size,N].
+at::Tensor drawn_counts(int64_t N, uint64_t seed, int64_t first, int64_t size) {
+  auto counts = at::zeros({size, N}, at::kDouble);
+  std::vector<int32_t> drawn(static_cast<size_t>(N));
+  for (int64_t r = 0; r < size; ++r) {
+    uniform_indices({.seed = seed,
+                     .stream = Stream::kBootstrap,
+                     .step = uint32_t(first + r)},
+                    N, N, drawn.data());
+    auto* count = counts.data_ptr<double>() + r * N;
+    for (const auto row : drawn) ++count[row];
+  }
+  return counts;
+}
+
 }  // namespace
 
 std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed) {
@@ -33,27 +50,27 @@ std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed) {
   const auto N = values.size(0), M = values.size(1);
   if (N == 0)
     throw ConfigError("bootstrap: there must be an image to measure, got none");
+  check_range("bootstrap", "the number of images", double(N), 1, 0x1p31);
   const auto rows = values.to(at::kCPU, at::kDouble).contiguous();
-  const auto* data = rows.data_ptr<double>();
-  auto means = at::zeros({kResamples, M}, at::kDouble);
-  auto* sums = means.data_ptr<double>();
-  at::parallel_for(0, kResamples, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t resample = begin; resample < end; ++resample)
-      for (int64_t i = 0; i < N; ++i) {
-        const auto row = uniform_index({.seed = seed,
-                                        .stream = Stream::kBootstrap,
-                                        .sample = uint64_t(i),
-                                        .step = uint32_t(resample)},
-                                       N);
-        for (int64_t m = 0; m < M; ++m)
-          sums[resample * M + m] += data[row * M + m];
-      }
+  const auto sums = at::empty({kResamples, M}, at::kDouble);
+  // How often each row was drawn, times the rows: sums whose bits depend on the
+  // size of a block, but not on which thread has it.
+  const auto per_block = std::clamp<int64_t>(kBlockCounts / N, 1, kResamples);
+  const auto num_blocks = (kResamples + per_block - 1) / per_block;
+  at::parallel_for(0, num_blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const auto first = block * per_block;
+      const auto size = std::min(per_block, kResamples - first);
+      sums.narrow(0, first, size)
+          .copy_(drawn_counts(N, seed, first, size).mm(rows));
+    }
   });
+  const auto* sum = sums.data_ptr<double>();
   std::vector<Interval> intervals;
   for (int64_t m = 0; m < M; ++m) {
     std::vector<double> column(kResamples);
     for (int64_t r = 0; r < kResamples; ++r)
-      column[size_t(r)] = sums[r * M + m] / double(N);
+      column[size_t(r)] = sum[r * M + m] / double(N);
     std::sort(column.begin(), column.end());
     intervals.push_back({quantile(column, kLow), quantile(column, kHigh)});
   }

@@ -156,5 +156,22 @@ TEST(UniformIndex, StaysInARangeOfAnySize) {
   }
 }
 
+TEST(UniformIndices, ReachEachIndexEquallyAndDependOnTheDrawAlone) {
+  const Draw draw{3, Stream::kBootstrap, 0, 5};
+  std::vector<int32_t> drawn(70'001), fewer(6);
+  uniform_indices(draw, 7, int64_t(drawn.size()), drawn.data());
+  std::vector<int> counts(7);
+  for (const auto index : drawn) ++counts.at(size_t(index));
+  for (const int count : counts) EXPECT_NEAR(count, 10'000, 500);
+  uniform_indices(draw, 7, 6, fewer.data());
+  EXPECT_TRUE(std::equal(fewer.begin(), fewer.end(), drawn.begin()));
+  std::vector<int32_t> others(drawn.size());
+  uniform_indices({3, Stream::kBootstrap, 0, 6}, 7, int64_t(others.size()),
+                  others.data());
+  EXPECT_NE(others, drawn);
+  uniform_indices(draw, 1, 6, fewer.data());
+  EXPECT_EQ(fewer, std::vector<int32_t>(6));
+}
+
 }  // namespace
 }  // namespace calotype

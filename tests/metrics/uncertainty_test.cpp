@@ -1,9 +1,12 @@
 #include "metrics/uncertainty.h"
 
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -51,6 +54,37 @@ TEST(Bootstrap, DrawsRowsWhole) {
   EXPECT_EQ(intervals[2].low, 0);
   EXPECT_EQ(intervals[2].high, 0);
   EXPECT_THROW(bootstrap_means(at::empty({0, 2}), 0), ConfigError);
+}
+
+// Beside sums over the drawn rows, one after the other; two columns, and more
+// rows than one block holds of all resamples.
+TEST(Bootstrap, IsThatOfTheDrawnRowsOnAnyNumberOfThreads) {
+  constexpr int64_t N = 1500;
+  const auto values = noise(N, 2, 4).to(at::kDouble);
+  std::vector<double> means[2];
+  std::vector<int32_t> drawn(N);
+  for (uint32_t r = 0; r < 1000; ++r) {
+    uniform_indices({.seed = 9, .stream = Stream::kBootstrap, .step = r}, N, N,
+                    drawn.data());
+    double sums[2] = {};
+    for (const auto row : drawn)
+      for (int m = 0; m < 2; ++m)
+        sums[m] += values.data_ptr<double>()[row * 2 + m];
+    for (int m = 0; m < 2; ++m) means[m].push_back(sums[m] / double(N));
+  }
+  const auto intervals = bootstrap_means(values, 9);
+  for (size_t m = 0; m < 2; ++m) {
+    std::sort(means[m].begin(), means[m].end());
+    // The 24.975th of 999 steps.
+    EXPECT_NEAR(intervals[m].low, 0.025 * means[m][24] + 0.975 * means[m][25],
+                1e-12);
+    EXPECT_NEAR(intervals[m].high,
+                0.975 * means[m][974] + 0.025 * means[m][975], 1e-12);
+  }
+  const auto threads = at::get_num_threads();
+  at::set_num_threads(1);
+  EXPECT_EQ(bootstrap_means(values, 9), intervals);
+  at::set_num_threads(threads);
 }
 
 TEST(GroupedMoments, AreThoseOfTheWholeInAnyBatches) {
