@@ -27,6 +27,7 @@ struct DecodedImage {
   int64_t label = -1;
   std::array<int32_t, 2> size{};  // height, width as in the file
   uint64_t hash = 0;
+  int64_t file_bytes = 0;
 };
 
 /// Calls a function for each position of a range on worker threads, a bounded

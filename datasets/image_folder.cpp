@@ -117,7 +117,9 @@ SourceImage load_image_file(const fs::path& path, const ImageLimits& limits) {
   } catch (const ConfigError& error) {
     throw DataError(printable(error.what()));
   }
-  return {decode_image(bytes, where, limits), xxh64(bytes)};
+  return {.image = decode_image(bytes, where, limits),
+          .hash = xxh64(bytes),
+          .file_bytes = int64_t(bytes.size())};
 }
 
 std::unique_ptr<ImageSource> open_image_folder(const fs::path& folder,

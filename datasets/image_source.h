@@ -15,6 +15,7 @@ namespace calotype {
 struct SourceImage {
   Image image;
   uint64_t hash = 0;  // XXH3 of the file, or of the pixels if there is no file
+  int64_t file_bytes = 0;  // of its own file; 0: it has none
 };
 
 /// An ordered set of images with names and labels. All functions may be called

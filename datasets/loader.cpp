@@ -45,6 +45,7 @@ ImageBatch make_batch(std::vector<DecodedImage> decoded) {
     batch.names.push_back(std::move(image.name));
     batch.sizes.push_back(image.size);
     batch.hashes.push_back(image.hash);
+    batch.file_bytes.push_back(image.file_bytes);
   }
   return batch;
 }
@@ -114,6 +115,7 @@ struct Loader::Impl {
       decoded.size = {int32_t(loaded.image.height),
                       int32_t(loaded.image.width)};
       decoded.hash = loaded.hash;
+      decoded.file_bytes = loaded.file_bytes;
       decoded.label = source->label(decoded.index);
       decoded.image = prepare(std::move(loaded.image), decoded);
     } catch (const DataError& error) {

@@ -33,6 +33,7 @@ struct ImageBatch {
   std::vector<std::array<int32_t, 2>>
       sizes;  // height, width before preprocessing
   std::vector<uint64_t> hashes;
+  std::vector<int64_t> file_bytes;  // 0 where an image has no file of its own
   /// Give this to the loader to go on after the batch. Where shapes are mixed,
   /// images that still waited for a full batch set it back: some may come
   /// again, none is lost.

@@ -27,8 +27,8 @@ struct Taps {
 
 std::vector<Taps> make_taps(int64_t size_in, int64_t size_out, Kernel kernel) {
   const double scale = double(size_in) / double(size_out);
-  const double stretch =
-      std::max(scale, 1.0);  // wider than the kernel when shrinking
+  const double stretch =  // wider than the kernel when shrinking
+      kernel == Kernel::kAliasedTriangle ? 1.0 : std::max(scale, 1.0);
   const double support = stretch * (kernel == Kernel::kCubic ? 2 : 1);
   std::vector<Taps> all(static_cast<size_t>(size_out));
   for (int64_t i = 0; i < size_out; ++i) {

@@ -34,14 +34,19 @@ Image shrink_by_area(const Image& image, int64_t height, int64_t width) {
   return out;
 }
 
+Kernel kernel_of(const std::string& how) {
+  if (how == "bicubic") return Kernel::kCubic;
+  if (how == "aliased") return Kernel::kAliasedTriangle;
+  return Kernel::kTriangle;
+}
+
 Image resize(Image image, int64_t height, int64_t width,
              const std::string& how) {
   if (height == image.height && width == image.width) return image;
   const bool shrinks = height <= image.height && width <= image.width;
   if (how == "area" && shrinks) return shrink_by_area(image, height, width);
   // An enlarged pixel has no area to average: there "area" is bilinear.
-  return resample(image, height, width,
-                  how == "bicubic" ? Kernel::kCubic : Kernel::kTriangle);
+  return resample(image, height, width, kernel_of(how));
 }
 
 /// The whole image for "squash", else its shorter side at `size`.
@@ -127,7 +132,7 @@ void mirror(Image& image) {
 void Preprocessing::validate() const {
   check_range("preprocessing", "size", double(size), 0, 16384);
   check_one_of("preprocessing", "resize", resize,
-               {"area", "bilinear", "bicubic", "none"});
+               {"area", "bilinear", "bicubic", "aliased", "none"});
   check_one_of("preprocessing", "crop", crop, {"center", "random", "squash"});
   if (channels != 0 && channels != 1 && channels != 3)
     throw ConfigError(fmt::format(

@@ -15,7 +15,9 @@ namespace calotype {
 struct Preprocessing {
   int64_t size = 0;  // edge of the square in pixels; 0 keeps each size
   std::string resize =
-      "area";  // how: area, bilinear, bicubic (all antialiased), none
+      "area";  // how: area, bilinear, bicubic (all antialiased), none;
+               // aliased: bilinear that skips pixels, for comparison with those
+               // who do so
   std::string crop =
       "center";          // to the square: center, random (training), squash
   int64_t channels = 0;  // 1 grey, 3 RGB, 0 as the first image has
