@@ -31,21 +31,33 @@ void refuse_non_finite(const char* what, const at::Tensor& images,
                   what, samples[row].item<int64_t>()));
 }
 
-// Orders a copy of the first `count` images by `before`.
-template <class Before>
-std::vector<ImageDistortion> first_by(std::vector<ImageDistortion> images,
-                                      int64_t count, Before before) {
-  const auto kept = std::clamp<int64_t>(count, 0, std::ssize(images));
-  const auto middle = images.begin() + kept;
-  std::partial_sort(images.begin(), middle, images.end(), before);
-  images.erase(middle, images.end());
-  return images;
+// Whole numbers in [0,255], or the values as they are on that scale.
+at::Tensor on_byte_scale(const at::Tensor& images, Rounding rounding) {
+  if (rounding == Rounding::kRound) return viewed_bytes(images);
+  const auto values = (images.to(at::kFloat) * 0.5 + 0.5).mul(255);
+  return rounding == Rounding::kNone ? values : values.clamp(0, 255).floor();
+}
+
+bool is_multi_scale(const at::Tensor& images) {
+  return std::min(images.size(2), images.size(3)) >= kSmallestMultiScaleSide;
 }
 
 }  // namespace
 
 at::Tensor viewed_bytes(const at::Tensor& images) {
   return (images.to(at::kFloat) * 0.5 + 0.5).clamp(0, 1).mul(255).round();
+}
+
+at::Tensor rounded(const at::Tensor& reconstruction, Rounding rounding) {
+  const auto images = reconstruction.to(at::kCPU, at::kFloat);
+  if (rounding == Rounding::kNone) return images;
+  return on_byte_scale(images, rounding).div_(127.5).sub_(1);
+}
+
+Distortion::Distortion(DistortionOptions options)
+    : options_(std::move(options)) {
+  check_range("distortion", "networks for LPIPS", double(options_.lpips.size()),
+              0, double(kMaxLpips));
 }
 
 double ImageDistortion::psnr_db() const {
@@ -73,42 +85,51 @@ void Distortion::add(const at::Tensor& reference,
   refuse_non_finite("reference", reference, sample);
   refuse_non_finite("reconstruction", reconstruction, sample);
 
-  // Bytes stay whole numbers, so that their differences are exact.
-  const double data_range = options_.as_viewed ? 255 : 1;
-  const auto comparable = [&](const at::Tensor& images) {
-    const auto values =
-        options_.as_viewed ? viewed_bytes(images) : images * 0.5 + 0.5;
-    return values.to(at::kCPU, at::kDouble);
-  };
-  const auto a = comparable(reference), b = comparable(reconstruction);
-  const auto error = ((b - a) / data_range).flatten(1);  // of pixels in [0,1]
+  // Bytes stay whole numbers, so that their differences are exact. References
+  // are bytes of files, and no cast has spoiled them.
+  constexpr double kDataRange = 255;
+  const bool as_is = options_.rounding == Rounding::kNone;
+  const auto a = on_byte_scale(reference.to(at::kCPU),
+                               as_is ? Rounding::kNone : Rounding::kRound);
+  const auto b = on_byte_scale(reconstruction.to(at::kCPU), options_.rounding);
+  const auto error = (b.to(at::kDouble) - a).div_(kDataRange).flatten(1);
   const auto mse = error.square().mean(1);
   const auto mae = error.abs().mean(1);
-  const auto similarity = ssim(a, b, data_range);
+  const auto similarity = ssim(a, b, kDataRange);
+  const auto multi_scale =
+      is_multi_scale(a) ? multi_scale_ssim(a, b, kDataRange)
+                        : at::full({N}, ImageDistortion::kUnknown, at::kDouble);
+  std::vector<at::Tensor> perceptual;
+  for (const auto& network : options_.lpips)
+    perceptual.push_back(network
+                             ->distance((a / 127.5 - 1).to(options_.device),
+                                        (b / 127.5 - 1).to(options_.device))
+                             .to(at::kCPU, at::kDouble));
 
   const auto samples_of = sample.accessor<int64_t, 1>();
   const auto labels_of = label.accessor<int64_t, 1>();
   const auto mse_of = mse.accessor<double, 1>();
   const auto mae_of = mae.accessor<double, 1>();
   const auto ssim_of = similarity.accessor<double, 1>();
-  for (int64_t i = 0; i < N; ++i)
+  const auto ms_ssim_of = multi_scale.accessor<double, 1>();
+  for (int64_t i = 0; i < N; ++i) {
     images_.push_back({.sample = samples_of[i],
                        .label = labels_of[i],
                        .mse = mse_of[i],
                        .mae = mae_of[i],
-                       .ssim = ssim_of[i]});
+                       .ssim = ssim_of[i],
+                       .ms_ssim = ms_ssim_of[i]});
+    for (size_t network = 0; network < perceptual.size(); ++network)
+      images_.back().lpips[network] = perceptual[network][i].item<double>();
+  }
 }
 
-std::vector<ImageDistortion> Distortion::worst(int64_t count) const {
-  return first_by(images_, count, [](const auto& a, const auto& b) {
+std::vector<ImageDistortion> Distortion::ranked() const {
+  auto images = images_;
+  std::sort(images.begin(), images.end(), [](const auto& a, const auto& b) {
     return a.mse != b.mse ? a.mse > b.mse : a.sample < b.sample;
   });
-}
-
-std::vector<ImageDistortion> Distortion::best(int64_t count) const {
-  return first_by(images_, count, [](const auto& a, const auto& b) {
-    return a.mse != b.mse ? a.mse < b.mse : a.sample < b.sample;
-  });
+  return images;
 }
 
 DistortionSummary Distortion::summary() const {
@@ -117,11 +138,14 @@ DistortionSummary Distortion::summary() const {
         "distortion: there must be an image to measure, got none");
   DistortionSummary summary;
   summary.num_images = std::ssize(images_);
+  summary.ms_ssim = 0;
   double psnr_db_sum = 0;
   for (const auto& image : images_) {
     summary.mse += image.mse;
     summary.mae += image.mae;
     summary.ssim += image.ssim;
+    summary.ms_ssim += image.ms_ssim;  // NaN if one of them is
+    for (size_t i = 0; i < kMaxLpips; ++i) summary.lpips[i] += image.lpips[i];
     if (image.mse == 0)
       ++summary.num_identical;
     else
@@ -131,6 +155,8 @@ DistortionSummary Distortion::summary() const {
   summary.mse /= count;
   summary.mae /= count;
   summary.ssim /= count;
+  summary.ms_ssim /= count;
+  for (auto& distance : summary.lpips) distance /= count;
   const auto num_differing = summary.num_images - summary.num_identical;
   summary.mean_psnr_db = num_differing == 0
                              ? std::numeric_limits<double>::infinity()

@@ -2,8 +2,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <cstdint>
+#include <limits>
+#include <memory>
 #include <vector>
+
+#include "nn/lpips.h"
 
 // How far reconstructions are from their references, image by image and over a
 // set.
@@ -14,13 +19,20 @@ namespace calotype {
 /// [-1,1].
 at::Tensor viewed_bytes(const at::Tensor& images);
 
-/// What is kept of each image.
+/// Networks that one pass can ask for their LPIPS.
+constexpr size_t kMaxLpips = 3;
+
+/// What is kept of each image. NaN: not measured.
 struct ImageDistortion {
-  int64_t sample = 0;      // names the image: its position in the set
-  int64_t label = -1;      // class, -1 where unknown
-  double mse = 0;          // mean squared error of pixels in [0,1]
-  double mae = 0;          // mean absolute error of pixels in [0,1]
-  double ssim = 0;         // structural similarity, 1 for equal images
+  static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+  int64_t sample = 0;         // names the image: its position in the set
+  int64_t label = -1;         // class, -1 where unknown
+  double mse = 0;             // mean squared error of pixels in [0,1]
+  double mae = 0;             // mean absolute error of pixels in [0,1]
+  double ssim = 0;            // structural similarity, 1 for equal images
+  double ms_ssim = kUnknown;  // multi-scale; only of kSmallestMultiScaleSide up
+  std::array<double, kMaxLpips> lpips = {kUnknown, kUnknown, kUnknown};
   double psnr_db() const;  // infinite for equal images
 };
 
@@ -31,6 +43,8 @@ struct DistortionSummary {
   double mse = 0;             // [0,1]
   double mae = 0;             // [0,1]
   double ssim = 0;
+  double ms_ssim = ImageDistortion::kUnknown;  // NaN if an image is too small
+  std::array<double, kMaxLpips> lpips{};       // by network
 
   /// The mean of the images' own PSNR. An image without error has an infinite
   /// one and is left out; infinite if all are.
@@ -41,34 +55,42 @@ struct DistortionSummary {
   double psnr_db_of_mean_mse = 0;
 };
 
-struct DistortionOptions {
-  /// Compare the bytes that a viewer sees; otherwise the values as they are,
-  /// neither rounded nor clamped.
-  bool as_viewed = true;
+/// What becomes of a reconstruction before it is compared.
+enum class Rounding {
+  kRound,     // the bytes that a viewer of an image file sees
+  kTruncate,  // clamped, and cut off to the byte below, as a cast does it
+  kNone,      // the values as they are, neither rounded nor clamped
 };
 
-/// Compares batches as they come and keeps 40 bytes of each image.
+struct DistortionOptions {
+  Rounding rounding = Rounding::kRound;
+  std::vector<std::shared_ptr<const Lpips>> lpips = {};  // at most kMaxLpips
+  c10::Device device{c10::kCPU};                         // where those are
+};
+
+/// `reconstruction` in [-1,1] as `rounding` leaves it, on the CPU: what
+/// networks are shown.
+at::Tensor rounded(const at::Tensor& reconstruction, Rounding rounding);
+
+/// Compares batches as they come and keeps 80 bytes of each image.
 class Distortion {
  public:
-  explicit Distortion(const DistortionOptions& options = {})
-      : options_(options) {}
+  explicit Distortion(DistortionOptions options = {});
 
   /// `reference`, `reconstruction`: [N,C,H,W] float in [-1,1]; sizes may differ
   /// from batch to batch. `labels`, `samples`: int64 [N], or undefined: then
   /// labels are unknown and images are numbered in the order in which they
   /// come. Throws ShapeError for shapes that differ or are empty, DataError for
-  /// an image with a value that is not finite; then nothing of the batch is
-  /// kept.
+  /// an image with a value that is not finite, ConfigError for images that are
+  /// too small for LPIPS; then nothing of the batch is kept.
   void add(const at::Tensor& reference, const at::Tensor& reconstruction,
            const at::Tensor& labels = {}, const at::Tensor& samples = {});
 
   /// In the order in which they came.
   const std::vector<ImageDistortion>& images() const { return images_; }
 
-  /// The `count` images with the largest (smallest) error, largest (smallest)
-  /// first; fewer if there are not as many. Ties are broken by sample.
-  std::vector<ImageDistortion> worst(int64_t count) const;
-  std::vector<ImageDistortion> best(int64_t count) const;
+  /// All of them, the largest mean squared error first; ties by sample.
+  std::vector<ImageDistortion> ranked() const;
 
   /// Throws ConfigError if no image was added.
   DistortionSummary summary() const;

@@ -213,10 +213,8 @@ FidInception::FidInception(const TensorFile& file, const std::string& where) {
     channels = together;
   }
   if (!file.tensors.contains("fc.weight")) return;
-  constexpr int64_t kClasses = 1008;
   weights_["fc.weight"] =
-      take("fc.weight", {kClasses, kFeatures}).to(torch::kFloat);
-  weights_["fc.bias"] = take("fc.bias", {kClasses}).to(torch::kFloat);
+      take("fc.weight", {kLogits, kFeatures}).to(torch::kFloat);
 }
 
 at::Tensor FidInception::features(const at::Tensor& images) const {
@@ -250,8 +248,7 @@ at::Tensor FidInception::logits(const at::Tensor& features) const {
         "FidInception: the weights have no fc, which the inception score "
         "needs");
   const torch::NoGradGuard no_grad;
-  return torch::linear(features, weights_.at("fc.weight"),
-                       weights_.at("fc.bias"));
+  return torch::linear(features, weights_.at("fc.weight"));
 }
 
 void FidInception::to(c10::Device device) {

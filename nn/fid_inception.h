@@ -18,6 +18,7 @@ namespace calotype {
 class FidInception {
  public:
   static constexpr int64_t kFeatures = 2048;
+  static constexpr int64_t kLogits = 1008;
   static constexpr int64_t kEdge = 299;  // what images are resized to
 
   /// `fc.*` may be missing. Throws DataError, in the name of `where`, if a
@@ -30,7 +31,8 @@ class FidInception {
   at::Tensor features(const at::Tensor& images) const;
 
   /// What the inception score takes the softmax of: [N,1008] of features
-  /// [N,2048]. Throws ConfigError if the weights have no fc.
+  /// [N,2048], without fc's bias, as the score's authors and torch-fidelity
+  /// (logits_unbiased) compute it. Throws ConfigError if the weights have no fc.
   at::Tensor logits(const at::Tensor& features) const;
   bool has_logits() const { return weights_.contains("fc.weight"); }
 

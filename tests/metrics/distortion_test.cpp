@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/image_io.h"
+#include "metrics/ssim.h"
 #include "tests/support/fixtures.h"
 
 namespace calotype {
@@ -42,7 +43,7 @@ TEST(Distortion, OfTwoByTwoPixelsIsWhatAHandComputes) {
 
 TEST(Distortion, TellsTheMeanPsnrFromThePsnrOfTheMean) {
   // Squared errors 0.01 and 0.0001: 20 dB and 40 dB.
-  Distortion distortion({.as_viewed = false});
+  Distortion distortion({.rounding = Rounding::kNone});
   const auto reference = at::zeros({2, 1, 1, 1});
   const auto error = at::tensor({0.2f, 0.02f}).view({2, 1, 1, 1});
   distortion.add(reference, reference + error);
@@ -53,12 +54,41 @@ TEST(Distortion, TellsTheMeanPsnrFromThePsnrOfTheMean) {
 
 TEST(Distortion, ComparesWhatAViewerSees) {
   const auto white = at::ones({1, 1, 2, 2});
-  Distortion seen, raw({.as_viewed = false});
+  Distortion seen, raw({.rounding = Rounding::kNone});
   seen.add(white, white * 1.5);           // clamped to white
   seen.add(white, white - 0.49 / 127.5);  // rounded to white
   raw.add(white, white * 1.5);
   EXPECT_EQ(seen.summary().num_identical, 2);
   EXPECT_NEAR(raw.summary().mse, 0.0625, 1e-9);
+}
+
+// A cast cuts off what rounding would have kept: 0.6 of a step becomes a whole
+// one.
+TEST(Distortion, TruncatesReconstructionsIfAsked) {
+  const auto reference = image_of({0, 100, 200, 255}, {1, 1, 2, 2});
+  Distortion cut({.rounding = Rounding::kTruncate}), seen;
+  const auto above = reference + 0.4 / 127.5, below = reference - 0.4 / 127.5;
+  for (auto* distortion : {&cut, &seen}) {
+    distortion->add(reference, above);
+    distortion->add(reference, below);
+  }
+  EXPECT_EQ(cut.images()[0].mse, 0);
+  EXPECT_DOUBLE_EQ(cut.images()[1].mae, 3 / 4. / 255);  // black stays black
+  EXPECT_EQ(seen.images()[1].mse, 0);
+  EXPECT_TRUE(rounded(below, Rounding::kRound).allclose(reference, 0, 1e-6));
+  EXPECT_TRUE(at::equal(rounded(below, Rounding::kNone), below));
+}
+
+TEST(Distortion, MeasuresManyScalesWhereTheyFit) {
+  Distortion distortion;
+  const auto large = drawn_images(2, kSmallestMultiScaleSide);
+  distortion.add(large, large * 0.9);
+  EXPECT_GT(distortion.summary().ms_ssim, 0.5);
+  EXPECT_LT(distortion.summary().ms_ssim, 1);
+  const auto small = drawn_images(1, kSmallestMultiScaleSide - 1);
+  distortion.add(small, small);
+  EXPECT_TRUE(std::isnan(distortion.images().back().ms_ssim));
+  EXPECT_TRUE(std::isnan(distortion.summary().ms_ssim));
 }
 
 TEST(Distortion, LeavesIdenticalImagesOutOfTheMeanPsnr) {
@@ -90,18 +120,17 @@ TEST(Distortion, InPiecesEqualsAllAtOnce) {
   EXPECT_DOUBLE_EQ(a.mean_psnr_db, b.mean_psnr_db);
 }
 
-TEST(Distortion, NamesTheWorstAndTheBestImages) {
+TEST(Distortion, RanksImagesByTheirError) {
   Distortion distortion;
   const auto reference = image_of({0, 0, 0}, {3, 1, 1, 1});
   distortion.add(reference, image_of({10, 30, 20}, {3, 1, 1, 1}),
                  at::tensor({4, 5, 6}), at::tensor({70, 80, 90}));
-  const auto worst = distortion.worst(2);
-  ASSERT_EQ(worst.size(), 2u);
-  EXPECT_EQ(worst[0].sample, 80);
-  EXPECT_EQ(worst[0].label, 5);
-  EXPECT_EQ(worst[1].sample, 90);
-  EXPECT_EQ(distortion.best(1)[0].sample, 70);
-  EXPECT_EQ(distortion.best(9).size(), 3u);
+  const auto ranked = distortion.ranked();
+  ASSERT_EQ(ranked.size(), 3u);
+  EXPECT_EQ(ranked[0].sample, 80);
+  EXPECT_EQ(ranked[0].label, 5);
+  EXPECT_EQ(ranked[1].sample, 90);
+  EXPECT_EQ(ranked[2].sample, 70);
 }
 
 TEST(Distortion, RefusesShapesThatDiffer) {
