@@ -173,8 +173,11 @@ const char* type_name(at::ScalarType type) {
 }  // namespace
 
 TensorFile read_safetensors(const std::filesystem::path& path) {
-  const auto bytes = read_file(path);
-  const auto where = path.string();
+  return parse_safetensors(read_file(path), path.string());
+}
+
+TensorFile parse_safetensors(std::span<const uint8_t> bytes,
+                             const std::string& where) {
   uint64_t header_bytes = 0;
   if (bytes.size() < sizeof header_bytes)
     throw DataError(where + ": too short to be a safetensors file");

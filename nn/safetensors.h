@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,10 @@ struct TensorFile {
 /// sizes that match shape and type. F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
 /// Throws DataError otherwise.
 TensorFile read_safetensors(const std::filesystem::path& path);
+
+/// The same of bytes that are in memory; `where` leads messages.
+TensorFile parse_safetensors(std::span<const uint8_t> bytes,
+                             const std::string& where);
 
 /// Writes atomically; tensors are made contiguous and moved to the CPU.
 void write_safetensors(const std::filesystem::path& path,
