@@ -4,6 +4,7 @@
 
 #include "core/random.h"
 #include "metrics/frechet_distance.h"
+#include "metrics/grouped_moments.h"
 #include "metrics/kernel_distance.h"
 #include "metrics/moments.h"
 #include "metrics/set_overlap.h"

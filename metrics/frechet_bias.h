@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "metrics/frechet_distance.h"
-#include "metrics/uncertainty.h"
+#include "metrics/grouped_moments.h"
 
 // The Fréchet distance of few images is too large, since their covariance
 // scatters, and sets of different sizes do not compare.

@@ -8,21 +8,17 @@
 
 namespace calotype {
 
-InceptionScore::InceptionScore(int64_t size, int64_t splits)
-    : size_(size),
-      splits_(splits),
+InceptionScore::InceptionScore(int64_t splits)
+    : splits_(splits),
       counts_(at::zeros({splits}, at::kDouble)),
-      log_terms_(at::zeros({splits}, at::kDouble)) {
-  check_range("inception score", "splits", double(splits), 1, double(size));
-}
+      log_terms_(at::zeros({splits}, at::kDouble)) {}
 
-void InceptionScore::add(const at::Tensor& logits, const at::Tensor& indices) {
+void InceptionScore::add(const at::Tensor& logits, const at::Tensor& split_of) {
   check_shape("inception score", "logits", logits, {-1, -1});
-  check_shape("inception score", "indices", indices, {logits.size(0)});
+  check_shape("inception score", "split_of", split_of, {logits.size(0)});
   const auto logs = logits.to(at::kCPU, at::kDouble).log_softmax(1);
   const auto shares = logs.exp();
-  const auto split =
-      at::div(indices.to(at::kCPU, at::kLong) * splits_, size_, "floor");
+  const auto split = split_of.to(at::kCPU, at::kLong);
   if (!probabilities_.defined())
     probabilities_ = at::zeros({splits_, logits.size(1)}, at::kDouble);
   counts_.index_add_(0, split, at::ones({split.size(0)}, at::kDouble));
@@ -30,8 +26,12 @@ void InceptionScore::add(const at::Tensor& logits, const at::Tensor& indices) {
   log_terms_.index_add_(0, split, (shares * logs).sum(1));
 }
 
+bool InceptionScore::has_score() const {
+  return counts_.gt(0).all().item<bool>();
+}
+
 InceptionScore::Score InceptionScore::score() const {
-  if (!counts_.gt(0).all().item<bool>())
+  if (!has_score())
     throw ConfigError(fmt::format(
         "inception score: each of {} splits needs an image", splits_));
   const auto marginal = probabilities_ / counts_.unsqueeze(1);

@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "core/stop_signal.h"
 #include "metrics/feature_rows.h"
-#include "metrics/uncertainty.h"
+#include "metrics/grouped_moments.h"
 
 namespace calotype {
 namespace {

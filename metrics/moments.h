@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <utility>
 
 namespace calotype {
 
@@ -12,6 +13,13 @@ namespace calotype {
 /// does not eat the digits of the covariance.
 class Moments {
  public:
+  Moments() = default;
+
+  /// As they were before: `mean` [F], `scatter` [F,F], both double and not
+  /// shared with others.
+  Moments(int64_t count, at::Tensor mean, at::Tensor scatter)
+      : count_(count), mean_(std::move(mean)), scatter_(std::move(scatter)) {}
+
   /// `rows`: [N,F]. Throws ShapeError for another width than before.
   void add(const at::Tensor& rows);
 
@@ -20,6 +28,10 @@ class Moments {
 
   int64_t count() const { return count_; }
   const at::Tensor& mean() const { return mean_; }  // [F] double
+
+  /// The sum over the rows of what their distance from the mean times itself
+  /// is, [F,F] double.
+  const at::Tensor& scatter() const { return scatter_; }
 
   /// [F,F] double, divided by count - 1. Throws ConfigError for fewer than 2
   /// rows.

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "metrics/grouped_moments.h"
 
 namespace calotype {
 namespace {
@@ -16,7 +17,6 @@ namespace {
 constexpr int64_t kResamples = 1000;
 constexpr int64_t kBlockCounts = int64_t{1} << 20;  // 8 MiB a thread
 constexpr double kLow = 0.025, kHigh = 0.975;
-constexpr uint64_t kGroupSeed = 0;  // groups are no draw: always the same
 
 /// Linear between the two nearest of sorted numbers.
 double quantile(const std::vector<double>& sorted, double share) {
@@ -75,56 +75,6 @@ std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed) {
     intervals.push_back({quantile(column, kLow), quantile(column, kHigh)});
   }
   return intervals;
-}
-
-at::Tensor image_groups(const at::Tensor& indices) {
-  check_shape("image groups", "indices", indices, {-1});
-  const auto places = indices.to(at::kCPU, at::kLong).contiguous();
-  auto groups = at::empty_like(places);
-  const auto* place = places.data_ptr<int64_t>();
-  auto* group = groups.data_ptr<int64_t>();
-  for (int64_t i = 0; i < places.size(0); ++i)
-    group[i] = uniform_index({.seed = kGroupSeed,
-                              .stream = Stream::kGroup,
-                              .sample = uint64_t(place[i])},
-                             GroupedMoments::kGroups);
-  return groups;
-}
-
-void GroupedMoments::add(const at::Tensor& rows, const at::Tensor& indices) {
-  check_shape("GroupedMoments", "indices", indices, {rows.size(0)});
-  const auto groups = image_groups(indices);
-  for (int64_t g = 0; g < kGroups; ++g) {
-    const auto members = groups.eq(g).nonzero().view(-1);
-    if (members.size(0) > 0)
-      groups_[size_t(g)].add(rows.index_select(0, members.to(rows.device())));
-  }
-}
-
-Moments GroupedMoments::of_groups(int64_t begin, int64_t end) const {
-  Moments sum;
-  for (int64_t g = begin; g < end; ++g) sum.merge(groups_[size_t(g)]);
-  return sum;
-}
-
-Moments GroupedMoments::all() const {
-  return of_groups(0, kGroups);
-}
-
-Moments GroupedMoments::without(int64_t group) const {
-  Moments sum;
-  for (int64_t g = 0; g < kGroups; ++g)
-    if (g != group) sum.merge(groups_[size_t(g)]);
-  return sum;
-}
-
-bool GroupedMoments::has_interval() const {
-  int64_t count = 0;
-  for (const auto& group : groups_) {
-    if (group.count() == 0) return false;
-    count += group.count();
-  }
-  return count >= kGroups + 2;
 }
 
 Interval jackknife(double estimate, const std::vector<double>& left_out) {

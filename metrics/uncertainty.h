@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "metrics/moments.h"
-
 // How far a number that was measured on some images may be from what more of
 // them would give.
 namespace calotype {
@@ -25,42 +23,12 @@ struct Interval {
 /// each column. Throws ConfigError for no rows.
 std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed);
 
-/// The group in [0,10) of each image, a hash of its place in the set, so that
-/// each group is a sample of the whole. `indices`: int64 [N]. Returns int64 [N]
-/// on the CPU.
-at::Tensor image_groups(const at::Tensor& indices);
-
-/// The moments of a set by those groups: memory does not grow with the number
-/// of images.
-class GroupedMoments {
- public:
-  static constexpr int64_t kGroups = 10;
-
-  /// `rows`: [N,F]; `indices`: int64 [N], places in the set.
-  void add(const at::Tensor& rows, const at::Tensor& indices);
-
-  /// Of the groups begin, ... end - 1.
-  Moments of_groups(int64_t begin, int64_t end) const;
-
-  /// Of all groups, and of all but one. A set's moments depend on the order of
-  /// its batches only by rounding.
-  Moments all() const;
-  Moments without(int64_t group) const;
-
-  /// Whether each group has an image, and the whole at least two more: else
-  /// there is no interval.
-  bool has_interval() const;
-
- private:
-  std::vector<Moments> groups_{size_t(kGroups)};
-};
-
 /// The interval of a smooth statistic of a set from `left_out`, its values with
-/// each of kGroups groups left out (the delete-a-group jackknife; Shao and Tu,
-/// "The Jackknife and Bootstrap", 1995, section 2.3): `estimate` and 2.262
-/// standard errors on either side, Student's t of 9 degrees of freedom. For
-/// statistics that drawing images twice would bias, as it does the Fréchet
-/// distance and all that looks for neighbours.
+/// each of GroupedMoments::kGroups groups left out (the delete-a-group
+/// jackknife; Shao and Tu, "The Jackknife and Bootstrap", 1995, section 2.3):
+/// `estimate` and 2.262 standard errors on either side, Student's t of 9
+/// degrees of freedom. For statistics that drawing images twice would bias, as
+/// it does the Fréchet distance and all that looks for neighbours.
 Interval jackknife(double estimate, const std::vector<double>& left_out);
 
 }  // namespace calotype

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "metrics/grouped_moments.h"
 
 namespace calotype {
 namespace {
@@ -85,29 +86,6 @@ TEST(Bootstrap, IsThatOfTheDrawnRowsOnAnyNumberOfThreads) {
   at::set_num_threads(1);
   EXPECT_EQ(bootstrap_means(values, 9), intervals);
   at::set_num_threads(threads);
-}
-
-TEST(GroupedMoments, AreThoseOfTheWholeInAnyBatches) {
-  const auto rows = noise(200, 4, 5);
-  const auto places = at::arange(200, at::kLong);
-  Moments whole;
-  whole.add(rows);
-  GroupedMoments grouped;
-  for (int64_t begin = 0; begin < 200; begin += 40)
-    grouped.add(rows.narrow(0, begin, 40), places.narrow(0, begin, 40));
-  EXPECT_EQ(grouped.all().count(), 200);
-  EXPECT_TRUE(at::allclose(grouped.all().mean(), whole.mean(), 1e-10, 1e-12));
-  EXPECT_TRUE(at::allclose(grouped.all().covariance(), whole.covariance(),
-                           1e-10, 1e-12));
-  EXPECT_TRUE(grouped.has_interval());
-  int64_t left = 0;
-  for (int64_t g = 0; g < GroupedMoments::kGroups; ++g) {
-    const auto count = grouped.without(g).count();
-    EXPECT_LT(count, 200);
-    left += 200 - count;
-  }
-  EXPECT_EQ(left, 200);  // each row is in one group
-  EXPECT_FALSE(GroupedMoments().has_interval());
 }
 
 // Of a mean the jackknife's error is that of the mean: over sets of 500
