@@ -7,7 +7,7 @@
 # NAME: epsilon, sample, v, v_min_snr, flow, edm; all of them without one. A run
 # that is there goes on, or is kept. CALOTYPE_PROGRAM names the program,
 # THREADS the threads of each. Afterwards
-# `sampler_table TABLE DEMO/classifier fashion-mnist:test OUT/*` compares what
+# `sampler_table TABLE builtin fashion-mnist:test OUT/*` compares what
 # they draw.
 set -euo pipefail
 

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 #include <turbojpeg.h>
-#include <webp/encode.h>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -9,6 +8,7 @@
 #include "core/runtime.h"
 #include "datasets/image_io.h"
 #include "datasets/image_source.h"
+#include "datasets/lossy_format.h"
 #include "tools/evaluate.h"
 #include "training/line_chart.h"
 
@@ -16,6 +16,7 @@
 //
 // Error against bytes of codecs, JPEG and WebP on the same images: what a file
 // costs, and what it costs without the headers that all files of a set share.
+// `calotype evaluate --beside` compares whole files at matched bytes.
 namespace calotype {
 namespace {
 
@@ -39,6 +40,8 @@ size_t jpeg_payload(const std::vector<uint8_t>& file) {
 // RIFF header, chunk header, and the frame header of lossy WebP (RFC 9649).
 constexpr size_t kWebpHeader = 12 + 8 + 10;
 
+/// With the tables of the standard, which all files share: tables fitted to an
+/// image, as encode_lossy() writes them, would be no header.
 std::vector<uint8_t> as_jpeg(const Image& image, int quality) {
   auto* encoder = tjInitCompress();
   unsigned char* data = nullptr;
@@ -55,22 +58,6 @@ std::vector<uint8_t> as_jpeg(const Image& image, int quality) {
   return file;
 }
 
-std::vector<uint8_t> as_webp(const Image& image, int quality) {
-  auto rgb = image.pixels;
-  if (image.channels == 1) {
-    rgb.clear();
-    for (const auto value : image.pixels) rgb.insert(rgb.end(), 3, value);
-  }
-  uint8_t* data = nullptr;
-  const auto size =
-      WebPEncodeRGB(rgb.data(), int(image.width), int(image.height),
-                    int(3 * image.width), float(quality), &data);
-  if (size == 0) throw DataError("WebP: cannot encode");
-  std::vector<uint8_t> file(data, data + size);
-  WebPFree(data);
-  return file;
-}
-
 double mse_of(const Image& a, const Image& b) {
   const auto values = [&](const Image& image) {
     auto tensor = to_tensor(image) / 2 + 0.5;
@@ -84,7 +71,8 @@ Point measure(const ImageSource& source, bool webp, int quality) {
   const auto count = double(source.size());
   for (int64_t i = 0; i < source.size(); ++i) {
     const auto image = source.load(i).image;
-    const auto file = webp ? as_webp(image, quality) : as_jpeg(image, quality);
+    const auto file =
+        webp ? encode_lossy("webp", image, quality) : as_jpeg(image, quality);
     const auto header = webp ? kWebpHeader : jpeg_payload(file);
     sum.bytes += double(file.size()) / count;
     sum.payload += double(file.size() - header) / count;

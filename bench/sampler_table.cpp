@@ -13,6 +13,7 @@
 #include "nn/model_folder.h"
 #include "tools/csv.h"
 #include "tools/evaluate.h"
+#include "tools/feature_network.h"
 #include "tools/generate.h"
 #include "training/run_folder.h"
 
@@ -103,7 +104,7 @@ class Table {
   explicit Table(const TableJob& job)
       : job_(job),
         recipe_{{"classifier_sha256",
-                 weights_sha256(open_model_folder(job.classifier))},
+                 load_feature_network(job.classifier, job.device)->sha256()},
                 {"reference", job.reference},
                 {"count", job.count},
                 {"guidance", job.guidance},

@@ -9,8 +9,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/image_source.h"
-#include "nn/model_folder.h"
 #include "tools/classifier_model.h"
+#include "tools/demo_configs.h"
 #include "tools/train.h"
 #include "training/run_folder.h"
 
@@ -45,13 +45,17 @@ class ScratchFolder {
 
 /// How the classifier was trained, with other images and another seed.
 TrainConfig recipe_of(const EvaluateJob& job) {
-  const auto file = job.model / "run.json";
-  if (!fs::exists(file))
-    throw ConfigError(job.model.string() +
-                      ": --cas trains as this classifier was trained, and it "
-                      "has no run.json that says how");
   TrainConfig config;
-  read_config(read_json_file(file).at("config"), config, file.string());
+  if (job.model == kBuiltinNetwork) {
+    read_config(demo_config("fashion_classifier"), config, kBuiltinNetwork);
+  } else {
+    const auto file = job.model / "run.json";
+    if (!fs::exists(file))
+      throw ConfigError(job.model.string() +
+                        ": --cas trains as this classifier was trained, and it "
+                        "has no run.json that says how");
+    read_config(read_json_file(file).at("config"), config, file.string());
+  }
   config.data.train = job.data;
   config.data.validation.clear();
   config.data.preprocessing.size =
@@ -61,10 +65,14 @@ TrainConfig recipe_of(const EvaluateJob& job) {
 }
 
 /// A classifier can only find what it was shown.
-void expect_classes(const EvaluateJob& job, const ImageSource& images) {
-  const auto shown = class_order(job.model, images.class_names());
+void expect_classes(const EvaluateJob& job, const FeatureNetwork& network,
+                    const ImageSource& images) {
+  const auto order = [&](const std::vector<std::string>& names) {
+    return class_order(network.name(), network.class_names(), names);
+  };
+  const auto shown = order(images.class_names());
   const auto names = open_source(job.cas)->class_names();
-  const auto asked = class_order(job.model, names);
+  const auto asked = order(names);
   for (size_t i = 0; i < names.size(); ++i)
     if (!shown.eq(asked[int64_t(i)]).any().item<bool>())
       throw ConfigError(
@@ -75,12 +83,12 @@ void expect_classes(const EvaluateJob& job, const ImageSource& images) {
 
 /// A run that is done would be taken for one on images that have replaced its
 /// own under the same name.
-void expect_same_images(const EvaluateJob& job, const fs::path& run,
-                        const ImageSource& images) {
+void expect_same_images(const EvaluateJob& job, const FeatureNetwork& network,
+                        const fs::path& run, const ImageSource& images) {
   const Json now{{"data", images.spec()},
                  {"images", images.size()},
                  {"fingerprint", images.fingerprint()},
-                 {"recipe_of", weights_sha256(open_model_folder(job.model))},
+                 {"recipe_of", network.sha256()},
                  {"seed", job.seed}};
   const auto file = run / "cas_data.json";
   const bool is_ours = fs::exists(file);
@@ -97,58 +105,61 @@ void expect_same_images(const EvaluateJob& job, const fs::path& run,
 
 /// How a classifier does on the real test images.
 Json test_on_real(const EvaluateJob& job, const fs::path& classifier) {
-  auto test = job;
+  EvaluateJob test;
   test.model = classifier;
   test.data = job.cas;
-  test.reference.clear();
-  test.expect_classifier.clear();
-  test.cas.clear();
+  test.preprocessing = job.preprocessing;
+  test.batch_size = job.batch_size;
+  test.num_workers = job.num_workers;
+  test.strict = job.strict;
+  test.device = job.device;
   return evaluate(test);
 }
 
 }  // namespace
 
-void expect_scorable(const EvaluateJob& job) {
+void expect_scorable(const EvaluateJob& job, const FeatureNetwork& network) {
   const auto config = recipe_of(job);
   const auto images = open_source(job.data);
-  expect_classes(job, *images);
+  expect_classes(job, network, *images);
   if (images->size() < config.training.batch_size)
     throw ConfigError(fmt::format(
         "{}: --cas trains in batches of {} images, and these are {}", job.data,
         config.training.batch_size, images->size()));
-  if (!job.cas_run.empty()) expect_same_images(job, job.cas_run, *images);
+  if (!job.cas_run.empty())
+    expect_same_images(job, network, job.cas_run, *images);
 }
 
-void add_accuracy_score(const EvaluateJob& job, Json& result) {
+void add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
+                        Json& result, std::vector<SkippedImage>& skipped) {
   const auto config = recipe_of(job);
   const auto images = open_source(job.data);
-  expect_classes(job, *images);
   const auto real = test_on_real(job, job.model);
 
   std::optional<ScratchFolder> scratch;
   if (job.cas_run.empty()) scratch.emplace();
   const auto run = scratch ? scratch->path() : job.cas_run;
-  expect_same_images(job, run, *images);
+  expect_same_images(job, network, run, *images);
   const auto trained =
       train({.config = config, .out = run, .device = job.device});
   const auto score = test_on_real(job, run);
 
   result["cas"] = score["class_agreement"];
+  result["intervals"]["cas"] = score["intervals"]["class_agreement"];
   result["cas_per_class"] = score["per_class"];
   result["real_accuracy"] = real["class_agreement"];
   result["cas_test"] = job.cas;
   result["cas_test_images"] = score["images"];
-  result["cas_training"] = {{"images", images->size()},
-                            {"steps", trained["step"]},
-                            {"batch_size", config.training.batch_size},
-                            {"seed", config.seed},
-                            {"classifier_sha256", score["classifier_sha256"]}};
+  result["cas_training"] = {
+      {"images", images->size()},
+      {"steps", trained["step"]},
+      {"batch_size", config.training.batch_size},
+      {"seed", config.seed},
+      {"classifier_sha256", score["protocol"]["features"]["sha256"]}};
   if (!scratch) result["cas_training"]["run"] = run.string();
-  if (score.contains("skipped")) {
-    auto& skipped = result["skipped"];  // an array, or nothing so far
-    for (const auto& image : score["skipped"]) skipped.push_back(image);
-    result["num_skipped"] = skipped.size();
-  }
+  if (score.contains("skipped"))
+    for (const auto& image : score["skipped"])
+      skipped.push_back({.name = image["name"], .reason = image["reason"]});
 }
 
 }  // namespace calotype

@@ -15,10 +15,6 @@ namespace {
 
 constexpr const char* kNamesFile = "class_names.json";
 
-std::vector<std::string> read_class_names(const std::filesystem::path& path) {
-  return read_json_file(path / kNamesFile).get<std::vector<std::string>>();
-}
-
 /// Where `name` is in `known`; -1 if it is not.
 int64_t find_class(const std::vector<std::string>& known,
                    const std::string& name) {
@@ -30,15 +26,13 @@ int64_t find_class(const std::vector<std::string>& known,
 
 }  // namespace
 
-CalotypeClassifier load_classifier(const std::filesystem::path& path,
-                                   c10::Device device) {
+CalotypeClassifier load_classifier(const std::filesystem::path& path) {
   const auto folder = open_model_folder(path);
   expect_class(folder, kClassifierClass);
   CalotypeClassifierConfig config;
   read_config(folder.config, config, (path / "config.json").string());
   CalotypeClassifier classifier(config);
   load_weights(*classifier, folder);
-  classifier->to(device);
   classifier->eval();
   return classifier;
 }
@@ -48,24 +42,27 @@ void write_class_names(const std::filesystem::path& path,
   write_file_atomic(path / kNamesFile, Json(names).dump(2) + "\n");
 }
 
-at::Tensor class_order(const std::filesystem::path& path,
+std::vector<std::string> read_class_names(const std::filesystem::path& path) {
+  return read_json_file(path / kNamesFile).get<std::vector<std::string>>();
+}
+
+at::Tensor class_order(const std::string& where,
+                       const std::vector<std::string>& known,
                        const std::vector<std::string>& names) {
   auto order = torch::empty({int64_t(names.size())}, torch::kLong);
-  const auto known = read_class_names(path);
   for (size_t i = 0; i < names.size(); ++i) {
     const auto found = find_class(known, names[i]);
     if (found < 0)
       throw ConfigError(
-          fmt::format("{}: does not know the class \"{}\"; it knows {}",
-                      path.string(), names[i], fmt::join(known, ", ")));
+          fmt::format("{}: does not know the class \"{}\"; it knows {}", where,
+                      names[i], fmt::join(known, ", ")));
     order[int64_t(i)] = found;
   }
   return order;
 }
 
-bool knows_classes(const std::filesystem::path& path,
+bool knows_classes(const std::vector<std::string>& known,
                    const std::vector<std::string>& names) {
-  const auto known = read_class_names(path);
   return !names.empty() &&
          std::all_of(names.begin(), names.end(), [&](const auto& name) {
            return find_class(known, name) >= 0;

@@ -4,7 +4,6 @@
 #include "tools/decode.h"
 #include "tools/demo.h"
 #include "tools/encode.h"
-#include "tools/evaluate.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
 #include "tools/reconstruct.h"
@@ -34,8 +33,11 @@ void add_data_options(CLI::App& app, std::string& data,
                  "Edge of the square in pixels; 0 keeps each size")
       ->check(CLI::Range(0, 32768))
       ->capture_default_str();
-  app.add_option("--resize", preprocessing.resize, "How, always antialiased")
-      ->check(CLI::IsMember({"area", "bilinear", "bicubic", "none"}))
+  app.add_option(
+         "--resize", preprocessing.resize,
+         "How, antialiased; aliased alone is bilinear and skips pixels, "
+         "to compare with those who do so")
+      ->check(CLI::IsMember({"area", "bilinear", "bicubic", "aliased", "none"}))
       ->capture_default_str();
   app.add_option("--crop", preprocessing.crop, "To the square")
       ->check(CLI::IsMember({"center", "squash"}))
@@ -272,63 +274,6 @@ CommandRun add_reconstruct(CLI::App& app) {
   return [job](const CommandContext& context) {
     job->device = context.device;
     return reconstruct(*job);
-  };
-}
-
-CommandRun add_evaluate(CLI::App& app) {
-  auto job = new_job<EvaluateJob>();
-  app.add_option("model", job->model,
-                 "Codec: how faithful its reconstructions are. Classifier: how "
-                 "often images "
-                 "show the class that their folder names")
-      ->required();
-  add_data_options(app, job->data, job->preprocessing, job->num_workers,
-                   job->strict);
-  app.add_option("--dtype", job->dtype,
-                 "Latents are rounded to it, as in a store")
-      ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
-      ->capture_default_str();
-  app.add_option("--reference", job->reference,
-                 "With a classifier: another set, for the Fréchet and kernel "
-                 "distance, precision, recall, density and coverage of the two "
-                 "in its features");
-  app.add_option("--manifold-samples", job->manifold_samples,
-                 "With --reference: images of each set, drawn by the seed, for "
-                 "all but the Fréchet distance, whose cost is the square of "
-                 "their number; 0: every image")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--expect-classifier", job->expect_classifier,
-                 "Refuse a classifier whose weights have another SHA-256 than "
-                 "this one: only numbers of one classifier compare");
-  auto* cas = app.add_option(
-      "--cas", job->cas,
-      "With a classifier: real images on which a new one is tested that is "
-      "trained on --data alone, as the classifier was trained and for as many "
-      "steps (classification accuracy score)");
-  app.add_option("--cas-run", job->cas_run,
-                 "Run folder of that training, which goes on if it was broken "
-                 "off; default: a temporary one, begun anew each time")
-      ->needs(cas);
-  app.add_option("--importance-samples", job->importance_samples,
-                 "With a variational autoencoder: draws for the tighter bound "
-                 "on the log-likelihood; 0: none")
-      ->check(CLI::Range(0, 1'000'000))
-      ->capture_default_str();
-  app.add_flag("--binarize", job->binarize,
-               "With a variational autoencoder: black or white pixels, drawn, "
-               "for its bounds");
-  app.add_option("--jacobian-probes", job->jacobian_probes,
-                 "With a CalotypeAutoencoder: random directions in which the "
-                 "code's answer to the image is measured; 0: none")
-      ->check(CLI::Range(0, 1'000'000))
-      ->capture_default_str();
-  app.add_option("--seed", job->seed, "Of all draws and of --cas")
-      ->capture_default_str();
-  add_batch_size(app, job->batch_size);
-  return [job](const CommandContext& context) {
-    job->device = context.device;
-    return evaluate(*job);
   };
 }
 

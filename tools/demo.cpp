@@ -8,6 +8,7 @@
 #include "tools/demo_report.h"
 #include "tools/encode.h"
 #include "tools/evaluate.h"
+#include "tools/feature_network.h"
 #include "tools/generate.h"
 #include "tools/reconstruct.h"
 #include "tools/stages.h"
@@ -25,7 +26,6 @@ struct Preset {
   std::string test = "fashion-mnist:test";
   std::string vae = "fashion_vae";
   std::string diffusion = "fashion_diffusion";
-  std::string classifier = "fashion_classifier";
   Json shortened;           // merged into "training" of each, for tests
   int64_t num_drawn = 500;  // images, the first 100 are shown
   std::string sampler = "dpmpp_2m";
@@ -72,9 +72,6 @@ class Demo {
     stages_.run("train the diffusion model", [&] {
       results_["diffusion"] = train_model("diffusion", preset_.diffusion);
     });
-    stages_.run("train the judge", [&] {
-      results_["classifier"] = train_model("classifier", preset_.classifier);
-    });
     stages_.run("draw and decode", [&] { results_["generate"] = draw(); });
     stages_.run("measure", [&] { measure(); });
     results_["seconds"] = stages_.seconds();
@@ -95,10 +92,8 @@ class Demo {
     json["data"]["validation"] =
         on_latents ? (folder("latents") / "test").string()
                    : preset_.test + (job_.preset == "tiny" ? "" : "[0:1024]");
-    if (!preset_.shortened.is_null()) {
+    if (!preset_.shortened.is_null())
       json["training"].update(preset_.shortened);
-      if (name == "classifier") json["model"]["num_classes"] = 8;
-    }
     TrainJob job{.out = job_.out / name, .device = job_.device};
     read_config(json, job.config, config_name);
     return train(job);
@@ -132,38 +127,43 @@ class Demo {
                  .data = preset_.test,
                  .out = folder("reconstructed"),
                  .device = job_.device});
-    results_["fidelity"] = evaluate(
-        {.model = folder("vae"), .data = preset_.test, .device = job_.device});
-    results_["judge"] = evaluate({.model = folder("classifier"),
-                                  .data = preset_.test,
-                                  .device = job_.device});
-    results_["drawn"] = compared(folder("drawn").string());
+    EvaluateJob job;
+    job.model = folder("vae");
+    job.data = preset_.test;
+    job.features = kBuiltinNetwork;
+    job.beside = {"jpeg", "webp"};
+    job.report = folder("report") / "reconstructed";
+    job.device = job_.device;
+    results_["fidelity"] = evaluate(job);
+    results_["drawn"] = compared(folder("drawn").string(), "drawn");
     // What as many real images get, which the test images are not.
-    results_["real"] =
-        compared(fmt::format("{}[0:{}]", preset_.train, preset_.num_drawn));
+    results_["real"] = compared(
+        fmt::format("{}[0:{}]", preset_.train, preset_.num_drawn), "real");
   }
 
-  /// What the judge says of a set of num_drawn images beside the test set.
-  Json compared(const std::string& images) const {
+  /// What the built-in network says of num_drawn images beside the test set.
+  Json compared(const std::string& images, const char* report) const {
     EvaluateJob job;
-    job.model = folder("classifier");
+    job.model = kBuiltinNetwork;
     job.data = images;
     job.reference = preset_.test;
     job.manifold_samples = preset_.num_drawn;
+    job.report = folder("report") / report;
     job.device = job_.device;
     return evaluate(job);
   }
 
   Json summary() const {
     const auto& fidelity = results_["fidelity"];
+    const auto& drawn = results_["drawn"];
     return {{"report", (job_.out / "report" / "index.html").string()},
             {"mse", fidelity["mse"]},
             {"psnr_db_of_mean_mse", fidelity["psnr_db_of_mean_mse"]},
             {"ssim", fidelity["ssim"]},
             {"rate_bpp", fidelity["rate_bpp"]},
-            {"judge_accuracy", results_["judge"]["class_agreement"]},
-            {"drawn_class_agreement", results_["drawn"]["class_agreement"]},
-            {"drawn_frechet_distance", results_["drawn"]["frechet_distance"]},
+            {"reconstruction_frechet_distance", fidelity["frechet_distance"]},
+            {"drawn_class_agreement", drawn.value("class_agreement", Json())},
+            {"drawn_frechet_distance", drawn["frechet_distance"]},
             {"real_frechet_distance", results_["real"]["frechet_distance"]},
             {"took", duration_text(stages_.total())}};
   }

@@ -10,9 +10,11 @@
 #include "datasets/image_io.h"
 #include "datasets/image_source.h"
 #include "tools/classifier_model.h"
+#include "tools/fidelity_report.h"
 #include "tools/html_report.h"
 #include "tools/image_files.h"
 #include "tools/overview.h"
+#include "tools/sets_report.h"
 #include "training/loss_curves.h"
 
 namespace calotype {
@@ -46,13 +48,20 @@ std::vector<uint8_t> class_strip(const fs::path& folder) {
       image_grid(first_images(folder, kShownPerClass), kShownPerClass));
 }
 
+/// The classes of the training set.
+std::vector<std::string> class_names(const fs::path& folder) {
+  return read_json_file(folder / "latents" / "train" / "store.json")
+      .at("class_names")
+      .get<std::vector<std::string>>();
+}
+
 /// A picture for a front page: reconstructions at the left, drawn images at the
 /// right.
-std::string overview(const fs::path& folder, const Json& per_class) {
+std::string overview(const fs::path& folder) {
   std::vector<at::Tensor> drawn;
-  for (const auto& item : per_class.items())
+  for (const auto& name : class_names(folder))
     drawn.push_back(
-        first_images(folder / "drawn" / item.key(), kShownPerClass));
+        first_images(folder / "drawn" / file_word(name), kShownPerClass));
   return overview_svg(
       {{encode_png(image_grid(
             first_images(folder / "reconstructed", kOverviewPairs), 5)),
@@ -71,42 +80,8 @@ std::vector<ReportImage> drawn_rows(const fs::path& drawn,
   return rows;
 }
 
-void add_rows(ReportTable& table,
-              const std::vector<std::vector<std::string>>& rows) {
-  table.rows.insert(table.rows.end(), rows.begin(), rows.end());
-}
-
-/// What evaluate says of reconstructions.
-ReportTable distortion_table(const Json& f) {
-  ReportTable table{.headings = {"Measure", "Value", "Note"}};
-  add_rows(
-      table,
-      {{"Mean squared error", number(f["mse"], 5),
-        "pixels in [0,1], rounded to bytes as a viewer sees them"},
-       {"PSNR of that error, dB", number(f["psnr_db_of_mean_mse"], 2),
-        "10 log10(1 / error)"},
-       {"PSNR, mean over images, dB", number(f["psnr_db_mean_over_images"], 2),
-        "always the larger of the two"},
-       {"SSIM", number(f["ssim"], 4), "Gaussian window of 11, σ 1.5"}});
-  return table;
-}
-
-ReportTable numbers_table(const Json& results) {
-  const auto& f = results["fidelity"];
-  auto table = distortion_table(f);
-  add_rows(table, {{"Bits per pixel", number(f["rate_bpp"], 3),
-                    "of the stored means, fp16; raw pixels have 8"},
-                   {"Judge's accuracy on real images, %",
-                    percent(results["judge"]["class_agreement"]),
-                    "10,000 test images"},
-                   {"Drawn images of the class asked for, %",
-                    percent(results["drawn"]["class_agreement"]),
-                    "as that judge sees them"}});
-  return table;
-}
-
-/// Drawn images beside real ones that the test set does not hold, by what the
-/// judge sees in them.
+/// Drawn images beside real ones that the test set does not hold, in the
+/// features of the built-in network.
 ReportTable sets_table(const Json& drawn, const Json& real) {
   ReportTable table{.headings = {"Against the test set", "Drawn", "Real"}};
   const auto both = [&](const char* name, const char* key, int digits) {
@@ -117,28 +92,13 @@ ReportTable sets_table(const Json& drawn, const Json& real) {
   both("Precision: drawn ones that look real", "precision", 3);
   both("Recall: real ones that could have been drawn", "recall", 3);
   both("Coverage", "coverage", 3);
+  if (drawn.contains("class_agreement") && real.contains("class_agreement"))
+    table.rows.push_back({"Show the class asked for, %",
+                          percent(drawn["class_agreement"]),
+                          percent(real["class_agreement"])});
   table.rows.push_back(
       {"Images", drawn["images"].dump(), real["images"].dump()});
   return table;
-}
-
-ReportTable token_numbers_table(const Json& f, const Json& tokens) {
-  auto table = distortion_table(f);
-  add_rows(
-      table,
-      {{"Bits per pixel", number(f["rate_bpp"], 4), "whole bits a token"},
-       {"Bits per pixel, entropy-coded", number(f["entropy_coded_bpp"], 4),
-        "by the histogram of these images' tokens"},
-       {"Codes in use", tokens["codes_in_use"].dump(), "by the training set"},
-       {"Perplexity", number(tokens["perplexity"], 1), "the same"}});
-  return table;
-}
-
-std::vector<std::string> class_names(const Json& judge) {
-  std::vector<std::string> names;
-  for (const auto& item : judge["per_class"].items())
-    names.push_back(item.key());
-  return names;
 }
 
 ReportTable time_table(const Json& seconds) {
@@ -150,25 +110,6 @@ ReportTable time_table(const Json& seconds) {
     total += item.value().get<double>();
   }
   table.rows.push_back({"together", duration_text(total)});
-  return table;
-}
-
-ReportTable class_table(const Json& judge, const Json& drawn) {
-  ReportTable table{.headings = {"Class", "Real, %", "Drawn, %"}};
-  auto real = judge["per_class"].items().begin();
-  auto made = drawn["per_class"].items().begin();
-  for (; made != drawn["per_class"].items().end(); ++made)
-    table.rows.push_back({made.key(), "", percent(made.value())});
-  // The drawn classes are folders, in the order of their names; find each by
-  // its word.
-  for (auto& row : table.rows)
-    for (real = judge["per_class"].items().begin();
-         real != judge["per_class"].items().end(); ++real) {
-      auto word = real.key();
-      for (auto& letter : word)
-        if (!std::isalnum(static_cast<unsigned char>(letter))) letter = '-';
-      if (word == row[0]) row[0] = real.key(), row[1] = percent(real.value());
-    }
   return table;
 }
 
@@ -187,8 +128,9 @@ void write_demo_report(const fs::path& folder, const Json& results) {
       {{number(fidelity["mse"], 4), "", "mean squared error on the test set"},
        {number(fidelity["psnr_db_of_mean_mse"], 1), "dB", "PSNR"},
        {number(fidelity["rate_bpp"], 1), "bits per pixel", "stored, of 8"},
-       {percent(drawn["class_agreement"]), "%",
-        "of the drawn clothes show what was asked for"}});
+       {number(drawn["frechet_distance"], 3), "",
+        fmt::format("Fréchet distance of {} drawn images from the test set",
+                    drawn["images"].dump())}});
   report.section("What the codec keeps");
   report.figure({{read_file(grid_file(folder / "reconstructed")), ""}},
                 "Test images the VAE has never seen: each original with its "
@@ -196,17 +138,15 @@ void write_demo_report(const fs::path& folder, const Json& results) {
                 "its right.",
                 1);
   report.section("What the model draws");
-  report.labelled_rows(
-      drawn_rows(folder / "drawn", class_names(results["judge"])),
-      "The first samples of each class, not chosen.", 2);
-  report.section("The numbers");
-  report.table(numbers_table(results));
+  report.labelled_rows(drawn_rows(folder / "drawn", class_names(folder)),
+                       "The first samples of each class, not chosen.", 2);
   report.table(sets_table(drawn, results["real"]));
   report.paragraph(
-      "The sets are compared in the features of the judge; the real ones are "
-      "from the training set. These numbers depend on how many images there "
-      "are, so compare only the columns.");
-  report.table(class_table(results["judge"], drawn));
+      "The sets are compared in the features of the built-in network; the real "
+      "ones are from the training set. These numbers depend on how many images "
+      "there are, so compare only the columns.");
+  add_fidelity_sections(report, folder / "report" / "reconstructed");
+  add_sets_sections(report, folder / "report" / "drawn");
   report.section("How training went");
   report.figure_svg(loss_curves_svg(folder / "vae" / "metrics.jsonl"),
                     "The VAE.");
@@ -222,11 +162,10 @@ void write_demo_report(const fs::path& folder, const Json& results) {
                  read_text_file(folder / "vae" / "run.json"));
   report.details("Diffusion configuration",
                  read_text_file(folder / "diffusion" / "run.json"));
-  report.details("All results", results.dump(2));
+  report.details("All results, with the protocols", results.dump(2));
   make_folder(folder / "report");
   write_file_atomic(folder / "report" / "index.html", report.html());
-  write_file_atomic(folder / "report" / "overview.svg",
-                    overview(folder, drawn["per_class"]));
+  write_file_atomic(folder / "report" / "overview.svg", overview(folder));
   for (const char* name : {"drawn", "reconstructed"})
     write_file_atomic(folder / "report" / (std::string(name) + ".png"),
                       read_file(grid_file(folder / name)));
@@ -272,8 +211,7 @@ void write_token_demo_report(const fs::path& folder, const Json& results) {
                        "The first samples of each class, not chosen: vectors, "
                        "quantized by the decoder.",
                        1);
-  report.section("The numbers");
-  report.table(token_numbers_table(fidelity, tokens));
+  add_fidelity_sections(report, folder / "report" / "reconstructed");
   report.section("How training went");
   report.figure_svg(codebook_curves_svg(folder / "tokenizer" / "metrics.jsonl"),
                     "The codebook.");

@@ -28,7 +28,8 @@ Json denoise(const DenoiseJob& given) {
   const bool measures = job.corruption.kind != "none";
   const torch::InferenceMode inference;
   ImageFolderWriter writer(job.out);
-  Distortion before({.as_viewed = false}), after({.as_viewed = false});
+  Distortion before({.rounding = Rounding::kNone}),
+      after({.rounding = Rounding::kNone});
   std::vector<at::Tensor> panels;
   const auto pass = for_each_batch(
       job, "denoise", source, job.limit, [&](const ImageBatch& batch) {

@@ -4,61 +4,203 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "core/random.h"
+#include "metrics/frechet_bias.h"
 #include "metrics/frechet_distance.h"
 #include "metrics/kernel_distance.h"
 #include "metrics/set_overlap.h"
+#include "metrics/uncertainty.h"
 
 namespace calotype {
+namespace {
 
-FeatureSet::FeatureSet(int64_t size, int64_t max_rows, uint64_t seed)
-    : drawn_(size_t(size), max_rows == 0 || max_rows >= size) {
-  if (drawn_.empty() || drawn_.front()) return;
-  const Permutation order(size, seed, 0);
-  for (int64_t i = 0; i < max_rows; ++i) drawn_[size_t(order(i))] = true;
+Json interval_json(const Interval& interval) {
+  return {interval.low, interval.high};
 }
 
-void FeatureSet::add(const at::Tensor& features, const at::Tensor& indices) {
-  moments_.add(features);
-  std::vector<int64_t> wanted;
-  for (int64_t i = 0; i < indices.size(0); ++i)
-    if (drawn_[size_t(indices[i].item<int64_t>())]) wanted.push_back(i);
-  if (!wanted.empty())
-    rows_.push_back(features.to(torch::kCPU, torch::kFloat)
-                        .index_select(0, torch::tensor(wanted)));
+/// Whether there are rows in each group, and enough without it.
+bool can_leave_groups_out(const at::Tensor& groups) {
+  const auto counts = groups.bincount({}, GroupedMoments::kGroups);
+  return counts.gt(0).all().item<bool>() &&
+         (groups.size(0) - counts.max()).item<int64_t>() >= 2;
+}
+
+}  // namespace
+
+FeatureSet::FeatureSet(int64_t size, int64_t max_rows, uint64_t seed,
+                       bool grouped)
+    : drawn_(size_t(size), max_rows == 0 || max_rows >= size),
+      grouped_(grouped),
+      num_drawn_(max_rows == 0 ? size : std::min(size, max_rows)) {
+  if (num_drawn_ == size) return;
+  const Permutation order(size, seed, 0);
+  for (int64_t i = 0; i < num_drawn_; ++i) drawn_[size_t(order(i))] = true;
+}
+
+void FeatureSet::add(const FeatureRows& rows) {
+  count_ += rows.features.size(0);
+  if (grouped_)
+    groups_.add(rows.features, rows.indices);
+  else
+    whole_.add(rows.features);
+  const auto groups = image_groups(rows.indices);
+  // Groups as splits: an order by class would make each split of one class.
+  if (rows.logits.defined()) {
+    if (!score_) score_.emplace(GroupedMoments::kGroups);
+    score_->add(rows.logits, groups);
+  }
+  if (!rows_.defined()) {
+    rows_ = torch::empty({num_drawn_, rows.features.size(1)});
+    row_groups_ = torch::empty({num_drawn_}, torch::kLong);
+  }
+  for (int64_t i = 0; i < rows.indices.size(0); ++i) {
+    if (!drawn_[size_t(rows.indices[i].item<int64_t>())]) continue;
+    rows_[num_rows_].copy_(rows.features[i]);
+    row_groups_[num_rows_++] = groups[i];
+  }
+}
+
+void FeatureSet::forget_moments() {
+  groups_ = {};
+  whole_ = {};
 }
 
 at::Tensor FeatureSet::rows() const {
-  return rows_.empty() ? torch::zeros({0, 0}) : torch::cat(rows_);
+  return rows_.defined() ? rows_.narrow(0, 0, num_rows_) : torch::zeros({0, 0});
 }
 
-Json compare_sets(const FeatureSet& shown, const FeatureSet& reference) {
-  const auto made = shown.rows(), real = reference.rows();
-  const auto fewest = std::min(made.size(0), real.size(0));
-  const SetOverlapConfig neighbours;
-  Json result{{"frechet_distance", nullptr},
-              {"kid", nullptr},
-              {"precision", nullptr},
-              {"recall", nullptr},
-              {"density", nullptr},
-              {"coverage", nullptr},
-              {"manifold_samples",
-               {{"images", made.size(0)},
-                {"reference_images", real.size(0)},
-                {"precision_k", neighbours.precision_neighbours},
-                {"density_k", neighbours.density_neighbours}}}};
-  if (std::min(shown.moments().count(), reference.moments().count()) >= 2)
-    result["frechet_distance"] =
-        frechet_distance(shown.moments(), reference.moments());
-  if (fewest >= 2) result["kid"] = kernel_distance(real, made);
-  if (fewest >= neighbours.min_rows()) {
-    const auto overlap = set_overlap(real, made, neighbours);
-    result["precision"] = overlap.precision;
-    result["recall"] = overlap.recall;
-    result["density"] = overlap.density;
-    result["coverage"] = overlap.coverage;
+at::Tensor FeatureSet::row_groups() const {
+  return rows_.defined() ? row_groups_.narrow(0, 0, num_rows_)
+                         : torch::zeros({0}, torch::kLong);
+}
+
+std::optional<InceptionScore::Score> FeatureSet::inception_score() const {
+  if (!score_ || !score_->has_score()) return {};
+  return score_->score();
+}
+
+namespace {
+
+/// Fills a result with values, their intervals and what those came from.
+class Comparison {
+ public:
+  Comparison(FeatureSet& shown, FeatureSet& reference, bool paired,
+             uint64_t seed)
+      : shown_(shown), reference_(reference), paired_(paired), seed_(seed) {}
+
+  Json result() {
+    result_ = {{"frechet_distance", nullptr},
+               {"frechet_distance_extrapolated", nullptr},
+               {"kid", nullptr},
+               {"precision", nullptr},
+               {"recall", nullptr},
+               {"density", nullptr},
+               {"coverage", nullptr}};
+    const auto made = shown_.rows(), real = reference_.rows();
+    const auto fewest = std::min(made.size(0), real.size(0));
+    if (std::min(shown_.count(), reference_.count()) >= 2) add_frechet();
+    // What follows needs rows alone, and memory for each with each.
+    for (auto* set : {&shown_, &reference_}) set->forget_moments();
+    if (fewest >= 2) add_kernel_distance(real, made);
+    if (fewest >= neighbours_.min_rows()) add_overlap(real, made);
+    if (const auto score = shown_.inception_score()) {
+      result_["inception_score"] = score->mean;
+      result_["inception_score_std"] = score->std;
+    }
+    result_["manifold_samples"] = {
+        {"images", made.size(0)},
+        {"reference_images", real.size(0)},
+        {"precision_k", neighbours_.precision_neighbours},
+        {"density_k", neighbours_.density_neighbours}};
+    result_["intervals"] = intervals_;
+    if (!curve_.empty()) result_["frechet_by_count"] = curve_;
+    result_["samples"] = {{"left_out", left_out_}};
+    return result_;
   }
-  return result;
+
+ private:
+  void add_frechet() {
+    const FrechetReference real(reference_.moments());
+    const auto distance = real.distance(shown_.moments());
+    result_["frechet_distance"] = distance;
+    if (!shown_.grouped().has_interval()) return;
+    std::vector<double> left_out;
+    for (int64_t group = 0; group < GroupedMoments::kGroups; ++group) {
+      const auto some = shown_.grouped().without(group);
+      left_out.push_back(
+          paired_ ? frechet_distance(reference_.grouped().without(group), some)
+                  : real.distance(some));
+    }
+    add_interval("frechet_distance", distance, left_out);
+    if (!shown_.grouped().has_course()) return;
+    const auto course = frechet_by_count(shown_.grouped(), real);
+    for (const auto& point : course)
+      curve_.push_back({point.count, point.distance});
+    // Covariances of fewer images than features are singular, and their bias is
+    // no line.
+    auto reliable = course;
+    const auto num_features = double(shown_.rows().size(1));
+    std::erase_if(reliable, [&](const FrechetAtCount& point) {
+      return point.count < num_features;
+    });
+    if (reliable.size() >= 2)
+      result_["frechet_distance_extrapolated"] = frechet_at_infinity(reliable);
+  }
+
+  void add_kernel_distance(const at::Tensor& real, const at::Tensor& made) {
+    if (!can_leave_groups_out(shown_.row_groups())) {
+      result_["kid"] = kernel_distance(real, made);
+      return;
+    }
+    const auto distance = kernel_distance(real, made, shown_.row_groups());
+    result_["kid"] = distance.value;
+    add_interval("kid", distance.value, distance.left_out);
+  }
+
+  /// Precision and density are means over the images shown, recall and coverage
+  /// over the reference: each side is drawn again with the other as given.
+  void add_overlap(const at::Tensor& real, const at::Tensor& made) {
+    const auto overlap = set_overlap(real, made, neighbours_);
+    result_["precision"] = overlap.precision;
+    result_["recall"] = overlap.recall;
+    result_["density"] = overlap.density;
+    result_["coverage"] = overlap.coverage;
+    const auto columns = [](const at::Tensor& a, const at::Tensor& b) {
+      return torch::stack({a.to(torch::kDouble), b.to(torch::kDouble)}, 1);
+    };
+    const auto of_shown = bootstrap_means(
+        columns(overlap.precise, overlap.balls.to(torch::kDouble) /
+                                     double(neighbours_.density_neighbours)),
+        seed_);
+    const auto of_reference =
+        bootstrap_means(columns(overlap.recalled, overlap.covered), seed_);
+    intervals_["precision"] = interval_json(of_shown[0]);
+    intervals_["recall"] = interval_json(of_reference[0]);
+    intervals_["density"] = interval_json(of_shown[1]);
+    intervals_["coverage"] = interval_json(of_reference[1]);
+  }
+
+  void add_interval(const char* name, double value,
+                    const std::vector<double>& left_out) {
+    intervals_[name] = interval_json(jackknife(value, left_out));
+    left_out_[name] = left_out;
+  }
+
+  FeatureSet& shown_;
+  FeatureSet& reference_;
+  bool paired_;
+  uint64_t seed_;
+  SetOverlapConfig neighbours_;
+  Json result_, intervals_ = Json::object(), left_out_ = Json::object();
+  Json curve_ = Json::array();
+};
+
+}  // namespace
+
+Json compare_sets(FeatureSet& shown, FeatureSet& reference, bool paired,
+                  uint64_t seed) {
+  return Comparison(shown, reference, paired, seed).result();
 }
 
 }  // namespace calotype

@@ -43,6 +43,7 @@ ImagePass for_each_batch(const Job& job, const char* label,
       batch->names.resize(size_t(left));
       batch->sizes.resize(size_t(left));
       batch->hashes.resize(size_t(left));
+      batch->file_bytes.resize(size_t(left));
     }
     visit(*batch);
     progress.update(done += batch->images.size(0));

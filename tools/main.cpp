@@ -9,6 +9,7 @@
 #include "core/stop_signal.h"
 #include "core/version.h"
 #include "tools/command.h"
+#include "tools/result_text.h"
 
 namespace calotype {
 namespace {
@@ -23,7 +24,8 @@ constexpr std::array<Command, 16> kCommands{{
     {"decode", "A latent store to images", add_decode},
     {"generate", "Draw new latents and decode them", add_generate},
     {"reconstruct", "Encode and decode, side by side", add_reconstruct},
-    {"evaluate", "Fidelity of a codec, or classes of images", add_evaluate},
+    {"evaluate", "How faithful a codec is, how alike two sets are",
+     add_evaluate},
     {"embed", "Codes of images as a table", add_embed},
     {"anomaly", "Score images by how badly they are reconstructed",
      add_anomaly},
@@ -45,44 +47,6 @@ enum ExitCode {
   kBadFile = 3,
   kSignal = 128
 };
-
-/// A list of numbers, with gaps, that are not all whole.
-bool is_row(const Json& json) {
-  return json.is_array() &&
-         std::ranges::all_of(json,
-                             [](const Json& item) {
-                               return item.is_number() || item.is_null();
-                             }) &&
-         std::ranges::any_of(
-             json, [](const Json& item) { return item.is_number_float(); });
-}
-
-std::string row_text(const Json& row) {
-  std::string text;
-  for (const auto& item : row)
-    text += fmt::format(
-        "{}{}", text.empty() ? "" : " ",
-        item.is_null() ? "-" : fmt::format("{:.4g}", item.get<double>()));
-  return text;
-}
-
-/// One line per number or text, keys of nested objects joined by dots.
-void print_lines(const Json& json, const std::string& prefix) {
-  for (const auto& item : json.items()) {
-    const auto key = prefix.empty() ? item.key() : prefix + "." + item.key();
-    const auto& value = item.value();
-    if (value.is_object() && !value.empty())
-      print_lines(value, key);
-    else if (value.is_string())
-      fmt::print("{:<34} {}\n", key, value.get<std::string>());
-    else if (is_row(value))
-      fmt::print("{:<34} {}\n", key, row_text(value));
-    else if (value.is_number_float())
-      fmt::print("{:<34} {:.6g}\n", key, value.get<double>());
-    else
-      fmt::print("{:<34} {}\n", key, value.dump());
-  }
-}
 
 /// A result can carry bad news: skipped images, an unsound store.
 ExitCode exit_code_of(const Json& result) {
@@ -147,7 +111,7 @@ int run(int argc, char** argv) {
   if (as_json)
     fmt::print("{}\n", result.dump(2));
   else
-    print_lines(result, "");
+    fmt::print("{}", result_text(result));
   return exit_code_of(result);
 }
 

@@ -100,8 +100,13 @@ class TokenDemo {
                  .data = test_data(),
                  .out = job_.out / "reconstructed",
                  .device = job_.device});
-    results_["fidelity"] = evaluate(
-        {.model = tokenizer, .data = test_data(), .device = job_.device});
+    EvaluateJob job;
+    job.model = tokenizer;
+    job.data = test_data();
+    job.beside = {"jpeg", "webp"};
+    job.report = job_.out / "report" / "reconstructed";
+    job.device = job_.device;
+    results_["fidelity"] = evaluate(job);
     results_["tokens"] = inspect(job_.out / "tokens");
   }
 

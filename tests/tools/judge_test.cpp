@@ -83,7 +83,7 @@ class Judge : public testing::Test {
 TEST_F(Judge, ComparesSetsByAllNumbers) {
   const auto result =
       evaluate({.model = judge_, .data = drawn_, .reference = real_});
-  EXPECT_EQ(result["classifier_sha256"],
+  EXPECT_EQ(result["protocol"]["features"]["sha256"],
             sha256_hex_of_file(judge_ / "diffusion_pytorch_model.safetensors"));
   EXPECT_EQ(result["images"], 40);
   EXPECT_EQ(result["reference_images"], 48);
@@ -125,7 +125,7 @@ TEST_F(Judge, DrawsWhatItComparesByTheSeed) {
   const auto one = compare(1, 128), again = compare(1, 7), two = compare(2, 7);
   EXPECT_EQ(one["manifold_samples"]["images"], 20);
   EXPECT_EQ(one["manifold_samples"]["reference_images"], 20);
-  EXPECT_EQ(one["manifold_samples"]["seed"], 1);
+  EXPECT_EQ(one["protocol"]["seed"], 1);
   EXPECT_NEAR(one["kid"].get<double>(), again["kid"].get<double>(), 1e-5);
   EXPECT_NE(one["kid"], two["kid"]);
   // The Fréchet distance is of all images.
@@ -159,11 +159,11 @@ TEST_F(Judge, SaysAheadOfTheWorkWhatCannotBeScored) {
 
 TEST_F(Judge, RefusesToStandInForAnother) {
   const EvaluateJob any{.model = judge_, .data = drawn_};
-  const auto sha256 = evaluate(any)["classifier_sha256"].get<std::string>();
+  const auto sha256 = evaluate(any)["protocol"]["features"]["sha256"].get<std::string>();
   auto job = any;
-  job.expect_classifier = sha256;
+  job.expect_network = sha256;
   EXPECT_EQ(refusal(job), "");
-  job.expect_classifier = std::string(64, 'a');
+  job.expect_network = std::string(64, 'a');
   EXPECT_THAT(refusal(job),
               HasSubstr(sha256 + ", expected " + std::string(64, 'a')));
 }

@@ -97,11 +97,12 @@ TEST_F(Pipeline, ImagesOfAnySizeComeBackInTheirSize) {
 
 TEST_F(Pipeline, DemoGoesAllTheWayAndItsPicturesSayHowTheyWereMade) {
   const auto result = demo({.out = folder_ / "demo", .preset = "tiny"});
-  EXPECT_GT(result["drawn_class_agreement"].get<double>(), -1);
+  EXPECT_GT(result["drawn_frechet_distance"].get<double>(), 0);
   const auto page =
       content((folder_ / "demo" / "report" / "index.html").string());
   for (const char* text : {"<svg", "data:image/png;base64", "bits per pixel",
-                           "Against the test set"})
+                           "Against the test set", "What it looks like",
+                           "How alike the sets are"})
     EXPECT_NE(page.find(text), std::string::npos) << text;
 
   fs::path drawn;

@@ -1,0 +1,385 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/progress.h"
+#include "core/random.h"
+#include "datasets/image_io.h"
+#include "datasets/resample.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_folder.h"
+#include "tests/tools/program.h"
+#include "tools/compare_results.h"
+#include "tools/evaluate.h"
+
+// `evaluate` of reconstructions, from folders to numbers and pages.
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+/// A picture with soft and sharp parts: waves that grow finer to the right.
+Image picture(int64_t height, int64_t width, int64_t channels, uint64_t seed) {
+  Image image{height, width, channels, {}};
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; ++x)
+      for (int64_t c = 0; c < channels; ++c) {
+        const double phase = double(seed) * 0.7 + double(c);
+        const double wave =
+            std::sin(0.004 * double(x * x) + 0.1 * double(y) + phase);
+        image.pixels.push_back(uint8_t(std::lround(127.5 + 110 * wave)));
+      }
+  return image;
+}
+
+void write_image(const fs::path& file, const Image& image) {
+  make_folder(file.parent_path());
+  write_file_atomic(file, encode_png(image));
+}
+
+/// `image` with noise of up to `strength` steps on each value.
+Image noisy(Image image, int64_t strength, uint64_t seed) {
+  for (size_t i = 0; i < image.pixels.size(); ++i) {
+    const auto noise =
+        uniform_index({.seed = seed, .stream = Stream::kSynthetic, .sample = i},
+                      2 * strength + 1) -
+        strength;
+    image.pixels[i] =
+        uint8_t(std::clamp<int64_t>(image.pixels[i] + noise, 0, 255));
+  }
+  return image;
+}
+
+class EvaluatePairs : public testing::Test {
+ protected:
+  void SetUp() override { set_quiet(true); }
+
+  /// Originals, and reconstructions with noise under the same names.
+  void write_pairs(const char* made, int64_t strength, uint64_t seed = 1) {
+    for (uint64_t i = 0; i < 12; ++i) {
+      const auto image = picture(40, 40, 1, i);
+      const auto name = fmt::format("class-{}/{}.png", i % 2, i);
+      write_image(folder_ / "originals" / name, image);
+      write_image(folder_ / made / name, noisy(image, strength, seed + i));
+    }
+  }
+
+  EvaluateJob pairs(const char* made, const char* originals = "originals") {
+    EvaluateJob job;
+    job.model = kPairs;
+    job.data = (folder_ / made).string();
+    job.reference = (folder_ / originals).string();
+    return job;
+  }
+
+  std::string refusal(const EvaluateJob& job) {
+    return message_of<ConfigError>([&] { evaluate(job); });
+  }
+
+  TempFolder folder_;
+};
+
+// tests/fixtures/metrics: what scikit-image says of the pairs.
+TEST_F(EvaluatePairs, OfTheFixtureHasTheReferencesNumbers) {
+  const auto fixture = fixtures_folder() / "metrics";
+  const auto expected = read_json_file(fixture / "metrics.json");
+  const auto count = expected["psnr"].size();
+  for (size_t i = 0; i < count; ++i)
+    for (const auto& [from, to] :
+         {std::pair("a", "originals"), std::pair("b", "made")}) {
+      make_folder(folder_ / to);
+      fs::copy_file(fixture / fmt::format("{}{}.png", from, i),
+                    folder_ / to / fmt::format("{}.png", i));
+    }
+  auto job = pairs("made");
+  job.report = folder_ / "report";
+  const auto result = evaluate(job);
+  double psnr = 0, ssim = 0, mse = 0;
+  for (size_t i = 0; i < count; ++i) {
+    psnr += expected["psnr"][i].get<double>() / double(count);
+    ssim += expected["ssim_gaussian_11_1.5"][i].get<double>() / double(count);
+    mse += expected["mse"][i].get<double>() / double(count);
+  }
+  EXPECT_NEAR(result["psnr_db_mean_over_images"].get<double>(), psnr, 1e-4);
+  EXPECT_NEAR(result["psnr_db_of_mean_mse"].get<double>(),
+              -10 * std::log10(mse), 1e-4);
+  EXPECT_NEAR(result["ssim"].get<double>(), ssim, 1e-4);
+  EXPECT_FALSE(result.contains("samples"));
+  const auto whole = read_json_file(folder_ / "report" / "result.json");
+  const auto& images = whole["samples"]["per_image"];
+  for (size_t i = 0; i < count; ++i) {
+    EXPECT_NEAR(images["mse"][i].get<double>(),
+                expected["mse"][i].get<double>(), 1e-7);
+    EXPECT_NEAR(images["ssim"][i].get<double>(),
+                expected["ssim_gaussian_11_1.5"][i].get<double>(), 1e-4);
+  }
+}
+
+// What goes wrong between programs, by how much it changes the numbers, and
+// where the protocol shows it.
+TEST_F(EvaluatePairs, ShowATruncationInNumbersAndProtocol) {
+  EvaluateJob job;
+  for (uint64_t i = 0; i < 4; ++i)
+    write_image(folder_ / "originals" / fmt::format("{}.png", i),
+                picture(40, 40, 1, i));
+  job.model = "pixels:1";
+  job.dtype = "bf16";  // values come out up to half a byte off
+  job.data = (folder_ / "originals").string();
+  auto truncated = job, as_float = job;
+  truncated.rounding = "truncate";
+  as_float.rounding = "float";
+  const auto seen = evaluate(job), cut = evaluate(truncated),
+             raw = evaluate(as_float);
+  EXPECT_EQ(seen["mse"], 0);
+  EXPECT_NEAR(cut["psnr_db_of_mean_mse"].get<double>(), 50.92, 0.01);
+  EXPECT_NEAR(raw["psnr_db_of_mean_mse"].get<double>(), 66.91, 0.01);
+  EXPECT_EQ(seen["protocol"]["rounding"], "round");
+  EXPECT_EQ(cut["protocol"]["rounding"], "truncate");
+  EXPECT_EQ(raw["protocol"]["rounding"], "float");
+}
+
+TEST_F(EvaluatePairs, ShowAResizeWithoutAntialiasing) {
+  for (uint64_t i = 0; i < 4; ++i) {
+    const auto name = fmt::format("{}.png", i);
+    const auto large = picture(96, 96, 1, i);
+    write_image(folder_ / "originals" / name, large);
+    write_image(folder_ / "made" / name,
+                resample(large, 32, 32, Kernel::kTriangle));
+  }
+  auto job = pairs("made");
+  job.preprocessing.size = 32;
+  job.preprocessing.resize = "bilinear";
+  const auto right = evaluate(job);
+  EXPECT_EQ(right["images_without_error"], 4);
+  EXPECT_TRUE(right["psnr_db_of_mean_mse"].is_null());
+  job.preprocessing.resize = "aliased";
+  const auto aliased = evaluate(job);
+  EXPECT_NEAR(aliased["psnr_db_of_mean_mse"].get<double>(), 26.35, 0.05);
+  EXPECT_EQ(aliased["protocol"]["preprocessing"]["resize"], "aliased");
+}
+
+TEST_F(EvaluatePairs, ShowAShiftedCrop) {
+  for (uint64_t i = 0; i < 4; ++i) {
+    const auto name = fmt::format("{}.png", i);
+    const auto wide = picture(40, 41, 1, i);
+    write_image(folder_ / "originals" / name, wide);
+    Image shifted{40, 40, 1, {}};  // the centre crop begins at 0, this at 1
+    for (int64_t y = 0; y < 40; ++y)
+      shifted.pixels.insert(shifted.pixels.end(),
+                            wide.pixels.begin() + y * 41 + 1,
+                            wide.pixels.begin() + (y + 1) * 41);
+    write_image(folder_ / "made" / name, shifted);
+  }
+  auto job = pairs("made");
+  job.preprocessing.size = 40;
+  EXPECT_NEAR(evaluate(job)["psnr_db_of_mean_mse"].get<double>(), 25.00, 0.01);
+
+  // Two who crop differently have other originals, and the hash says so.
+  auto other = pairs("made", "made");
+  const auto hash = [&](const EvaluateJob& one) {
+    return evaluate(one)["protocol"]["data"]["hash"];
+  };
+  EXPECT_NE(hash(job), hash(other));
+}
+
+TEST_F(EvaluatePairs, NeedAPartnerForEachImage) {
+  write_pairs("made", 3);
+  fs::remove(folder_ / "made" / "class-0" / "4.png");
+  EXPECT_THAT(
+      refusal(pairs("made")),
+      HasSubstr("1 of 12 images in " + (folder_ / "originals").string() +
+                " have none, such as class-0/4.png"));
+  fs::remove(folder_ / "originals" / "class-0" / "4.png");
+  fs::remove(folder_ / "originals" / "class-1" / "5.png");
+  EXPECT_THAT(refusal(pairs("made")),
+              HasSubstr("have none, such as class-1/5.png"));
+  write_image(folder_ / "others" / "x.png", picture(40, 40, 1, 1));
+  EXPECT_THAT(refusal(pairs("others")), HasSubstr("10 of 10 images"));
+}
+
+TEST_F(EvaluatePairs, MayHaveOtherEndings) {
+  write_pairs("made", 3);
+  const auto before = evaluate(pairs("made"));
+  fs::rename(folder_ / "made" / "class-0" / "4.png",
+             folder_ / "made" / "class-0" / "4.PNG");
+  EXPECT_EQ(evaluate(pairs("made"))["mse"], before["mse"]);
+  write_image(folder_ / "made" / "class-0" / "4.png", picture(40, 40, 1, 1));
+  EXPECT_THAT(refusal(pairs("made")),
+              HasSubstr("two images that are called class-0/4"));
+}
+
+TEST_F(EvaluatePairs, OfOtherSizesAreNamed) {
+  write_pairs("made", 3);
+  write_image(folder_ / "made" / "class-0" / "4.png", picture(32, 40, 1, 4));
+  EXPECT_THAT(
+      message_of<DataError>([&] { evaluate(pairs("made")); }),
+      HasSubstr("class-0/4.png has 40x32 pixels, its original class-0/4.png "
+                "has 40x40"));
+}
+
+TEST_F(EvaluatePairs, HaveIntervalsRatesAndABreakdown) {
+  write_pairs("made", 6);
+  auto job = pairs("made");
+  job.report = folder_ / "report";
+  const auto result = evaluate(job);
+  for (const char* key : {"mse", "mae", "ssim", "psnr_db_mean_over_images",
+                          "psnr_db_of_mean_mse"}) {
+    EXPECT_LT(result["intervals"][key][0], result[key]) << key;
+    EXPECT_GT(result["intervals"][key][1], result[key]) << key;
+  }
+  int64_t made_bytes = 0, original_bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_.path()))
+    if (entry.path().extension() == ".png")
+      (entry.path().string().find("made") != std::string::npos
+           ? made_bytes
+           : original_bytes) +=
+          entry.is_regular_file() &&
+                  entry.path().string().find("report") == std::string::npos
+              ? int64_t(entry.file_size())
+              : 0;
+  EXPECT_NEAR(result["rate_bpp"].get<double>(),
+              8 * double(made_bytes) / (12 * 1600), 1e-9);
+  EXPECT_NEAR(result["compression_ratio_of_files"].get<double>(),
+              double(original_bytes) / double(made_bytes), 1e-9);
+  const auto whole = read_json_file(folder_ / "report" / "result.json");
+  const auto& classes = whole["breakdown"]["per_class"];
+  ASSERT_EQ(classes.size(), 2u);
+  EXPECT_NEAR((classes["class-0"]["mse"].get<double>() +
+               classes["class-1"]["mse"].get<double>()) /
+                  2,
+              result["mse"].get<double>(), 1e-12);
+  EXPECT_TRUE(whole["breakdown"]["per_size"].empty());  // all alike
+}
+
+TEST_F(EvaluatePairs, WriteAPageThatNeedsNothingElse) {
+  write_pairs("made", 6);
+  // A set of mixed sizes, and one image without error.
+  write_image(folder_ / "originals" / "class-0" / "wide.png",
+              picture(30, 70, 1, 3));
+  write_image(folder_ / "made" / "class-0" / "wide.png", picture(30, 70, 1, 3));
+  auto job = pairs("made");
+  job.report = folder_ / "report";
+  job.beside = {"jpeg", "webp"};
+  evaluate(job);
+  const auto page = content((folder_ / "report" / "index.html").string());
+  for (const char* text :
+       {"Worst", "Median", "Best", "wide.png (no error)", "95 % interval",
+        "Protocol", "By class", "By size", "70x30", "Beside ordinary formats",
+        "<svg", "data:image/png;base64"})
+    EXPECT_THAT(page, HasSubstr(text));
+  for (const char* text :
+       {"src=\"http", "href=", "url(", "<script", "src=\"/", "nan"})
+    EXPECT_EQ(page.find(text), page.npos) << text;
+  const auto table = content((folder_ / "report" / "images.csv").string());
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 14);
+  EXPECT_THAT(table, testing::StartsWith(
+                         "index,name,class,width,height,psnr_db,mse,mae,ssim\n"
+                         "0,class-0/0.png,class-0,40,40,"));
+  EXPECT_THAT(table, HasSubstr("wide.png,class-0,70,30,inf,0,0,1"));
+}
+
+TEST_F(EvaluatePairs, AllBlackAndEqualHaveNoNumberThatIsNone) {
+  for (int i = 0; i < 3; ++i)
+    for (const char* set : {"originals", "made"})
+      write_image(folder_ / set / fmt::format("{}.png", i),
+                  {28, 28, 1, std::vector<uint8_t>(784)});
+  auto job = pairs("made");
+  job.features = "builtin";
+  job.report = folder_ / "report";
+  const auto result = evaluate(job);
+  EXPECT_EQ(result["mse"], 0);
+  EXPECT_EQ(result["ssim"], 1);
+  EXPECT_TRUE(result["psnr_db_of_mean_mse"].is_null());
+  EXPECT_NEAR(result["frechet_distance"].get<double>(), 0, 1e-9);
+  EXPECT_TRUE(result["precision"].is_null());  // 3 images have too few others
+  for (const auto& text :
+       {result.dump(), content((folder_ / "report" / "index.html").string())})
+    EXPECT_EQ(text.find("nan"), text.npos);
+}
+
+TEST_F(EvaluatePairs, CompareByTheImagesOwnDifferences) {
+  write_pairs("good", 6, 1);
+  write_pairs("bad", 7, 50);
+  write_pairs("again", 6, 200);
+  const auto report = [&](const char* made) {
+    auto job = pairs(made);
+    job.report = folder_ / (std::string(made) + "_report");
+    const auto result = evaluate(job);
+    write_file_atomic(folder_ / (std::string(made) + ".json"), result.dump());
+    return job.report;
+  };
+  const auto good = report("good"), bad = report("bad"),
+             again = report("again");
+  const auto apart = compare_results(good, bad)["differences"];
+  EXPECT_TRUE(apart["mse"]["significant"]);
+  EXPECT_EQ(apart["mse"]["by"], "paired images");
+  EXPECT_GT(apart["mse"]["interval"][0].get<double>(), 0);
+  EXPECT_NEAR(apart["mse"]["difference"].get<double>(),
+              apart["mse"]["b"].get<double>() - apart["mse"]["a"].get<double>(),
+              1e-15);
+  EXPECT_FALSE(
+      compare_results(good, again)["differences"]["mse"]["significant"]);
+  // What was printed alone has no values of the images.
+  const auto printed = compare_results(folder_ / "good.json",
+                                       folder_ / "bad.json")["differences"];
+  EXPECT_EQ(printed["mse"]["by"], "intervals");
+  EXPECT_EQ(compare_results(good, good)["significant"], 0);
+}
+
+TEST_F(EvaluatePairs, RefuseToCompareUnlikeProtocols) {
+  write_pairs("made", 6);
+  const auto report = [&](const char* name, EvaluateJob job) {
+    job.report = folder_ / name;
+    evaluate(job);
+    return job.report;
+  };
+  const auto plain = report("a", pairs("made"));
+  auto job = pairs("made");
+  job.rounding = "float";
+  const auto raw = report("b", job);
+  EXPECT_THAT(message_of<ConfigError>([&] { compare_results(plain, raw); }),
+              HasSubstr("do not compare: rounding: \"round\" and \"float\""));
+  fs::remove(folder_ / "made" / "class-0" / "4.png");
+  fs::remove(folder_ / "originals" / "class-0" / "4.png");
+  const auto fewer = report("c", pairs("made"));
+  EXPECT_THAT(message_of<ConfigError>([&] { compare_results(plain, fewer); }),
+              HasSubstr("data.images: 12 and 11"));
+  write_file_atomic(folder_ / "d.json", "{\"mse\": 1}");
+  EXPECT_THAT(message_of<DataError>(
+                  [&] { compare_results(plain, folder_ / "d.json"); }),
+              HasSubstr("d.json: holds no evaluation"));
+}
+
+TEST_F(EvaluatePairs, AtTheCommandLine) {
+  write_pairs("made", 6);
+  const auto made = (folder_ / "made").string();
+  const auto originals = (folder_ / "originals").string();
+  const auto said = [](const std::vector<std::string>& words) {
+    auto outcome = run_program(words);
+    return std::pair(outcome.code, outcome.err + outcome.out);
+  };
+  const auto [code, text] =
+      said({"evaluate", "pairs", "--data", made, "--reference", originals});
+  EXPECT_EQ(code, 0);
+  EXPECT_TRUE(testing::Value(
+      text, testing::ContainsRegex("ssim +0\\.[0-9]+  \\([0-9.]+ to")));
+  EXPECT_EQ(said({"evaluate"}).first, 2);
+  EXPECT_THAT(said({"evaluate"}).second, HasSubstr("needs a model and --data"));
+  EXPECT_THAT(said({"evaluate", "pairs", "--data", made}).second,
+              HasSubstr("--reference names the originals"));
+  EXPECT_THAT(said({"evaluate", "pairs", "--data", made, "--reference",
+                    originals, "--nearest", "3"})
+                  .second,
+              HasSubstr("need a feature network"));
+  EXPECT_THAT(said({"evaluate", "nowhere", "--data", made}).second,
+              HasSubstr("is no codec and no feature network"));
+}
+
+}  // namespace
+}  // namespace calotype

@@ -1,0 +1,195 @@
+#include "tools/evaluate_sets.h"
+
+#include <torch/torch.h>
+
+#include <optional>
+
+#include "core/error.h"
+#include "core/runtime.h"
+#include "metrics/class_agreement.h"
+#include "metrics/uncertainty.h"
+#include "tools/accuracy_score.h"
+#include "tools/classifier_model.h"
+#include "tools/feature_set.h"
+#include "tools/feature_source.h"
+#include "tools/nearest_images.h"
+#include "tools/protocol.h"
+#include "tools/sets_report.h"
+#include "tools/skipped.h"
+
+namespace calotype {
+namespace {
+
+/// Throws ConfigError if the job names the weights of another network.
+void expect_weights(const EvaluateJob& job, const FeatureNetwork& network) {
+  if (!job.expect_network.empty() && job.expect_network != network.sha256())
+    throw ConfigError(fmt::format(
+        "{}: its numbers compare with no others: its weights have the SHA-256 "
+        "{}, expected {}",
+        network.name(), network.sha256(), job.expect_network));
+}
+
+/// For each class of the set its number in the network.
+at::Tensor asked_classes(const FeatureNetwork& network,
+                         const FeatureSource& source) {
+  const auto names = source.class_names();
+  if (names.empty() || int64_t(names.size()) > network.num_logits())
+    throw ConfigError(fmt::format(
+        "{}: has {} classes, the classifier {} knows {}; put the images of "
+        "each class in a sub-folder, or name a --reference to compare with",
+        source.spec(), names.size(), network.name(), network.num_logits()));
+  return class_order(network.name(), network.class_names(), names);
+}
+
+/// Whether images show the class that their folder names.
+class Agreement {
+ public:
+  Agreement(const FeatureNetwork& network, const FeatureSource& source)
+      : names_(source.class_names()),
+        order_(asked_classes(network, source)),
+        counts_(network.num_logits()) {}
+
+  void add(const FeatureRows& rows) {
+    const auto asked = order_.index_select(0, rows.labels);
+    const auto seen = rows.logits.argmax(1);
+    counts_.add(asked, seen);
+    for (int64_t i = 0; i < asked.size(0); ++i)
+      agrees_.push_back(asked[i].equal(seen[i]) ? 1 : 0);
+  }
+
+  void write(Json& result, uint64_t seed) const {
+    Json per_class = Json::object();
+    const auto shares = counts_.per_class();
+    for (size_t i = 0; i < names_.size(); ++i)
+      per_class[names_[i]] =
+          shares[size_t(order_[int64_t(i)].item<int64_t>())].share;
+    result["class_agreement"] = counts_.overall();
+    result["per_class"] = per_class;
+    const auto interval =
+        bootstrap_means(torch::tensor(agrees_, torch::kDouble).unsqueeze(1),
+                        seed)
+            .at(0);
+    result["intervals"]["class_agreement"] = {interval.low, interval.high};
+  }
+
+ private:
+  std::vector<std::string> names_;
+  at::Tensor order_;
+  ClassAgreement counts_;
+  std::vector<double> agrees_;
+};
+
+/// Which of these places are among `count` that are spread evenly over a set.
+at::Tensor is_spread(const at::Tensor& indices, int64_t size, int64_t count) {
+  if (count >= size) return torch::ones_like(indices, torch::kBool);
+  const auto rank = [&](const at::Tensor& at) {
+    return torch::div(at * count, size, "floor");
+  };
+  return rank(indices + 1).ne(rank(indices));
+}
+
+void expect_same_width(const EvaluateJob& job, const FeatureRows& rows,
+                       int64_t& width) {
+  if (width == 0) width = rows.features.size(1);
+  if (rows.features.size(1) != width)
+    throw ConfigError(
+        fmt::format("features: {} has rows of {} numbers, {} of {}", job.data,
+                    width, job.reference, rows.features.size(1)));
+}
+
+/// What the numbers depend on beside the set that was asked about.
+Json protocol_of(const EvaluateJob& job, const FeatureNetwork* network,
+                 int64_t num_images, int64_t width) {
+  Json protocol{{"task", "sets"}, {"images", num_images}};
+  auto preprocessing = job.preprocessing;
+  if (network) {
+    network->fit(preprocessing);
+    protocol["preprocessing"] = write_config(preprocessing);
+  }
+  protocol["features"] =
+      network ? network->record()
+              : Json{{"class", "of the user"}, {"features", width}};
+  protocol["seed"] = job.seed;
+  protocol["version"] = version_text();
+  return protocol;
+}
+
+}  // namespace
+
+Json evaluate_sets(const EvaluateJob& job) {
+  std::unique_ptr<FeatureNetwork> network;
+  if (job.model != kFeatures) {
+    network = load_feature_network(job.model.string(), job.device);
+    expect_weights(job, *network);
+    if (!job.cas.empty()) expect_scorable(job, *network);
+  }
+  const bool compares = !job.reference.empty();
+  if (!network && !compares)
+    throw ConfigError("features: --reference is needed to compare with");
+  FeatureSource source(job, job.data, network.get());
+  std::optional<FeatureSource> other;
+  if (compares) other.emplace(job, job.reference, network.get());
+
+  // Images drawn without a class can still be compared with a reference.
+  std::optional<Agreement> agreement;
+  if (network && (!compares ||
+                  knows_classes(network->class_names(), source.class_names())))
+    agreement.emplace(*network, source);
+
+  FeatureSet shown(source.size(), job.manifold_samples, job.seed,
+                   /*grouped=*/true);
+  std::vector<at::Tensor> queries, query_indices;
+  int64_t num_queries = 0, width = 0;
+  const auto pass = source.visit("images", [&](const FeatureRows& rows) {
+    if (agreement) agreement->add(rows);
+    if (!compares) return;
+    expect_same_width(job, rows, width);
+    shown.add(rows);
+    const auto asked = is_spread(rows.indices, source.size(), job.nearest);
+    const auto some = asked.nonzero().view(-1);
+    queries.push_back(rows.features.index_select(0, some));
+    query_indices.push_back(rows.indices.index_select(0, some));
+    num_queries += some.size(0);
+  });
+  if (pass.num_images == 0)
+    throw DataError(job.data + ": not one readable image");
+
+  Json result{{"data", source.spec()},
+              {"images", pass.num_images},
+              {"images_per_s", pass.images_per_s}};
+  auto protocol = protocol_of(job, network.get(), pass.num_images, width);
+  auto skipped = pass.skipped;
+  std::optional<NearestImages> nearest;
+  if (num_queries > 0) nearest.emplace(torch::cat(queries));
+  if (compares) {
+    FeatureSet reference(other->size(), job.manifold_samples, job.seed,
+                         /*grouped=*/false);
+    const auto other_pass =
+        other->visit("reference", [&](const FeatureRows& rows) {
+          expect_same_width(job, rows, width);
+          reference.add(rows);
+          if (nearest) nearest->add(rows.features, rows.indices);
+        });
+    skipped.insert(skipped.end(), other_pass.skipped.begin(),
+                   other_pass.skipped.end());
+    result["reference"] = job.reference;
+    result["reference_images"] = other_pass.num_images;
+    result.update(compare_sets(shown, reference, false, job.seed));
+    if (nearest) result["nearest"] = nearest->summary();
+    protocol["reference"] = set_record(job.reference, other_pass.hash);
+    protocol["manifold_samples"] = result["manifold_samples"];
+  }
+  if (agreement) agreement->write(result, job.seed);
+  if (!job.cas.empty()) add_accuracy_score(job, *network, result, skipped);
+  result["subject"] = {{"data", set_record(source.spec(), pass.hash)}};
+  result["protocol"] = protocol;
+  report_skipped(result, skipped);
+  if (!job.report.empty())
+    write_sets_report(job, result, source.images().get(),
+                      other ? other->images().get() : nullptr,
+                      nearest ? torch::cat(query_indices) : at::Tensor(),
+                      nearest ? &*nearest : nullptr);
+  return result;
+}
+
+}  // namespace calotype

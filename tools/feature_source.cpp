@@ -1,0 +1,250 @@
+#include "tools/feature_source.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/progress.h"
+#include "core/stop_signal.h"
+#include "nn/safetensors.h"
+#include "tools/image_pass.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of 3,056 numbers, features and logits of FID's Inception: 12 MB.
+constexpr int64_t kRowsAtOnce = 1024;
+
+StoreInfo cache_info(const FeatureNetwork& network, const ImageSource& source,
+                     const Preprocessing& preprocessing) {
+  StoreInfo info;
+  info.kind = "latents";
+  info.dtype = "fp32";
+  info.codec = network.record();
+  info.preprocessing = write_config(preprocessing);
+  info.source = {{"spec", source.spec()},
+                 {"fingerprint", source.fingerprint()},
+                 {"count", source.size()}};
+  info.class_names = source.class_names();
+  return info;
+}
+
+std::string cache_key(const StoreInfo& info) {
+  return hex64(xxh64(Json{{"network", info.codec},
+                          {"preprocessing", info.preprocessing},
+                          {"fingerprint", info.source["fingerprint"]},
+                          {"images", info.source["count"]}}
+                         .dump()));
+}
+
+/// A store that was finished, or nothing.
+std::unique_ptr<StoreReader> complete_store(const fs::path& folder) {
+  if (!fs::exists(folder / "store.json")) return nullptr;
+  try {
+    return std::make_unique<StoreReader>(folder);
+  } catch (const ConfigError&) {  // broken off
+    return nullptr;
+  }
+}
+
+/// Of rows that have no file: [N,F] contiguous.
+std::vector<uint64_t> row_hashes(const at::Tensor& rows) {
+  std::vector<uint64_t> hashes;
+  for (const auto& row : rows.unbind())
+    hashes.push_back(xxh64(
+        {static_cast<const uint8_t*>(row.data_ptr()), size_t(row.nbytes())}));
+  return hashes;
+}
+
+void refuse_non_finite(const std::string& where, const at::Tensor& rows,
+                       const at::Tensor& indices) {
+  const auto finite = rows.isfinite().all(1);
+  if (finite.all().item<bool>()) return;
+  const auto row = finite.to(torch::kByte).argmin();
+  throw DataError(fmt::format("{}: the features of image {} are not finite",
+                              where, indices[row].item<int64_t>()));
+}
+
+}  // namespace
+
+FeatureRows split_rows(const at::Tensor& rows, int64_t num_features,
+                       const at::Tensor& labels, const at::Tensor& indices) {
+  const auto K = rows.size(1) - num_features;
+  return {.features = rows.narrow(1, 0, num_features),
+          .logits = K > 0 ? rows.narrow(1, num_features, K) : at::Tensor(),
+          .labels = labels,
+          .indices = indices};
+}
+
+FeatureCache::FeatureCache(const fs::path& folder, FeatureNetwork& network,
+                           const ImageSource& source,
+                           const Preprocessing& preprocessing)
+    : network_(network) {
+  if (folder.empty()) return;
+  const auto info = cache_info(network, source, preprocessing);
+  const auto place = folder / cache_key(info);
+  reader_ = complete_store(place);
+  if (!reader_) {
+    writer_ = std::make_unique<StoreWriter>(place, info, kRowsAtOnce);
+    written_ = writer_->stored(source.size());
+    return;
+  }
+  row_of_.assign(size_t(source.size()), -1);
+  const auto indices = reader_->indices();
+  for (size_t row = 0; row < indices.size(); ++row)
+    row_of_[size_t(indices[row])] = int64_t(row);
+}
+
+FeatureCache::~FeatureCache() = default;
+
+at::Tensor FeatureCache::rows(const ImageBatch& batch) {
+  if (reader_) {
+    auto wanted = torch::empty_like(batch.indices);
+    for (int64_t i = 0; i < wanted.size(0); ++i)
+      wanted[i] = row_of_[size_t(batch.indices[i].item<int64_t>())];
+    return reader_->gather(wanted).grid.mean.flatten(1);
+  }
+  const auto computed = network_.rows(network_.adapt(batch.images));
+  if (!writer_) return computed;
+  std::vector<int64_t> fresh;
+  StoreRows rows;
+  for (int64_t i = 0; i < computed.size(0); ++i) {
+    const auto index = size_t(batch.indices[i].item<int64_t>());
+    if (written_[index]) continue;  // by a call that was broken off
+    fresh.push_back(i);
+    rows.names.push_back(batch.names[size_t(i)]);
+    rows.sizes.push_back(batch.sizes[size_t(i)]);
+    rows.hashes.push_back(batch.hashes[size_t(i)]);
+  }
+  if (fresh.empty()) return computed;
+  const auto some = torch::tensor(fresh);
+  rows.grid.mean =
+      computed.index_select(0, some).unsqueeze(-1).unsqueeze(-1).contiguous();
+  rows.labels = batch.labels.index_select(0, some);
+  rows.indices = batch.indices.index_select(0, some);
+  writer_->append(rows);
+  return computed;
+}
+
+void FeatureCache::finish(bool whole) {
+  if (writer_ && whole) writer_->finish();
+}
+
+FeatureSource::FeatureSource(const EvaluateJob& job, std::string spec,
+                             FeatureNetwork* network)
+    : job_(job), spec_(std::move(spec)), network_(network) {
+  if (network_) {
+    images_ = open_source(spec_);
+    return;
+  }
+  if (fs::exists(fs::path(spec_) / "store.json")) {
+    store_ = std::make_unique<StoreReader>(spec_);
+    if (store_->info().kind == "tokens")
+      throw ConfigError(spec_ +
+                        ": holds tokens, whose numbers have no distances");
+    if (store_->info().grid_shapes.size() != 1)
+      throw ConfigError(spec_ +
+                        ": holds grids of several shapes; features are rows of "
+                        "one length");
+    return;
+  }
+  if (!fs::is_regular_file(spec_))
+    throw ConfigError(
+        spec_ +
+        ": expected features: a latent store or a safetensors file with one "
+        "tensor [N,F]");
+  const auto file = read_safetensors(spec_);
+  if (file.tensors.size() != 1 || file.tensors.begin()->second.dim() != 2)
+    throw DataError(fmt::format(
+        "{}: expected one tensor [N,F], got {} tensors, the first [{}]", spec_,
+        file.tensors.size(),
+        file.tensors.empty()
+            ? ""
+            : fmt::format(
+                  "{}", fmt::join(file.tensors.begin()->second.sizes(), ","))));
+  table_ = file.tensors.begin()->second.to(torch::kFloat);
+}
+
+FeatureSource::~FeatureSource() = default;
+
+int64_t FeatureSource::size() const {
+  if (images_) return images_->size();
+  if (!store_) return table_.size(0);
+  const auto indices = store_->indices();  // with gaps, where one was skipped
+  return indices.empty() ? 0 : std::ranges::max(indices) + 1;
+}
+
+std::vector<std::string> FeatureSource::class_names() const {
+  if (images_) return images_->class_names();
+  return {};
+}
+
+FeaturePass FeatureSource::visit(
+    const char* label, const std::function<void(const FeatureRows&)>& visit) {
+  const auto checked = [&](const FeatureRows& rows) {
+    refuse_non_finite(spec_, rows.features, rows.indices);
+    visit(rows);
+  };
+  if (images_) return visit_images(label, checked);
+  if (!store_) return visit_table(checked);
+  const auto& shape = store_->info().grid_shapes[0];
+  return visit_store(label, *store_, shape[0] * shape[1] * shape[2], checked);
+}
+
+FeaturePass FeatureSource::visit_images(
+    const char* label, const std::function<void(const FeatureRows&)>& visit) {
+  auto job = job_;
+  network_->fit(job.preprocessing);
+  FeatureCache cache(job.cache, *network_, *images_, job.preprocessing);
+  const auto F = network_->num_features();
+  if (cache.stored()) return visit_store(label, *cache.stored(), F, visit);
+  FeaturePass found;
+  const auto pass =
+      for_each_batch(job, label, images_, 0, [&](const ImageBatch& batch) {
+        visit(split_rows(cache.rows(batch), F, batch.labels, batch.indices));
+        found.hash.add(batch.indices, batch.hashes);
+      });
+  cache.finish(pass.skipped.empty());
+  found.num_images = pass.num_images;
+  found.images_per_s = pass.images_per_s;
+  found.skipped = pass.skipped;
+  return found;
+}
+
+FeaturePass FeatureSource::visit_store(
+    const char* label, const StoreReader& store, int64_t num_features,
+    const std::function<void(const FeatureRows&)>& visit) {
+  Progress progress(label, store.size(), "rows");
+  FeaturePass found;
+  for (int64_t begin = 0; begin < store.size(); begin += kRowsAtOnce) {
+    throw_if_stopped();
+    const auto end = std::min(begin + kRowsAtOnce, store.size());
+    const auto rows = store.read(torch::arange(begin, end));
+    const auto values = rows.grid.mean.flatten(1);
+    visit(split_rows(values, num_features, rows.labels, rows.indices));
+    found.hash.add(rows.indices,
+                   store_ ? row_hashes(values.contiguous()) : rows.hashes);
+    progress.update(found.num_images = end);
+  }
+  progress.finish();
+  found.images_per_s = progress.rate();
+  return found;
+}
+
+FeaturePass FeatureSource::visit_table(
+    const std::function<void(const FeatureRows&)>& visit) {
+  FeaturePass found;
+  const auto indices = torch::arange(table_.size(0));
+  visit({.features = table_,
+         .labels = torch::full_like(indices, -1),
+         .indices = indices});
+  found.hash.add(indices, row_hashes(table_.contiguous()));
+  found.num_images = table_.size(0);
+  return found;
+}
+
+}  // namespace calotype

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "datasets/latent_store.h"
+#include "datasets/loader.h"
+#include "tools/evaluate.h"
+#include "tools/feature_network.h"
+#include "tools/protocol.h"
+
+namespace calotype {
+
+/// Rows of a set on their way into a comparison.
+struct FeatureRows {
+  at::Tensor features;  // [N,F] float on the CPU
+  at::Tensor logits;    // [N,K]; undefined without classes
+  at::Tensor labels;    // int64 [N]
+  at::Tensor indices;   // int64 [N], places in the set
+};
+
+/// `rows`: [N,F+K] as FeatureNetwork::rows() gives them.
+FeatureRows split_rows(const at::Tensor& rows, int64_t num_features,
+                       const at::Tensor& labels, const at::Tensor& indices);
+
+/// What a network says of the images of a set, computed or, where a cache holds
+/// it, looked up. A cache is a store of rows in a folder whose name is a hash
+/// of the set's fingerprint, the preprocessing and the network.
+class FeatureCache {
+ public:
+  /// `folder`: empty keeps nothing.
+  FeatureCache(const std::filesystem::path& folder, FeatureNetwork& network,
+               const ImageSource& source, const Preprocessing& preprocessing);
+  ~FeatureCache();
+
+  /// [N,F+K] of a batch of the set.
+  at::Tensor rows(const ImageBatch& batch);
+
+  /// To be called after the last batch. `whole`: no image was missing;
+  /// otherwise the cache stays incomplete, since it could not say which.
+  void finish(bool whole);
+
+  /// The store of a set that was seen before; null if there is none.
+  const StoreReader* stored() const { return reader_.get(); }
+
+ private:
+  FeatureNetwork& network_;
+  std::unique_ptr<StoreReader> reader_;
+  std::vector<int64_t> row_of_;  // by place in the set, -1 where none
+  std::unique_ptr<StoreWriter> writer_;
+  std::vector<bool> written_;
+};
+
+/// What an earlier pass met.
+struct FeaturePass {
+  int64_t num_images = 0;
+  double images_per_s = 0;
+  std::vector<SkippedImage> skipped;
+  SetHash hash;
+};
+
+/// A set whose features can be visited: of images that a network sees, or rows
+/// that the user brings as a store of latents (each grid is one row) or as a
+/// safetensors file with one tensor [N,F].
+class FeatureSource {
+ public:
+  /// `network`: null for rows of the user. Throws ConfigError if there is
+  /// nothing of the kind under `spec`.
+  FeatureSource(const EvaluateJob& job, std::string spec,
+                FeatureNetwork* network);
+  ~FeatureSource();
+
+  int64_t size() const;
+  std::vector<std::string> class_names() const;
+  const std::string& spec() const { return spec_; }
+
+  /// The images; null for rows of the user.
+  std::shared_ptr<const ImageSource> images() const { return images_; }
+
+  /// Visits all rows, with progress under `label`. Throws DataError for a row
+  /// that is not finite.
+  FeaturePass visit(const char* label,
+                    const std::function<void(const FeatureRows&)>& visit);
+
+ private:
+  FeaturePass visit_images(
+      const char* label, const std::function<void(const FeatureRows&)>& visit);
+  FeaturePass visit_store(const char* label, const StoreReader& store,
+                          int64_t num_features,
+                          const std::function<void(const FeatureRows&)>& visit);
+  FeaturePass visit_table(const std::function<void(const FeatureRows&)>& visit);
+
+  const EvaluateJob& job_;
+  std::string spec_;
+  FeatureNetwork* network_;
+  std::shared_ptr<const ImageSource> images_;
+  std::unique_ptr<StoreReader> store_;
+  at::Tensor table_;
+};
+
+}  // namespace calotype

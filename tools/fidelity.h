@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/config.h"
+#include "datasets/image_source.h"
+#include "datasets/loader.h"
+#include "metrics/distortion.h"
+#include "tools/protocol.h"
+#include "tools/reconstructor.h"
+
+namespace calotype {
+
+/// How faithful reconstructions are and what they cost, gathered over a set.
+class Fidelity {
+ public:
+  explicit Fidelity(DistortionOptions options);
+
+  void add(const ImageBatch& batch, const Reconstructed& made);
+
+  /// The means with their intervals, rates, and what classes and sizes have
+  /// each; under "samples" the values of each image.
+  Json result(const ImageSource& source,
+              const std::vector<std::shared_ptr<const Lpips>>& networks,
+              uint64_t seed) const;
+
+  /// index, name, class, height, width, and each measure, of each image.
+  std::string csv(
+      const ImageSource& source,
+      const std::vector<std::shared_ptr<const Lpips>>& networks) const;
+
+  const Distortion& distortion() const { return distortion_; }
+  const SetHash& hash() const { return hash_; }
+  int64_t num_pixels() const { return num_pixels_; }
+
+ private:
+  Json rates() const;
+  Json breakdown(const ImageSource& source) const;
+
+  Distortion distortion_;
+  SetHash hash_;
+  std::vector<std::array<int32_t, 2>> sizes_;  // as evaluated: height, width
+  int64_t num_pixels_ = 0, channels_ = 0, file_bytes_ = 0;
+  double stored_bytes_ = 0;
+  bool knows_bytes_ = true, all_have_files_ = true;
+};
+
+}  // namespace calotype

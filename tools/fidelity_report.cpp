@@ -1,0 +1,258 @@
+#include "tools/fidelity_report.h"
+
+#include <algorithm>
+
+#include "core/files.h"
+#include "core/runtime.h"
+#include "tools/rate_distortion.h"
+#include "tools/report_parts.h"
+#include "tools/report_pictures.h"
+#include "training/line_chart.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kExamples = 6;  // of each kind
+constexpr int64_t kCurvePoints = 200;
+
+/// Images of one rank among all.
+struct Rank {
+  const char* name;   // of the pictures' files
+  const char* title;  // "Worst"
+};
+constexpr Rank kRanks[] = {
+    {"worst", "Worst"}, {"median", "Median"}, {"best", "Best"}};
+
+/// The first, the middle and the last of those that are ranked.
+std::vector<ImageDistortion> of_rank(const std::vector<ImageDistortion>& ranked,
+                                     const std::string& name) {
+  const auto all = std::ssize(ranked);
+  const auto count = std::min(kExamples, all);
+  auto from = ranked.begin();
+  if (name == "median") from += (all - count) / 2;
+  if (name == "best") from += all - count;
+  return {from, from + count};
+}
+
+std::string psnr_text(const ImageDistortion& image) {
+  return image.mse > 0 ? fmt::format("{:.2f} dB", image.psnr_db())
+                       : std::string("no error");
+}
+
+/// Which images a rank shows: index, name, PSNR.
+Json caption_json(const std::vector<ImageDistortion>& images,
+                  const ImageSource& source, double largest_error) {
+  Json names = Json::array();
+  for (const auto& image : images)
+    names.push_back(
+        fmt::format("{} ({})", source.name(image.sample), psnr_text(image)));
+  return {{"images", names}, {"largest_error", largest_error}};
+}
+
+/// The share of images with at most so many decibels.
+std::string psnr_curve_svg(const std::vector<ImageDistortion>& ranked) {
+  std::vector<double> decibels;  // ranked: the worst first
+  for (const auto& image : ranked)
+    if (image.mse > 0) decibels.push_back(image.psnr_db());
+  LineSeries curve{.name = "images"};
+  const auto count = std::ssize(decibels);
+  for (int64_t i = 0; i < std::min(count, kCurvePoints); ++i) {
+    const auto at =
+        count <= kCurvePoints ? i : i * (count - 1) / (kCurvePoints - 1);
+    curve.x.push_back(decibels[size_t(at)]);
+    curve.y.push_back(100 * double(at + 1) / double(ranked.size()));
+  }
+  LineChart chart;
+  chart.x_label = "PSNR of an image, dB";
+  chart.y_label = "% of images with at most that";
+  chart.series = {curve};
+  return line_chart_svg(chart);
+}
+
+const std::vector<Measure>& measures() {
+  static const std::vector<Measure> list{
+      {"mse", "Mean squared error", "pixels in [0,1]"},
+      {"mae", "Mean absolute error", "pixels in [0,1]"},
+      {"psnr_db_of_mean_mse", "PSNR of the mean error, dB",
+       "10 log10(1 / mean squared error)"},
+      {"psnr_db_mean_over_images", "PSNR, mean over images, dB",
+       "always the larger of the two; images without error left out"},
+      {"ssim", "SSIM", "Gaussian window of 11, σ 1.5"},
+      {"ms_ssim", "MS-SSIM", "five scales"},
+      {"lpips_vgg", "LPIPS, VGG", "0 for alike images"},
+      {"lpips_alex", "LPIPS, Alex", "0 for alike images"},
+      {"lpips_squeeze", "LPIPS, Squeeze", "0 for alike images"},
+      {"frechet_distance", "Fréchet distance",
+       "of the reconstructions from the images, as sets"},
+      {"frechet_distance_extrapolated", "the same, of infinitely many images",
+       "linear in 1/n"},
+      {"kid", "Kernel distance", "unbiased, may be a little below 0"},
+      {"inception_score", "Inception score", "of the reconstructions"},
+      {"precision", "Precision", "reconstructions that look like images"},
+      {"recall", "Recall", "images that look like reconstructions"},
+      {"density", "Density", ""},
+      {"coverage", "Coverage", ""},
+      {"rate_bpp", "Bits per pixel", "stored"},
+      {"entropy_coded_bpp", "Bits per pixel, entropy-coded",
+       "by the histogram of these images' tokens"},
+      {"source_file_bpp", "Bits per pixel of the source files", ""},
+      {"compression_ratio", "Compression ratio", "raw pixels to stored bytes"},
+      {"compression_ratio_of_files", "Compression ratio of files",
+       "source files to stored bytes"},
+      {"codes_in_use", "Codes in use", ""},
+      {"perplexity", "Perplexity of the codes", ""}};
+  return list;
+}
+
+ReportTable group_table(const std::string& heading, const Json& groups) {
+  ReportTable table{.headings = {heading, "Images", "Mean squared error",
+                                 "PSNR of it, dB", "SSIM"}};
+  for (const auto& item : groups.items())
+    table.rows.push_back({item.key(), item.value()["images"].dump(),
+                          shown_number(item.value()["mse"]),
+                          shown_number(item.value()["psnr_db_of_mean_mse"]),
+                          shown_number(item.value()["ssim"])});
+  return table;
+}
+
+ReportTable matched_table(const Json& rates) {
+  ReportTable table{.headings = {"At the codec's bytes", "Bits per pixel",
+                                 "PSNR, dB", "SSIM", "Images that fit"}};
+  const auto row = [&](const std::string& name, const Json& point,
+                       const std::string& fitting) {
+    table.rows.push_back({name, shown_number(point["rate_bpp"]),
+                          shown_number(point["psnr_db_of_mean_mse"]),
+                          shown_number(point["ssim"]), fitting});
+  };
+  row("this codec", rates["codec"], "");
+  for (const auto& item : rates["formats"].items()) {
+    const auto& point = item.value()["at_matched_bytes"];
+    row(item.key(), point,
+        fmt::format("{} of {}", point["images_that_fit"].dump(),
+                    rates["images"].dump()));
+  }
+  return table;
+}
+
+void add_examples(HtmlReport& report, const fs::path& folder) {
+  const auto captions = read_json_file(folder / "examples.json");
+  for (const auto& rank : kRanks) {
+    const auto& caption = captions[rank.name];
+    const auto strip = [&](const char* part) {
+      return read_file(folder / fmt::format("{}_{}.png", rank.name, part));
+    };
+    report.labelled_rows(
+        {{strip("originals"), "Image"},
+         {strip("reconstructions"), "Reconstruction"},
+         {strip("errors"), "Error"}},
+        fmt::format(
+            "{}: {}. White in the error map is {:.0f} of 255.", rank.title,
+            fmt::join(caption["images"].get<std::vector<std::string>>(), ", "),
+            255 * caption["largest_error"].get<double>()),
+        2);
+  }
+}
+
+std::string title_of(const Json& result) {
+  const auto& subject = result["subject"];
+  return fmt::format("Fidelity of {}",
+                     subject.contains("codec")
+                         ? subject["codec"].get<std::string>()
+                         : subject["reconstructions"].get<std::string>());
+}
+
+}  // namespace
+
+void add_fidelity_sections(HtmlReport& report, const fs::path& folder) {
+  const auto result = read_json_file(folder / "result.json");
+  report.section("How faithful");
+  report.paragraph(fmt::format(
+      "Over {} images. Intervals hold the true value in 95 of 100 such "
+      "measurements.",
+      result["images"].dump()));
+  report.table(measures_table(result, measures()));
+  report.figure_svg(read_text_file(folder / "psnr.svg"),
+                    "How the error is spread over the images.");
+  report.section("What it looks like");
+  report.paragraph("Ranked by the mean squared error of each image.");
+  add_examples(report, folder);
+  if (const auto rates = result.value("rate_distortion", Json());
+      rates.is_object()) {
+    report.section("Beside ordinary formats");
+    report.figure_svg(read_text_file(folder / "rate_distortion.svg"),
+                      fmt::format("On {} of the images. Files are whole, with "
+                                  "their headers.",
+                                  rates["images"].dump()));
+    report.table(matched_table(rates));
+  }
+  if (result.contains("frechet_by_count")) {
+    report.section("How many images it takes");
+    report.figure_svg(frechet_course_svg(result),
+                      "The Fréchet distance falls with the number of images, "
+                      "even between two halves of one set: compare only "
+                      "distances of as many.");
+  }
+  const auto& breakdown = result["breakdown"];
+  for (const auto& [key, heading] :
+       {std::pair("per_class", "Class"), std::pair("per_size", "Size")})
+    if (!breakdown[key].empty()) {
+      report.section(fmt::format("By {}", key + 4));
+      report.table(group_table(heading, breakdown[key]));
+    }
+}
+
+void write_fidelity_report(
+    const EvaluateJob& job, const Json& result, const Fidelity& fidelity,
+    const std::vector<std::shared_ptr<const Lpips>>& networks,
+    std::shared_ptr<const ImageSource> source, Reconstructor& reconstructor) {
+  const auto& folder = job.report;
+  make_folder(folder);
+  const auto ranked = fidelity.distortion().ranked();
+  Json captions = Json::object();
+  for (const auto& rank : kRanks) {
+    const auto images = of_rank(ranked, rank.name);
+    std::vector<int64_t> indices;
+    for (const auto& image : images) indices.push_back(image.sample);
+    const auto examples = draw_examples(job, source, reconstructor, indices);
+    const auto write = [&](const char* part, const std::vector<uint8_t>& png) {
+      write_file_atomic(folder / fmt::format("{}_{}.png", rank.name, part),
+                        png);
+    };
+    write("originals", examples.originals);
+    write("reconstructions", examples.reconstructions);
+    write("errors", examples.errors);
+    captions[rank.name] = caption_json(images, *source, examples.largest_error);
+  }
+  write_file_atomic(folder / "examples.json", captions.dump(2) + "\n");
+  write_file_atomic(folder / "psnr.svg", psnr_curve_svg(ranked));
+  if (result.contains("rate_distortion"))
+    write_file_atomic(folder / "rate_distortion.svg",
+                      rate_distortion_svg(result["rate_distortion"]));
+  write_file_atomic(folder / "images.csv", fidelity.csv(*source, networks));
+  write_file_atomic(folder / "measures.csv", measures_csv(result, measures()));
+  write_file_atomic(folder / "result.json", result.dump() + "\n");
+
+  HtmlReport report(
+      title_of(result),
+      fmt::format("Reconstructions of {} images of {}, compared with the "
+                  "images.",
+                  result["images"].dump(), result["data"].get<std::string>()));
+  std::vector<KeyNumber> numbers{{shown_number(result["psnr_db_of_mean_mse"]),
+                                  "dB", "PSNR of the mean error"},
+                                 {shown_number(result["ssim"]), "", "SSIM"}};
+  if (result.contains("frechet_distance"))
+    numbers.push_back({shown_number(result["frechet_distance"], 3), "",
+                       "Fréchet distance of the sets"});
+  if (result.contains("rate_bpp"))
+    numbers.push_back(
+        {shown_number(result["rate_bpp"], 3), "bits per pixel", "stored"});
+  report.key_numbers(numbers);
+  add_fidelity_sections(report, folder);
+  add_protocol_section(report, result);
+  report.footer(version_text());
+  write_file_atomic(folder / "index.html", report.html());
+}
+
+}  // namespace calotype

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+
+#include "tools/evaluate.h"
+#include "tools/fidelity.h"
+#include "tools/html_report.h"
+#include "tools/reconstructor.h"
+
+namespace calotype {
+
+/// Writes `job.report`: result.json, images.csv, measures.csv, the pictures,
+/// and index.html, which needs none of them. `result`: what evaluate_pairs()
+/// found.
+void write_fidelity_report(
+    const EvaluateJob& job, const Json& result, const Fidelity& fidelity,
+    const std::vector<std::shared_ptr<const Lpips>>& networks,
+    std::shared_ptr<const ImageSource> source, Reconstructor& reconstructor);
+
+/// The sections of such a folder's page, for a page that has others too.
+void add_fidelity_sections(HtmlReport& report,
+                           const std::filesystem::path& folder);
+
+}  // namespace calotype

@@ -1,0 +1,58 @@
+#include "tools/nearest_images.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "core/check.h"
+
+namespace calotype {
+namespace {
+
+constexpr double kCopyRatio = 1 / 3.;
+
+}  // namespace
+
+NearestImages::NearestImages(const at::Tensor& queries)
+    : queries_(queries.to(torch::kDouble)),
+      indices_(torch::empty({queries.size(0), 0}, torch::kLong)),
+      distances_(torch::empty({queries.size(0), 0}, torch::kDouble)) {
+  check_shape("nearest images", "queries", queries, {-1, -1});
+}
+
+void NearestImages::add(const at::Tensor& features, const at::Tensor& indices) {
+  check_shape("nearest images", "features", features, {-1, queries_.size(1)});
+  const auto rows = features.to(torch::kDouble);
+  // Products tell who is near, up to rounding; differences how near, so that
+  // equal rows are at distance 0.
+  const auto cost = rows.square().sum(1) - 2 * queries_.matmul(rows.t());
+  const auto near = std::get<1>(
+      cost.topk(std::min(2 * kNeighbours, rows.size(0)), 1, /*largest=*/false));
+  const auto candidates = rows.index_select(0, near.flatten())
+                              .view({-1, near.size(1), rows.size(1)});
+  const auto apart = (candidates - queries_.unsqueeze(1)).norm(2, {2});
+  const auto distances = torch::cat({distances_, apart}, 1);
+  const auto places = torch::cat(
+      {indices_, indices.index_select(0, near.flatten()).view_as(near)}, 1);
+  const auto [nearest, order] =
+      distances.topk(std::min(kNeighbours, distances.size(1)), 1,
+                     /*largest=*/false, /*sorted=*/true);
+  distances_ = nearest;
+  indices_ = places.gather(1, order);
+}
+
+Json NearestImages::summary() const {
+  Json result{{"images", queries_.size(0)},
+              {"median_distance", nullptr},
+              {"likely_copies", nullptr}};
+  if (queries_.size(0) == 0 || distances_.size(1) < 2) return result;
+  const auto nearest = distances_.select(1, 0);
+  result["median_distance"] = nearest.median().item<double>();
+  result["likely_copies"] = nearest.lt(distances_.select(1, 1) * kCopyRatio)
+                                .to(torch::kDouble)
+                                .mean()
+                                .item<double>();
+  return result;
+}
+
+}  // namespace calotype

@@ -1,0 +1,173 @@
+#include "tools/reconstructor.h"
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <map>
+
+#include "core/error.h"
+#include "core/runtime.h"
+#include "datasets/token_packing.h"
+#include "tools/codec.h"
+#include "tools/round_trip.h"
+
+namespace calotype {
+namespace {
+
+class CodecReconstructor : public Reconstructor {
+ public:
+  CodecReconstructor(LoadedCodec codec, std::string dtype, c10::Device device)
+      : codec_(std::move(codec)), dtype_(std::move(dtype)), device_(device) {}
+
+  Reconstructed reconstruct(const ImageBatch& batch) override {
+    const torch::InferenceMode inference;
+    const auto height = batch.images.size(2), width = batch.images.size(3);
+    const auto of_each = [&](double bytes) {
+      return torch::full({batch.images.size(0)}, bytes, torch::kDouble);
+    };
+    if (codec_.tokenizer) {
+      const auto tokens = tokenize_images(*codec_.codec, *codec_.tokenizer,
+                                          batch.images, device_);
+      return {.images = detokenize_images(*codec_.tokenizer, tokens, height,
+                                          width, device_),
+              .stored_bytes = of_each(double(tokens[0].numel()) *
+                                      double(bits_per_token(num_codes())) / 8),
+              .tokens = tokens};
+    }
+    const auto type = parse_dtype(dtype_);
+    const auto f = codec_.codec->downsample();
+    const auto cells = [&](int64_t size) { return (size + f - 1) / f; };
+    return {.images = round_trip(*codec_.codec, batch.images, device_, type),
+            .stored_bytes = of_each(double(codec_.codec->latent_channels() *
+                                           cells(height) * cells(width) *
+                                           int64_t(c10::elementSize(type))))};
+  }
+
+  Json subject() const override {
+    return {{"codec", codec_.path.string()},
+            {"class", codec_.class_name},
+            {"sha256", codec_.sha256},
+            {"stored_as", codec_.tokenizer ? "tokens" : dtype_}};
+  }
+
+  std::vector<int64_t> codebooks() const override {
+    return codec_.tokenizer ? codec_.tokenizer->codebooks()
+                            : std::vector<int64_t>{};
+  }
+  int64_t num_codes() const override {
+    return codec_.tokenizer ? codec_.tokenizer->num_codes() : 0;
+  }
+  CalotypeAutoencoderImpl* autoencoder() override {
+    return dynamic_cast<CalotypeAutoencoderImpl*>(codec_.codec.get());
+  }
+
+ private:
+  LoadedCodec codec_;
+  std::string dtype_;
+  c10::Device device_;
+};
+
+/// By what the two images of a pair know each other.
+std::string pair_key(const std::string& name) {
+  return std::filesystem::path(name).replace_extension().string();
+}
+
+/// Positions by key. Throws ConfigError for a key that stands twice.
+std::map<std::string, int64_t> positions(const ImageSource& source) {
+  std::map<std::string, int64_t> found;
+  for (int64_t i = 0; i < source.size(); ++i)
+    if (!found.emplace(pair_key(source.name(i)), i).second)
+      throw ConfigError(fmt::format(
+          "pairs: {} has two images that are called {} but for the ending",
+          source.spec(), pair_key(source.name(i))));
+  return found;
+}
+
+/// Those of `some` that have no partner in `others`: how many, and one of them.
+std::string lonely(const ImageSource& source,
+                   const std::map<std::string, int64_t>& some,
+                   const std::map<std::string, int64_t>& others) {
+  int64_t count = 0;
+  std::string first;
+  for (const auto& [key, index] : some)
+    if (!others.contains(key) && count++ == 0) first = source.name(index);
+  return count == 0 ? ""
+                    : fmt::format("{} of {} images in {} have none, such as {}",
+                                  count, some.size(), source.spec(), first);
+}
+
+class PairedImages : public Reconstructor {
+ public:
+  PairedImages(std::unique_ptr<ImageSource> made, const ImageSource& originals)
+      : made_(std::move(made)) {
+    positions_ = positions(*made_);
+    const auto wanted = positions(originals);
+    for (const auto& problem : {lonely(originals, wanted, positions_),
+                                lonely(*made_, positions_, wanted)})
+      if (!problem.empty())
+        throw ConfigError(
+            "pairs: every image needs a partner of its name in the other "
+            "set: " +
+            problem);
+  }
+
+  Reconstructed reconstruct(const ImageBatch& batch) override {
+    Reconstructed found{
+        .images = torch::empty_like(batch.images),
+        .stored_bytes = torch::zeros({batch.images.size(0)}, torch::kDouble)};
+    auto* bytes = found.stored_bytes.data_ptr<double>();
+    at::parallel_for(
+        0, batch.images.size(0), 1, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i)
+            bytes[i] = double(
+                load(batch.names[size_t(i)], batch.images[i], found.images[i]));
+        });
+    if (!found.stored_bytes.gt(0).all().item<bool>())
+      found.stored_bytes = at::Tensor();  // not of files
+    return found;
+  }
+
+  Json subject() const override {
+    return {{"reconstructions", made_->spec()},
+            {"fingerprint", made_->fingerprint()}};
+  }
+
+ private:
+  /// Writes the partner of an image to `out`; returns its file's bytes.
+  int64_t load(const std::string& name, const at::Tensor& original,
+               const at::Tensor& out) const {
+    const auto index = positions_.at(pair_key(name));
+    auto loaded = made_->load(index);
+    const auto image =
+        preprocess(std::move(loaded.image), {.channels = original.size(0)});
+    if (image.height != original.size(1) || image.width != original.size(2))
+      throw DataError(fmt::format(
+          "pairs: {} has {}x{} pixels, its original {} has {}x{}; reconstruct "
+          "images of the size that --size makes of the originals",
+          made_->name(index), image.width, image.height, name, original.size(2),
+          original.size(1)));
+    copy_to_planes(image, out.data_ptr<float>());
+    return loaded.file_bytes;
+  }
+
+  std::shared_ptr<const ImageSource> made_;
+  std::map<std::string, int64_t> positions_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reconstructor> open_codec_reconstructor(EvaluateJob& job) {
+  parse_dtype(job.dtype);
+  auto codec = load_codec(job.model, job.device);
+  fit_preprocessing(codec, job.preprocessing);
+  return std::make_unique<CodecReconstructor>(std::move(codec), job.dtype,
+                                              job.device);
+}
+
+std::unique_ptr<Reconstructor> open_pairs(const EvaluateJob& job,
+                                          const ImageSource& originals) {
+  return std::make_unique<PairedImages>(open_source(job.data), originals);
+}
+
+}  // namespace calotype

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "tools/html_report.h"
+
+// What the pages of evaluations have in common.
+namespace calotype {
+
+/// A number as a page shows it: so many significant digits, no exponent where
+/// it can be avoided; "–" for null.
+std::string shown_number(const Json& value, int digits = 4);
+
+/// "a to b" of a result's interval; empty if it has none.
+std::string shown_interval(const Json& result, const std::string& key);
+
+/// A row of a table of measures.
+struct Measure {
+  std::string key;   // in the result
+  std::string name;  // with its unit
+  std::string note;
+};
+
+/// Measure, value, 95 % interval, note; of those that the result has.
+ReportTable measures_table(const Json& result,
+                           const std::vector<Measure>& measures);
+
+/// The same as CSV, "measure,value,low,high": what the result has.
+std::string measures_csv(const Json& result,
+                         const std::vector<Measure>& measures);
+
+/// How the distance of sets grows or falls with their number of images.
+std::string frechet_course_svg(const Json& result);
+
+/// Everything that a number depends on, as a table.
+void add_protocol_section(HtmlReport& report, const Json& result);
+
+}  // namespace calotype

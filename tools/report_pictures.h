@@ -1,0 +1,35 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <vector>
+
+#include "datasets/image_source.h"
+#include "tools/evaluate.h"
+#include "tools/reconstructor.h"
+
+namespace calotype {
+
+/// Pictures beside each other, of any sizes and colours: each is shrunk to what
+/// a page can show and set on white. Throws ShapeError for none.
+std::vector<uint8_t> strip_png(const std::vector<at::Tensor>& pictures);
+
+/// Images of a set, as evaluated, beside what became of them.
+struct Examples {
+  std::vector<uint8_t> originals, reconstructions, errors;  // PNG strips
+  double largest_error = 0;  // of the map's white, in [0,1]
+};
+
+/// `indices`: places in `source`, in the order of the strips.
+Examples draw_examples(const EvaluateJob& job,
+                       std::shared_ptr<const ImageSource> source,
+                       Reconstructor& reconstructor,
+                       const std::vector<int64_t>& indices);
+
+/// Images of `source`, as they are, as a strip; those that cannot be read are
+/// left out. Empty if there is none.
+std::vector<uint8_t> draw_images(const ImageSource& source,
+                                 const std::vector<int64_t>& indices);
+
+}  // namespace calotype

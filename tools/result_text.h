@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "core/config.h"
+
+namespace calotype {
+
+/// A result as a person reads it: one line per number or text, keys of nested
+/// objects joined by dots; numbers that have an interval under "intervals"
+/// carry it at their side.
+std::string result_text(const Json& result);
+
+}  // namespace calotype
