@@ -53,6 +53,8 @@ ImageBatch make_batch(std::vector<DecodedImage> decoded) {
 LoaderConfig checked(LoaderConfig config) {
   check_range("loader", "batch_size", double(config.batch_size), 1, 65536);
   check_range("loader", "num_workers", config.num_workers, 1, 256);
+  check_range("loader", "max_batch_pixels", double(config.max_batch_pixels), 0,
+              1e15);
   check_range("loader", "prefetch", double(config.prefetch), 1, 1024);
   return config;
 }
@@ -184,13 +186,21 @@ struct Loader::Impl {
       auto& bucket = bucket_of(decoded->image);
       bucket.push_back(std::move(*decoded));
       ++num_waiting;
-      if (int64_t(bucket.size()) == config.batch_size) return emit(bucket);
+      if (is_full(bucket)) return emit(bucket);
       if (num_waiting == kMaxWaitingBatches * config.batch_size)
         return emit(waiting[0]);
     }
     after_taken = source->size();
     if (config.drop_last || waiting.empty()) return {};
     return emit(waiting[0]);
+  }
+
+  bool is_full(const std::vector<DecodedImage>& bucket) const {
+    const auto count = int64_t(bucket.size());
+    const auto& image = bucket.front().image;
+    return count == config.batch_size ||
+           (config.max_batch_pixels > 0 &&
+            count * image.height * image.width >= config.max_batch_pixels);
   }
 
   const std::shared_ptr<const ImageSource> source;

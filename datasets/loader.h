@@ -17,10 +17,11 @@ namespace calotype {
 struct LoaderConfig {
   int64_t batch_size = 32;
   bool shuffle = true;
-  bool drop_last = false;  // leave out what fills no batch at the end
-  bool strict = false;     // a bad image throws instead of being skipped
-  int num_workers = 2;     // decoding threads
-  int64_t prefetch = 4;    // batches kept ready
+  bool drop_last = false;        // leave out what fills no batch at the end
+  bool strict = false;           // a bad image throws instead of being skipped
+  int num_workers = 2;           // decoding threads
+  int64_t prefetch = 4;          // batches kept ready
+  int64_t max_batch_pixels = 0;  // a batch is full at so many; 0: no limit
   uint64_t seed = 0;
 };
 

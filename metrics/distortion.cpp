@@ -77,6 +77,11 @@ void Distortion::add(const at::Tensor& reference,
   if (labels.defined()) check_shape("distortion", "labels", labels, {N});
   if (samples.defined()) check_shape("distortion", "samples", samples, {N});
 
+  const auto shorter = std::min(reference.size(2), reference.size(3));
+  if (!options_.lpips.empty() && shorter < Lpips::kSmallestSide)
+    throw ConfigError(fmt::format(
+        "distortion: LPIPS needs images of {} pixels to a side, got {}x{}",
+        Lpips::kSmallestSide, reference.size(3), reference.size(2)));
   const auto label = labels.defined() ? labels.to(at::kCPU, at::kLong)
                                       : at::full({N}, -1, at::kLong);
   const auto sample = samples.defined()

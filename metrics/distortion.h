@@ -50,8 +50,9 @@ struct DistortionSummary {
   /// one and is left out; infinite if all are.
   double mean_psnr_db = 0;
 
-  /// The PSNR of the mean squared error, always the smaller of the two unless
-  /// all images are alike (Jensen's inequality). Infinite if all are identical.
+  /// The PSNR of the mean squared error, the smaller of the two unless some
+  /// images are without error or all are alike (Jensen's inequality). Infinite
+  /// if all are identical.
   double psnr_db_of_mean_mse = 0;
 };
 

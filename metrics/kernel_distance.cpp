@@ -141,4 +141,38 @@ KernelDistance kernel_distance(const at::Tensor& reference,
   return result;
 }
 
+KernelDistance paired_kernel_distance(const at::Tensor& reference,
+                                      const at::Tensor& generated,
+                                      const at::Tensor& groups) {
+  const auto N = reference.size(0);
+  check_shape(kWhere, "generated", generated, {N, reference.size(1)});
+  check_shape(kWhere, "groups", groups, {N});
+  const auto members = members_of(groups, N);
+  const Rows real{feature_rows(kWhere, "reference", reference), members};
+  const Rows made{feature_rows(kWhere, "generated", generated), members};
+  const auto own = (real.values * made.values)
+                       .sum(1)
+                       .div_(double(std::max<int64_t>(1, real.values.size(1))))
+                       .add_(1)
+                       .pow_(3);
+  const auto across = kernel_sums(made, real, false) -
+                      (members * own.unsqueeze(1)).sum(0).diag();
+  const auto sums = kernel_sums(real, real, true) +
+                    kernel_sums(made, made, true) - across - across.t();
+  const auto counts = members.sum(0);
+  const auto estimate = [](const at::Tensor& pairs, const at::Tensor& count) {
+    const auto n = count.item<double>();
+    if (n < 2)
+      throw ConfigError(fmt::format(
+          "{}: needs at least 2 pairs without one of their groups", kWhere));
+    return pairs.item<double>() / (n * (n - 1));
+  };
+  KernelDistance result{.value = estimate(sums.sum(), counts.sum()),
+                        .left_out = {}};
+  for (int64_t g = 0; g < GroupedMoments::kGroups; ++g)
+    result.left_out.push_back(estimate(
+        sums.sum() - 2 * sums[g].sum() + sums[g][g], counts.sum() - counts[g]));
+  return result;
+}
+
 }  // namespace calotype

@@ -77,6 +77,15 @@ std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed) {
   return intervals;
 }
 
+Interval share_interval(double share, int64_t count) {
+  constexpr double kNormal = 1.959964;  // 97.5 % of a standard normal
+  const auto n = double(count), z2 = kNormal * kNormal;
+  const double centre = (share + z2 / (2 * n)) / (1 + z2 / n);
+  const double reach = kNormal / (1 + z2 / n) *
+                       std::sqrt(share * (1 - share) / n + z2 / (4 * n * n));
+  return {std::max(0.0, centre - reach), std::min(1.0, centre + reach)};
+}
+
 Interval jackknife(double estimate, const std::vector<double>& left_out) {
   constexpr double kStudent = 2.2622;  // 97.5 % of 9 degrees of freedom
   if (int64_t(left_out.size()) != GroupedMoments::kGroups)

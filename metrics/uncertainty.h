@@ -23,6 +23,14 @@ struct Interval {
 /// each column. Throws ConfigError for no rows.
 std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed);
 
+/// Of fewer images there is no interval: they cannot tell how far they scatter.
+inline constexpr int64_t kFewestForInterval = 5;
+
+/// The interval of a share that `count` images have given (Wilson, Journal of
+/// the American Statistical Association 22, 1927): not of width 0 where all or
+/// none of them agree. `share` in [0,1], `count` at least 1.
+Interval share_interval(double share, int64_t count);
+
 /// The interval of a smooth statistic of a set from `left_out`, its values with
 /// each of GroupedMoments::kGroups groups left out (the delete-a-group
 /// jackknife; Shao and Tu, "The Jackknife and Bootstrap", 1995, section 2.3):

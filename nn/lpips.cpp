@@ -8,8 +8,6 @@
 namespace calotype {
 namespace {
 
-constexpr int64_t kSmallest = 32;  // pixels to a side: five halvings
-
 /// One layer: a convolution with ReLU, a pooling, or a fire module (a squeezing
 /// convolution, then two side by side).
 struct Layer {
@@ -182,12 +180,12 @@ std::vector<at::Tensor> Lpips::features(const at::Tensor& images) const {
 at::Tensor Lpips::distance(const at::Tensor& a, const at::Tensor& b) const {
   constexpr double kTiny = 1e-10;  // also keeps the root's gradient finite
   if (a.dim() != 4 || a.sizes() != b.sizes() ||
-      (a.size(1) != 1 && a.size(1) != 3) || a.size(2) < kSmallest ||
-      a.size(3) < kSmallest)
+      (a.size(1) != 1 && a.size(1) != 3) || a.size(2) < Lpips::kSmallestSide ||
+      a.size(3) < Lpips::kSmallestSide)
     throw ShapeError(fmt::format(
         "LPIPS: images must be [N,1|3,H,W] of at least {} pixels to a side, "
         "and alike, got {} and {}",
-        kSmallest, shape_text(a.sizes()), shape_text(b.sizes())));
+        Lpips::kSmallestSide, shape_text(a.sizes()), shape_text(b.sizes())));
   const auto of_a = features(a), of_b = features(b);
   const auto unit = [&](const at::Tensor& x) {
     const auto squares = x.square().sum(1, /*keepdim=*/true);

@@ -18,6 +18,8 @@ namespace calotype {
 /// lins.*; scaling_layer.* may be missing. They do not learn.
 class Lpips {
  public:
+  static constexpr int64_t kSmallestSide = 32;  // five halvings
+
   /// Which network it is shows in the names. Throws DataError, in the name of
   /// `where`, if a tensor is missing or of another shape.
   Lpips(const TensorFile& weights, const std::string& where);

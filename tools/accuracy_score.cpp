@@ -149,6 +149,10 @@ void add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
   result["cas_per_class"] = score["per_class"];
   result["real_accuracy"] = real["class_agreement"];
   result["cas_test"] = job.cas;
+  result["cas_protocol"] = {{"test", score["subject"]["data"]},
+                            {"recipe_of", network.sha256()},
+                            {"steps", trained["step"]},
+                            {"batch_size", config.training.batch_size}};
   result["cas_test_images"] = score["images"];
   result["cas_training"] = {
       {"images", images->size()},

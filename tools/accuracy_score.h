@@ -16,7 +16,8 @@ namespace calotype {
 /// that the scores of two sets compare.
 ///
 /// Writes into `result`: cas, cas_per_class, real_accuracy (of `network` on the
-/// same images, for scale), cas_test, cas_test_images, cas_training; into
+/// same images, for scale), cas_test, cas_test_images, cas_training, and
+/// cas_protocol, what the score depends on beside the images; into
 /// `skipped` what could not be read. The run is kept in `job.cas_run` and goes
 /// on there, or is in a temporary folder that is removed. Throws ConfigError if
 /// `job.data` lacks a class of the test set, if the classifier has no run.json,

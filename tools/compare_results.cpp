@@ -2,8 +2,10 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "core/error.h"
 #include "metrics/uncertainty.h"
@@ -14,13 +16,40 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Throws DataError, naming `where`, unless `json` has `is_right`.
+void expect_form(bool is_right, const fs::path& where, const char* what) {
+  if (!is_right)
+    throw DataError(
+        fmt::format("{}: holds no evaluation: {}", where.string(), what));
+}
+
+bool is_number_list(const Json& json) {
+  return json.is_array() && std::ranges::all_of(json, [](const Json& item) {
+           return item.is_number();
+         });
+}
+
+/// An evaluation whose every part has the form that is relied on below.
 Json read_result(const fs::path& path) {
   const auto file = fs::is_directory(path) ? path / "result.json" : path;
   auto result = read_json_file(file);
-  if (!result.is_object() || !result.contains("protocol") ||
-      !result.contains("intervals"))
-    throw DataError(file.string() +
-                    ": holds no evaluation (no protocol and intervals)");
+  const auto is_object = [&](const char* key) {
+    return result.is_object() && result.contains(key) &&
+           result[key].is_object();
+  };
+  expect_form(is_object("protocol"), file, "no protocol");
+  expect_form(result["protocol"].value("seed", Json()).is_number_unsigned(),
+              file, "no seed in its protocol");
+  expect_form(is_object("subject"), file, "no subject");
+  expect_form(is_object("intervals"), file, "no intervals");
+  for (const auto& ends : result["intervals"])
+    expect_form(ends.is_array() && ends.size() == 2, file,
+                "an interval is not two numbers");
+  for (const char* part : {"per_image", "left_out"})
+    for (const auto& values :
+         result.value(Json::json_pointer(std::string("/samples/") + part),
+                      Json::object()))
+      expect_form(is_number_list(values), file, "a sample is no number");
   return result;
 }
 
@@ -30,46 +59,75 @@ struct Finding {
   const char* by = "";
 };
 
-/// A number of each image; nothing where the result does not hold it, or where
-/// some images have none.
-std::optional<at::Tensor> image_values(const Json& result,
-                                       const std::string& name) {
-  const bool in_decibels = name == "psnr_db_mean_over_images";
-  const auto at =
-      Json::json_pointer("/samples/per_image/" + (in_decibels ? "mse" : name));
-  if (!result.contains(at)) return {};
-  const auto values =
-      torch::tensor(result[at].get<std::vector<double>>(), torch::kDouble);
-  if (!in_decibels) return values;
-  if (!values.gt(0).all().item<bool>()) return {};
-  return values.log10() * -10;
+/// Of two results the values of the same images, [N] each; nothing unless both
+/// hold them.
+std::optional<std::pair<at::Tensor, at::Tensor>> image_values(
+    const Json& a, const Json& b, const std::string& name) {
+  const Json::json_pointer values("/samples/per_image/" + name),
+      index("/samples/per_image/index");
+  for (const auto* result : {&a, &b})
+    if (!result->contains(values) || !result->contains(index)) return {};
+  if (a.at(index) != b.at(index) ||
+      a.at(values).size() != b.at(values).size() || a.at(values).empty())
+    return {};
+  const auto tensor = [&](const Json& result) {
+    return torch::tensor(result.at(values).get<std::vector<double>>(),
+                         torch::kDouble);
+  };
+  return std::pair(tensor(a), tensor(b));
+}
+
+/// What `b` has more of than `a`, image by image, so that its mean is the
+/// difference of the two numbers.
+std::optional<at::Tensor> image_differences(const Json& a, const Json& b,
+                                            const std::string& name) {
+  const double per_decade = -10 / std::log(10.0);
+  if (name == "psnr_db_of_mean_mse") {
+    // To first order in what an image adds to the two means.
+    const auto mse = image_values(a, b, "mse");
+    if (!mse) return {};
+    const auto mean_a = mse->first.mean(), mean_b = mse->second.mean();
+    return per_decade * ((mean_b / mean_a).log() + mse->second / mean_b -
+                         mse->first / mean_a);
+  }
+  if (name == "psnr_db_mean_over_images") {
+    const auto mse = image_values(a, b, "mse");
+    if (!mse ||
+        !mse->first.gt(0).logical_and(mse->second.gt(0)).all().item<bool>())
+      return {};
+    return per_decade * (mse->second / mse->first).log();
+  }
+  const auto values = image_values(a, b, name);
+  if (!values) return {};
+  return values->second - values->first;
 }
 
 std::optional<Finding> paired_images(const Json& a, const Json& b,
                                      const std::string& name, uint64_t seed) {
-  const auto of_a = image_values(a, name), of_b = image_values(b, name);
-  const auto index = Json::json_pointer("/samples/per_image/index");
-  if (!of_a || !of_b || a[index] != b[index]) return {};
-  return Finding{bootstrap_means((*of_b - *of_a).unsqueeze(1), seed).at(0),
+  const auto apart = image_differences(a, b, name);
+  if (!apart || apart->size(0) < kFewestForInterval) return {};
+  return Finding{bootstrap_means(apart->unsqueeze(1), seed).at(0),
                  "paired images"};
 }
 
 /// Whether the groups of two results are of the same images: those of one set,
 /// not of two that were drawn.
 bool has_same_images(const Json& a, const Json& b) {
-  return a["protocol"].contains("data") ||
-         a["subject"]["data"]["hash"] == b["subject"]["data"]["hash"];
+  const Json::json_pointer hash("/data/hash");
+  if (a["protocol"].contains("data")) return true;
+  return a["subject"].contains(hash) && b["subject"].contains(hash) &&
+         a["subject"].at(hash) == b["subject"].at(hash);
 }
 
 std::optional<Finding> paired_groups(const Json& a, const Json& b,
                                      const std::string& name) {
-  const auto at = Json::json_pointer("/samples/left_out/" + name);
+  const Json::json_pointer at("/samples/left_out/" + name);
   if (!a.contains(at) || !b.contains(at) || !has_same_images(a, b)) return {};
-  const auto of_a = a[at].get<std::vector<double>>();
-  const auto of_b = b[at].get<std::vector<double>>();
+  const auto of_a = a.at(at).get<std::vector<double>>();
+  const auto of_b = b.at(at).get<std::vector<double>>();
+  if (of_a.size() != of_b.size()) return {};
   std::vector<double> apart;
-  for (size_t i = 0; i < of_a.size() && i < of_b.size(); ++i)
-    apart.push_back(of_b[i] - of_a[i]);
+  for (size_t i = 0; i < of_a.size(); ++i) apart.push_back(of_b[i] - of_a[i]);
   return Finding{
       jackknife(b[name].get<double>() - a[name].get<double>(), apart),
       "paired groups"};
@@ -99,7 +157,7 @@ Json compare_results(const fs::path& path_a, const fs::path& path_b) {
         "{} and {} were measured by unlike protocols, so their numbers do not "
         "compare: {}",
         path_a.string(), path_b.string(), difference));
-  const auto seed = a["protocol"].value("seed", uint64_t{0});
+  const auto seed = a["protocol"]["seed"].get<uint64_t>();
   Json result{{"a", a["subject"]}, {"b", b["subject"]}};
   int64_t num_significant = 0, num_compared = 0;
   for (const auto& item : a["intervals"].items()) {
@@ -128,7 +186,7 @@ Json compare_results(const fs::path& path_a, const fs::path& path_b) {
                                   path_a.string(), path_b.string()));
   result["compared"] = num_compared;
   result["significant"] = num_significant;
-  if (a["protocol"]["version"] != b["protocol"]["version"])
+  if (a["protocol"].value("version", "") != b["protocol"].value("version", ""))
     result["note"] = "measured by different versions, see protocol.version";
   return result;
 }

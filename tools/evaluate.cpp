@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "datasets/image_source.h"
 #include "nn/model_folder.h"
 #include "tools/classifier_model.h"
@@ -35,20 +36,23 @@ bool reconstructs(const EvaluateJob& job) {
 
 /// Options that the other half alone knows would be ignored.
 void expect_fitting_options(const EvaluateJob& job, bool pairs) {
-  const auto refuse = [&](bool asked, const char* options, const char* need) {
+  const auto refuse = [&](bool asked, const std::string& options,
+                          const char* need) {
+    const bool are_many = options.find(" and ") != std::string::npos;
     if (asked)
-      throw ConfigError(fmt::format(
-          "{}: {} need{} {}", job.model.string(), options,
-          std::string(options).find(',') == std::string::npos ? "s" : "",
-          need));
+      throw ConfigError(fmt::format("{}: {} {} {}", job.model.string(), options,
+                                    are_many ? "need" : "needs", need));
   };
   if (job.model == kPairs && job.reference.empty())
     throw ConfigError("pairs: --reference names the originals");
   if (pairs) {
     refuse(!job.reference.empty() && job.model != kPairs, "--reference",
            "a feature network; a codec is compared with --data itself");
-    refuse(!job.expect_network.empty() || !job.cas.empty() || job.nearest > 0,
-           "--expect-network, --cas and --nearest", "a feature network");
+    refuse(!job.cas.empty() || job.nearest > 0, "--cas and --nearest",
+           "a feature network as the model");
+    refuse(job.features.empty() &&
+               (!job.cache.empty() || !job.expect_network.empty()),
+           "--cache and --expect-network", "--features");
     return;
   }
   refuse(job.importance_samples > 0 || job.binarize || job.jacobian_probes > 0,
@@ -63,19 +67,27 @@ void expect_fitting_options(const EvaluateJob& job, bool pairs) {
   refuse(!job.cas.empty() && job.model == kFeatures, "--cas", "a classifier");
 }
 
-/// So many that a network's activations stay small whatever the images' size.
+constexpr int64_t kBatchPixels = 1 << 18;
+
+/// So many that a network's activations stay small whatever the images' size,
+/// judged by some of them.
 int64_t auto_batch_size(const EvaluateJob& job) {
-  constexpr int64_t kPixels = 1 << 18, kMost = 128;
+  constexpr int64_t kMost = 128, kProbes = 8, kOfInception = 16;
   if (job.model == kFeatures) return kMost;
+  if (fs::is_regular_file(job.model)) return kOfInception;  // 299x299 inside
   auto pixels = job.preprocessing.size * job.preprocessing.size;
-  const auto source =
-      open_source(job.model == kPairs ? job.reference : job.data);
-  for (int64_t i = 0; pixels == 0 && i < source->size(); ++i) try {
-      const auto image = source->load(i).image;
-      pixels = image.height * image.width;
-    } catch (const DataError&) {  // reported when its turn comes
-    }
-  return std::clamp<int64_t>(kPixels / std::max<int64_t>(pixels, 1), 1, kMost);
+  if (pixels == 0) {
+    const auto source =
+        open_source(job.model == kPairs ? job.reference : job.data);
+    const auto probes = std::min(kProbes, source->size());
+    for (int64_t i = 0; i < probes; ++i) try {
+        const auto image = source->load(i * source->size() / probes).image;
+        pixels = std::max(pixels, image.height * image.width);
+      } catch (const DataError&) {  // reported when its turn comes
+      }
+  }
+  return std::clamp<int64_t>(kBatchPixels / std::max<int64_t>(pixels, 1), 1,
+                             kMost);
 }
 
 }  // namespace
@@ -86,7 +98,11 @@ Json evaluate(const EvaluateJob& given) {
   expect_fitting_options(job, pairs);
   if (!job.reference.empty() && job.model != kFeatures)
     open_source(job.reference);  // or say so now
-  if (job.batch_size == 0) job.batch_size = auto_batch_size(job);
+  if (job.batch_size == 0) {
+    job.batch_size = auto_batch_size(job);
+    job.max_batch_pixels = kBatchPixels;
+  }
+  if (!job.report.empty()) make_folder(job.report);  // or say so now
   auto result = pairs ? evaluate_pairs(job) : evaluate_sets(job);
   // What fills pages is in the report's files.
   for (const char* part : {"samples", "breakdown"}) result.erase(part);

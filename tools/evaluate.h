@@ -49,6 +49,7 @@ struct EvaluateJob {
   std::filesystem::path report;  // folder of the report; empty: none
   uint64_t seed = 0;             // of all draws
   int64_t batch_size = 0;        // images; 0: as many as auto_batch_size() says
+  int64_t max_batch_pixels = 0;  // a batch is full at so many; 0: no limit
   int num_workers = 2;
   bool strict = false;
   c10::Device device{c10::kCPU};

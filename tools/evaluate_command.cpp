@@ -81,10 +81,6 @@ void add_set_options(CLI::App& app, EvaluateJob& job) {
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str()
       ->group(group);
-  app.add_option("--expect-network", job.expect_network,
-                 "Refuse a network whose weights have another SHA-256 than "
-                 "this: only numbers of one network compare")
-      ->group(group);
   auto* cas =
       app.add_option("--cas", job.cas,
                      "Classifier: real images on which a new one is tested "
@@ -135,6 +131,9 @@ CommandRun add_evaluate(CLI::App& app) {
                  "fewer of larger ones")
       ->check(CLI::Range(0, 65536))
       ->capture_default_str();
+  app.add_option("--expect-network", job.expect_network,
+                 "Refuse a network whose weights have another SHA-256 than "
+                 "this: only numbers of one network compare");
   app.add_option("--compare", options->compared,
                  "Two results (reports, or what --json printed): is their "
                  "difference more than chance? Refuses unlike protocols")
@@ -142,6 +141,13 @@ CommandRun add_evaluate(CLI::App& app) {
   add_pair_options(app, *options);
   add_set_options(app, job);
   return [options](const CommandContext& context) {
+    const bool measures = !options->job.model.empty() ||
+                          !options->job.data.empty() ||
+                          !options->job.report.empty();
+    if (!options->compared.empty() && measures)
+      throw ConfigError(
+          "evaluate: --compare takes two results and measures nothing: leave "
+          "out the model, --data and --report");
     if (!options->compared.empty())
       return compare_results(options->compared[0], options->compared[1]);
     auto chosen = options->job;

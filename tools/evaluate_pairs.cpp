@@ -2,7 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <map>
 #include <optional>
 
 #include "core/error.h"
@@ -23,11 +22,6 @@
 
 namespace calotype {
 namespace {
-
-const std::map<std::string, Rounding> kRoundings{
-    {"round", Rounding::kRound},
-    {"truncate", Rounding::kTruncate},
-    {"float", Rounding::kNone}};
 
 /// The networks for LPIPS, each once.
 class PerceptualNetworks {
@@ -105,11 +99,7 @@ void expect_codes(const EvaluateJob& job, bool has_codes) {
 Json evaluate_pairs(const EvaluateJob& given) {
   auto job = given;
   const bool is_paired = job.model == kPairs;
-  const auto rounding = kRoundings.find(job.rounding);
-  if (rounding == kRoundings.end())
-    throw ConfigError(
-        "evaluate: rounding must be round, truncate or float, got " +
-        job.rounding);
+  const auto rounding = rounding_of(job.rounding);
   const std::shared_ptr<const ImageSource> source =
       open_source(is_paired ? job.reference : job.data);
   const auto reconstructor =
@@ -128,7 +118,7 @@ Json evaluate_pairs(const EvaluateJob& given) {
   if (!job.beside.empty())
     beside.emplace(job.beside, source->size(), job.beside_images, job.seed);
 
-  Fidelity fidelity({.rounding = rounding->second,
+  Fidelity fidelity({.rounding = rounding,
                      .lpips = perceptual.networks(),
                      .device = job.device});
   double model_s = 0;
@@ -140,7 +130,7 @@ Json evaluate_pairs(const EvaluateJob& given) {
         fidelity.add(batch, made);
         if (token_use) token_use->add(made.tokens);
         if (code_report) code_report->add(batch);
-        if (sets) sets->add(batch, rounded(made.images, rounding->second));
+        if (sets) sets->add(batch, rounded(made.images, rounding));
         if (beside) {
           if (!made.stored_bytes.defined())
             throw ConfigError(

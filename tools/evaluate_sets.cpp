@@ -20,15 +20,6 @@
 namespace calotype {
 namespace {
 
-/// Throws ConfigError if the job names the weights of another network.
-void expect_weights(const EvaluateJob& job, const FeatureNetwork& network) {
-  if (!job.expect_network.empty() && job.expect_network != network.sha256())
-    throw ConfigError(fmt::format(
-        "{}: its numbers compare with no others: its weights have the SHA-256 "
-        "{}, expected {}",
-        network.name(), network.sha256(), job.expect_network));
-}
-
 /// For each class of the set its number in the network.
 at::Tensor asked_classes(const FeatureNetwork& network,
                          const FeatureSource& source) {
@@ -50,14 +41,10 @@ class Agreement {
         counts_(network.num_logits()) {}
 
   void add(const FeatureRows& rows) {
-    const auto asked = order_.index_select(0, rows.labels);
-    const auto seen = rows.logits.argmax(1);
-    counts_.add(asked, seen);
-    for (int64_t i = 0; i < asked.size(0); ++i)
-      agrees_.push_back(asked[i].equal(seen[i]) ? 1 : 0);
+    counts_.add(order_.index_select(0, rows.labels), rows.logits.argmax(1));
   }
 
-  void write(Json& result, uint64_t seed) const {
+  void write(Json& result) const {
     Json per_class = Json::object();
     const auto shares = counts_.per_class();
     for (size_t i = 0; i < names_.size(); ++i)
@@ -65,10 +52,9 @@ class Agreement {
           shares[size_t(order_[int64_t(i)].item<int64_t>())].share;
     result["class_agreement"] = counts_.overall();
     result["per_class"] = per_class;
-    const auto interval =
-        bootstrap_means(torch::tensor(agrees_, torch::kDouble).unsqueeze(1),
-                        seed)
-            .at(0);
+    int64_t num_images = 0;
+    for (const auto& share : shares) num_images += share.num_asked;
+    const auto interval = share_interval(counts_.overall(), num_images);
     result["intervals"]["class_agreement"] = {interval.low, interval.high};
   }
 
@@ -76,7 +62,6 @@ class Agreement {
   std::vector<std::string> names_;
   at::Tensor order_;
   ClassAgreement counts_;
-  std::vector<double> agrees_;
 };
 
 /// Which of these places are among `count` that are spread evenly over a set.
@@ -120,7 +105,7 @@ Json evaluate_sets(const EvaluateJob& job) {
   std::unique_ptr<FeatureNetwork> network;
   if (job.model != kFeatures) {
     network = load_feature_network(job.model.string(), job.device);
-    expect_weights(job, *network);
+    expect_weights(*network, job.expect_network);
     if (!job.cas.empty()) expect_scorable(job, *network);
   }
   const bool compares = !job.reference.empty();
@@ -154,9 +139,8 @@ Json evaluate_sets(const EvaluateJob& job) {
   if (pass.num_images == 0)
     throw DataError(job.data + ": not one readable image");
 
-  Json result{{"data", source.spec()},
-              {"images", pass.num_images},
-              {"images_per_s", pass.images_per_s}};
+  Json result{{"data", source.spec()}, {"images", pass.num_images}};
+  if (pass.images_per_s > 0) result["images_per_s"] = pass.images_per_s;
   auto protocol = protocol_of(job, network.get(), pass.num_images, width);
   auto skipped = pass.skipped;
   std::optional<NearestImages> nearest;
@@ -172,6 +156,8 @@ Json evaluate_sets(const EvaluateJob& job) {
         });
     skipped.insert(skipped.end(), other_pass.skipped.begin(),
                    other_pass.skipped.end());
+    if (other_pass.num_images == 0)
+      throw DataError(job.reference + ": nothing readable to compare with");
     result["reference"] = job.reference;
     result["reference_images"] = other_pass.num_images;
     result.update(compare_sets(shown, reference, false, job.seed));
@@ -179,8 +165,12 @@ Json evaluate_sets(const EvaluateJob& job) {
     protocol["reference"] = set_record(job.reference, other_pass.hash);
     protocol["manifold_samples"] = result["manifold_samples"];
   }
-  if (agreement) agreement->write(result, job.seed);
-  if (!job.cas.empty()) add_accuracy_score(job, *network, result, skipped);
+  if (agreement) agreement->write(result);
+  if (!job.cas.empty()) {
+    add_accuracy_score(job, *network, result, skipped);
+    protocol["cas"] = result["cas_protocol"];
+    result.erase("cas_protocol");
+  }
   result["subject"] = {{"data", set_record(source.spec(), pass.hash)}};
   result["protocol"] = protocol;
   report_skipped(result, skipped);

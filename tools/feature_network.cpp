@@ -134,4 +134,11 @@ std::unique_ptr<FeatureNetwork> load_feature_network(const std::string& name,
       name, kBuiltinNetwork));
 }
 
+void expect_weights(const FeatureNetwork& network, const std::string& sha256) {
+  if (!sha256.empty() && sha256 != network.sha256())
+    throw ConfigError(
+        fmt::format("{}: its weights have the SHA-256 {}, expected {}",
+                    network.name(), network.sha256(), sha256));
+}
+
 }  // namespace calotype

@@ -60,4 +60,8 @@ class FeatureNetwork {
 std::unique_ptr<FeatureNetwork> load_feature_network(const std::string& name,
                                                      c10::Device device);
 
+/// Throws ConfigError if `sha256` names the weights of another network; any are
+/// right if it is empty.
+void expect_weights(const FeatureNetwork& network, const std::string& sha256);
+
 }  // namespace calotype

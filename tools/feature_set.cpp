@@ -133,52 +133,56 @@ class Comparison {
                   : real.distance(some));
     }
     add_interval("frechet_distance", distance, left_out);
-    if (!shown_.grouped().has_course()) return;
-    const auto course = frechet_by_count(shown_.grouped(), real);
+    // Only the whole of a set of pairs meets its own images: its parts make no
+    // line with it.
+    if (paired_ || !shown_.grouped().has_course()) return;
+    add_course(frechet_by_count(shown_.grouped(), real));
+  }
+
+  void add_course(std::vector<FrechetAtCount> course) {
     for (const auto& point : course)
       curve_.push_back({point.count, point.distance});
     // Covariances of fewer images than features are singular, and their bias is
     // no line.
-    auto reliable = course;
     const auto num_features = double(shown_.rows().size(1));
-    std::erase_if(reliable, [&](const FrechetAtCount& point) {
+    std::erase_if(course, [&](const FrechetAtCount& point) {
       return point.count < num_features;
     });
-    if (reliable.size() >= 2)
-      result_["frechet_distance_extrapolated"] = frechet_at_infinity(reliable);
+    if (course.size() >= 2)
+      result_["frechet_distance_extrapolated"] = frechet_at_infinity(course);
   }
 
   void add_kernel_distance(const at::Tensor& real, const at::Tensor& made) {
     if (!can_leave_groups_out(shown_.row_groups())) {
-      result_["kid"] = kernel_distance(real, made);
+      if (!paired_) result_["kid"] = kernel_distance(real, made);
       return;
     }
-    const auto distance = kernel_distance(real, made, shown_.row_groups());
+    const auto distance =
+        paired_ ? paired_kernel_distance(real, made, shown_.row_groups())
+                : kernel_distance(real, made, shown_.row_groups());
     result_["kid"] = distance.value;
     add_interval("kid", distance.value, distance.left_out);
   }
 
   /// Precision and density are means over the images shown, recall and coverage
-  /// over the reference: each side is drawn again with the other as given.
+  /// over the reference: each side is a sample with the other as given.
   void add_overlap(const at::Tensor& real, const at::Tensor& made) {
     const auto overlap = set_overlap(real, made, neighbours_);
     result_["precision"] = overlap.precision;
     result_["recall"] = overlap.recall;
     result_["density"] = overlap.density;
     result_["coverage"] = overlap.coverage;
-    const auto columns = [](const at::Tensor& a, const at::Tensor& b) {
-      return torch::stack({a.to(torch::kDouble), b.to(torch::kDouble)}, 1);
-    };
-    const auto of_shown = bootstrap_means(
-        columns(overlap.precise, overlap.balls.to(torch::kDouble) /
-                                     double(neighbours_.density_neighbours)),
-        seed_);
-    const auto of_reference =
-        bootstrap_means(columns(overlap.recalled, overlap.covered), seed_);
-    intervals_["precision"] = interval_json(of_shown[0]);
-    intervals_["recall"] = interval_json(of_reference[0]);
-    intervals_["density"] = interval_json(of_shown[1]);
-    intervals_["coverage"] = interval_json(of_reference[1]);
+    const auto num_made = made.size(0), num_real = real.size(0);
+    const auto density = overlap.balls.to(torch::kDouble) /
+                         double(neighbours_.density_neighbours);
+    intervals_["precision"] =
+        interval_json(share_interval(overlap.precision, num_made));
+    intervals_["recall"] =
+        interval_json(share_interval(overlap.recall, num_real));
+    intervals_["density"] =
+        interval_json(bootstrap_means(density.unsqueeze(1), seed_).at(0));
+    intervals_["coverage"] =
+        interval_json(share_interval(overlap.coverage, num_real));
   }
 
   void add_interval(const char* name, double value,

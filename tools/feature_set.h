@@ -53,7 +53,8 @@ class FeatureSet {
 };
 
 /// How the images `shown` compare with `reference`: frechet_distance over all
-/// images, with its course as their number grows; inception_score; kid,
+/// images, with its course as their number grows
+/// unless they are paired; inception_score; kid,
 /// precision, recall, density and coverage over the drawn ones; "intervals" of
 /// each at 95 % and, under "samples", the values by which two results can be
 /// compared. What needs more images than there are is null. `paired`: image i

@@ -90,10 +90,11 @@ FeatureCache::FeatureCache(const fs::path& folder, FeatureNetwork& network,
   reader_ = complete_store(place);
   if (!reader_) {
     writer_ = std::make_unique<StoreWriter>(place, info, kRowsAtOnce);
-    written_ = writer_->stored(source.size());
-    return;
+    if (writer_->num_stored() > 0)  // by a call that was broken off
+      reader_ = std::make_unique<StoreReader>(place, /*allow_incomplete=*/true);
   }
   row_of_.assign(size_t(source.size()), -1);
+  if (!reader_) return;
   const auto indices = reader_->indices();
   for (size_t row = 0; row < indices.size(); ++row)
     row_of_[size_t(indices[row])] = int64_t(row);
@@ -102,32 +103,41 @@ FeatureCache::FeatureCache(const fs::path& folder, FeatureNetwork& network,
 FeatureCache::~FeatureCache() = default;
 
 at::Tensor FeatureCache::rows(const ImageBatch& batch) {
-  if (reader_) {
-    auto wanted = torch::empty_like(batch.indices);
-    for (int64_t i = 0; i < wanted.size(0); ++i)
-      wanted[i] = row_of_[size_t(batch.indices[i].item<int64_t>())];
-    return reader_->gather(wanted).grid.mean.flatten(1);
+  if (row_of_.empty()) return network_.rows(network_.adapt(batch.images));
+  std::vector<int64_t> known, stored, fresh;
+  for (int64_t i = 0; i < batch.indices.size(0); ++i) {
+    const auto row = row_of_[size_t(batch.indices[i].item<int64_t>())];
+    (row < 0 ? fresh : known).push_back(i);
+    if (row >= 0) stored.push_back(row);
   }
-  const auto computed = network_.rows(network_.adapt(batch.images));
-  if (!writer_) return computed;
-  std::vector<int64_t> fresh;
+  auto rows = torch::empty(
+      {batch.images.size(0), network_.num_features() + network_.num_logits()});
+  if (!known.empty())
+    rows.index_copy_(
+        0, torch::tensor(known),
+        reader_->gather(torch::tensor(stored)).grid.mean.flatten(1));
+  if (fresh.empty()) return rows;
+  const auto some = torch::tensor(fresh);
+  const auto computed =
+      network_.rows(network_.adapt(batch.images.index_select(0, some)));
+  append(batch, fresh, computed);
+  return rows.index_copy_(0, some, computed);
+}
+
+void FeatureCache::append(const ImageBatch& batch,
+                          const std::vector<int64_t>& places,
+                          const at::Tensor& computed) {
   StoreRows rows;
-  for (int64_t i = 0; i < computed.size(0); ++i) {
-    const auto index = size_t(batch.indices[i].item<int64_t>());
-    if (written_[index]) continue;  // by a call that was broken off
-    fresh.push_back(i);
+  for (const auto i : places) {
     rows.names.push_back(batch.names[size_t(i)]);
     rows.sizes.push_back(batch.sizes[size_t(i)]);
     rows.hashes.push_back(batch.hashes[size_t(i)]);
   }
-  if (fresh.empty()) return computed;
-  const auto some = torch::tensor(fresh);
-  rows.grid.mean =
-      computed.index_select(0, some).unsqueeze(-1).unsqueeze(-1).contiguous();
+  const auto some = torch::tensor(places);
+  rows.grid.mean = computed.unsqueeze(-1).unsqueeze(-1);
   rows.labels = batch.labels.index_select(0, some);
   rows.indices = batch.indices.index_select(0, some);
   writer_->append(rows);
-  return computed;
 }
 
 void FeatureCache::finish(bool whole) {

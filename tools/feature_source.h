@@ -42,15 +42,22 @@ class FeatureCache {
   /// otherwise the cache stays incomplete, since it could not say which.
   void finish(bool whole);
 
-  /// The store of a set that was seen before; null if there is none.
-  const StoreReader* stored() const { return reader_.get(); }
+  /// The store of a set that was seen as a whole before; null if there is none.
+  const StoreReader* stored() const {
+    return writer_ ? nullptr : reader_.get();
+  }
 
  private:
+  /// Keeps the rows `computed` of the images at some places of a batch.
+  void append(const ImageBatch& batch, const std::vector<int64_t>& places,
+              const at::Tensor& computed);
+
   FeatureNetwork& network_;
-  std::unique_ptr<StoreReader> reader_;
-  std::vector<int64_t> row_of_;  // by place in the set, -1 where none
-  std::unique_ptr<StoreWriter> writer_;
-  std::vector<bool> written_;
+  std::unique_ptr<StoreReader> reader_;  // of what is there; null: nothing
+  std::unique_ptr<StoreWriter>
+      writer_;                   // null: all is there, or nothing is kept
+  std::vector<int64_t> row_of_;  // by place in the set, -1 where none; empty:
+                                 // nothing is kept
 };
 
 /// What an earlier pass met.

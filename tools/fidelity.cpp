@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/check.h"
 #include "core/error.h"
 #include "metrics/rate.h"
 #include "metrics/uncertainty.h"
@@ -67,13 +68,14 @@ double psnr_db(double mse) {
 
 Json intervals_of(const std::vector<Column>& columns, uint64_t seed) {
   Json intervals = Json::object();
+  if (std::ssize(columns.front().values) < kFewestForInterval) return intervals;
   const auto found = bootstrap_means(table_of(columns), seed);
   for (size_t i = 0; i < columns.size(); ++i)
     intervals[columns[i].name] = {found[i].low, found[i].high};
   std::vector<double> decibels;
   for (const auto mse : columns.front().values)
     if (mse > 0) decibels.push_back(psnr_db(mse));
-  if (!decibels.empty()) {
+  if (std::ssize(decibels) >= kFewestForInterval) {
     const auto interval =
         bootstrap_means(torch::tensor(decibels, torch::kDouble).unsqueeze(1),
                         seed)
@@ -119,6 +121,12 @@ Json groups_json(const std::map<Key, std::pair<std::string, Group>>& groups) {
 
 }  // namespace
 
+Rounding rounding_of(const std::string& word) {
+  check_one_of("evaluate", "rounding", word, {"round", "truncate", "float"});
+  if (word == "truncate") return Rounding::kTruncate;
+  return word == "float" ? Rounding::kNone : Rounding::kRound;
+}
+
 Fidelity::Fidelity(DistortionOptions options)
     : distortion_(std::move(options)) {}
 
@@ -130,6 +138,10 @@ void Fidelity::add(const ImageBatch& batch, const Reconstructed& made) {
   sizes_.insert(sizes_.end(), size_t(N), {int32_t(H), int32_t(W)});
   num_pixels_ += N * H * W;
   channels_ = batch.images.size(1);
+  for (const auto& [height, width] : batch.sizes) {
+    source_pixels_ += int64_t{height} * width;
+    is_resized_ |= height != H || width != W;
+  }
   for (const auto bytes : batch.file_bytes) {
     file_bytes_ += bytes;
     all_have_files_ &= bytes > 0;
@@ -146,10 +158,10 @@ Json Fidelity::rates() const {
   const auto rate = measure_rate(stored_bytes_, num_pixels_, channels_);
   rates["rate_bpp"] = rate.rate_bpp;
   rates["compression_ratio"] = rate.compression_ratio;
-  if (all_have_files_) {
-    rates["source_file_bpp"] = 8 * double(file_bytes_) / double(num_pixels_);
+  if (all_have_files_)
+    rates["source_file_bpp"] = 8 * double(file_bytes_) / double(source_pixels_);
+  if (all_have_files_ && !is_resized_)
     rates["compression_ratio_of_files"] = double(file_bytes_) / stored_bytes_;
-  }
   return rates;
 }
 

@@ -14,6 +14,9 @@
 
 namespace calotype {
 
+/// "round", "truncate" or "float". Throws ConfigError for another word.
+Rounding rounding_of(const std::string& word);
+
 /// How faithful reconstructions are and what they cost, gathered over a set.
 class Fidelity {
  public:
@@ -27,7 +30,8 @@ class Fidelity {
               const std::vector<std::shared_ptr<const Lpips>>& networks,
               uint64_t seed) const;
 
-  /// index, name, class, height, width, and each measure, of each image.
+  /// index, name, class, width, height, psnr_db and each measure of each image,
+  /// as CSV.
   std::string csv(
       const ImageSource& source,
       const std::vector<std::shared_ptr<const Lpips>>& networks) const;
@@ -43,9 +47,10 @@ class Fidelity {
   Distortion distortion_;
   SetHash hash_;
   std::vector<std::array<int32_t, 2>> sizes_;  // as evaluated: height, width
-  int64_t num_pixels_ = 0, channels_ = 0, file_bytes_ = 0;
+  int64_t num_pixels_ = 0, channels_ = 0;
+  int64_t file_bytes_ = 0, source_pixels_ = 0;  // before preprocessing
   double stored_bytes_ = 0;
-  bool knows_bytes_ = true, all_have_files_ = true;
+  bool knows_bytes_ = true, all_have_files_ = true, is_resized_ = false;
 };
 
 }  // namespace calotype

@@ -29,7 +29,8 @@ constexpr Rank kRanks[] = {
 std::vector<ImageDistortion> of_rank(const std::vector<ImageDistortion>& ranked,
                                      const std::string& name) {
   const auto all = std::ssize(ranked);
-  const auto count = std::min(kExamples, all);
+  // Of few images no one stands twice.
+  const auto count = std::clamp<int64_t>(all / 3, 1, kExamples);
   auto from = ranked.begin();
   if (name == "median") from += (all - count) / 2;
   if (name == "best") from += all - count;
@@ -78,7 +79,7 @@ const std::vector<Measure>& measures() {
       {"psnr_db_of_mean_mse", "PSNR of the mean error, dB",
        "10 log10(1 / mean squared error)"},
       {"psnr_db_mean_over_images", "PSNR, mean over images, dB",
-       "always the larger of the two; images without error left out"},
+       "of those that have an error"},
       {"ssim", "SSIM", "Gaussian window of 11, σ 1.5"},
       {"ms_ssim", "MS-SSIM", "five scales"},
       {"lpips_vgg", "LPIPS, VGG", "0 for alike images"},
@@ -169,12 +170,13 @@ void add_fidelity_sections(HtmlReport& report, const fs::path& folder) {
   const auto result = read_json_file(folder / "result.json");
   report.section("How faithful");
   report.paragraph(fmt::format(
-      "Over {} images. Intervals hold the true value in 95 of 100 such "
-      "measurements.",
+      "Over {} images. Intervals say how far other images, as many, would "
+      "move a number in 95 of 100 cases.",
       result["images"].dump()));
   report.table(measures_table(result, measures()));
-  report.figure_svg(read_text_file(folder / "psnr.svg"),
-                    "How the error is spread over the images.");
+  if (const auto curve = folder / "psnr.svg"; fs::exists(curve))
+    report.figure_svg(read_text_file(curve),
+                      "How the error is spread over the images.");
   report.section("What it looks like");
   report.paragraph("Ranked by the mean squared error of each image.");
   add_examples(report, folder);
@@ -226,7 +228,9 @@ void write_fidelity_report(
     captions[rank.name] = caption_json(images, *source, examples.largest_error);
   }
   write_file_atomic(folder / "examples.json", captions.dump(2) + "\n");
-  write_file_atomic(folder / "psnr.svg", psnr_curve_svg(ranked));
+  fs::remove(folder / "psnr.svg");  // of an earlier report
+  if (ranked.front().mse > 0)
+    write_file_atomic(folder / "psnr.svg", psnr_curve_svg(ranked));
   if (result.contains("rate_distortion"))
     write_file_atomic(folder / "rate_distortion.svg",
                       rate_distortion_svg(result["rate_distortion"]));
@@ -239,9 +243,12 @@ void write_fidelity_report(
       fmt::format("Reconstructions of {} images of {}, compared with the "
                   "images.",
                   result["images"].dump(), result["data"].get<std::string>()));
-  std::vector<KeyNumber> numbers{{shown_number(result["psnr_db_of_mean_mse"]),
-                                  "dB", "PSNR of the mean error"},
-                                 {shown_number(result["ssim"]), "", "SSIM"}};
+  const auto& psnr = result["psnr_db_of_mean_mse"];
+  std::vector<KeyNumber> numbers{
+      psnr.is_null()
+          ? KeyNumber{"none", "", "error: every image is as it was"}
+          : KeyNumber{shown_number(psnr), "dB", "PSNR of the mean error"},
+      {shown_number(result["ssim"]), "", "SSIM"}};
   if (result.contains("frechet_distance"))
     numbers.push_back({shown_number(result["frechet_distance"], 3), "",
                        "Fréchet distance of the sets"});

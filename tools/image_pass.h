@@ -18,17 +18,20 @@ struct ImagePass {
 };
 
 /// Runs `visit(batch)` over the images of `source` in order, as `job` says
-/// (preprocessing, batch_size, num_workers, strict), with progress; only the
+/// (preprocessing, batch_size, max_batch_pixels if it has one, num_workers,
+/// strict), with progress; only the
 /// first `limit` images if that is above 0.
 template <class Job, class Visit>
 ImagePass for_each_batch(const Job& job, const char* label,
                          std::shared_ptr<const ImageSource> source,
                          int64_t limit, Visit&& visit) {
-  Loader loader(source, job.preprocessing,
-                {.batch_size = job.batch_size,
-                 .shuffle = false,
-                 .strict = job.strict,
-                 .num_workers = job.num_workers});
+  LoaderConfig config{.batch_size = job.batch_size,
+                      .shuffle = false,
+                      .strict = job.strict,
+                      .num_workers = job.num_workers};
+  if constexpr (requires { job.max_batch_pixels; })
+    config.max_batch_pixels = job.max_batch_pixels;
+  Loader loader(source, job.preprocessing, config);
   const auto total =
       limit > 0 ? std::min(limit, source->size()) : source->size();
   Progress progress(label, total, "images");

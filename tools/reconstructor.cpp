@@ -68,6 +68,15 @@ class CodecReconstructor : public Reconstructor {
   c10::Device device_;
 };
 
+bool has_colours(const Image& image) {
+  if (image.channels != 3) return false;
+  for (size_t i = 0; i < image.pixels.size(); i += 3)
+    if (image.pixels[i] != image.pixels[i + 1] ||
+        image.pixels[i] != image.pixels[i + 2])
+      return true;
+  return false;
+}
+
 /// By what the two images of a pair know each other.
 std::string pair_key(const std::string& name) {
   return std::filesystem::path(name).replace_extension().string();
@@ -139,14 +148,18 @@ class PairedImages : public Reconstructor {
                const at::Tensor& out) const {
     const auto index = positions_.at(pair_key(name));
     auto loaded = made_->load(index);
+    if (original.size(0) == 1 && has_colours(loaded.image))
+      throw DataError(
+          fmt::format("pairs: {} in {} has colours, its original is grey",
+                      made_->name(index), made_->spec()));
     const auto image =
         preprocess(std::move(loaded.image), {.channels = original.size(0)});
     if (image.height != original.size(1) || image.width != original.size(2))
       throw DataError(fmt::format(
-          "pairs: {} has {}x{} pixels, its original {} has {}x{}; reconstruct "
+          "pairs: {} in {} has {}x{} pixels, its original {}x{}; reconstruct "
           "images of the size that --size makes of the originals",
-          made_->name(index), image.width, image.height, name, original.size(2),
-          original.size(1)));
+          made_->name(index), made_->spec(), image.width, image.height,
+          original.size(2), original.size(1)));
     copy_to_planes(image, out.data_ptr<float>());
     return loaded.file_bytes;
   }

@@ -11,6 +11,7 @@
 #include "datasets/loader.h"
 #include "datasets/resample.h"
 #include "metrics/distortion.h"
+#include "tools/fidelity.h"
 #include "tools/heat_map.h"
 
 namespace calotype {
@@ -66,8 +67,8 @@ Examples draw_examples(const EvaluateJob& job,
   std::map<int64_t, at::Tensor> originals, reconstructions, errors;
   Examples examples;
   while (const auto batch = loader.next()) {
-    const auto made =
-        rounded(reconstructor.reconstruct(*batch).images, Rounding::kRound);
+    const auto made = rounded(reconstructor.reconstruct(*batch).images,
+                              rounding_of(job.rounding));
     const auto error = (made - batch->images).abs().mean(1, true) / 2;
     for (int64_t i = 0; i < batch->images.size(0); ++i) {
       const auto index = batch->indices[i].item<int64_t>();
@@ -96,7 +97,8 @@ std::vector<uint8_t> draw_images(const ImageSource& source,
   std::vector<at::Tensor> pictures;
   for (const auto index : indices) try {
       pictures.push_back(to_tensor(source.load(index).image));
-    } catch (const DataError&) {  // the result lists it
+    } catch (const DataError&) {  // the result lists it; here it is a blank
+      pictures.push_back(torch::ones({1, 1, 1}));
     }
   return pictures.empty() ? std::vector<uint8_t>() : strip_png(pictures);
 }

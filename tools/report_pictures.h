@@ -27,8 +27,8 @@ Examples draw_examples(const EvaluateJob& job,
                        Reconstructor& reconstructor,
                        const std::vector<int64_t>& indices);
 
-/// Images of `source`, as they are, as a strip; those that cannot be read are
-/// left out. Empty if there is none.
+/// Images of `source`, as they are, as a strip; one that cannot be read is a
+/// blank. Empty for no indices.
 std::vector<uint8_t> draw_images(const ImageSource& source,
                                  const std::vector<int64_t>& indices);
 

@@ -80,8 +80,7 @@ void write_nearest(const fs::path& folder, const ImageSource& shown,
                                 on_cpu.data_ptr<int64_t>() + on_cpu.numel());
   };
   const auto write = [&](int64_t rank, const std::vector<uint8_t>& png) {
-    if (!png.empty())
-      write_file_atomic(folder / fmt::format("nearest_{}.png", rank), png);
+    write_file_atomic(folder / fmt::format("nearest_{}.png", rank), png);
   };
   write(0, draw_images(shown, places(queries.index_select(0, order))));
   for (int64_t k = 0; k < nearest.indices().size(1); ++k)
@@ -137,10 +136,10 @@ void add_sets_sections(HtmlReport& report, const fs::path& folder) {
       compares(result)
           ? fmt::format(
                 "{} images against {} of the reference; precision and what "
-                "stands below it, and the kernel distance, on at most {} of "
-                "each.",
+                "stands below it, and the kernel distance, on {} and {}.",
                 result["images"].dump(), result["reference_images"].dump(),
-                result["manifold_samples"]["images"].dump())
+                result["manifold_samples"]["images"].dump(),
+                result["manifold_samples"]["reference_images"].dump())
           : fmt::format("{} images.", result["images"].dump()));
   report.table(measures_table(result, measures()));
   add_images(report, folder, "images", "Images, spread evenly over the set.");
@@ -165,6 +164,8 @@ void write_sets_report(const EvaluateJob& job, const Json& result,
                        const NearestImages* nearest) {
   const auto& folder = job.report;
   make_folder(folder);
+  for (int64_t rank = 0; rank <= NearestImages::kNeighbours; ++rank)
+    fs::remove(folder / fmt::format("nearest_{}.png", rank));
   write_images(folder, "images", shown);
   write_images(folder, "reference", reference);
   if (nearest && shown && reference)

@@ -303,5 +303,14 @@ TEST(Loader, ImpossibleSettingsAreRefused) {
   EXPECT_EQ(refusal({}, 4), "");
 }
 
+TEST(Loader, FillsABatchByPixelsToo) {
+  auto source =
+      std::shared_ptr<const ImageSource>(open_source("synthetic:40:64:1"));
+  Loader loader(
+      source, {},
+      {.batch_size = 128, .shuffle = false, .max_batch_pixels = 10 * 64 * 64});
+  while (const auto batch = loader.next()) EXPECT_EQ(batch->images.size(0), 10);
+}
+
 }  // namespace
 }  // namespace calotype

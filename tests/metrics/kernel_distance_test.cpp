@@ -9,6 +9,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "metrics/grouped_moments.h"
 #include "nn/safetensors.h"
 #include "tests/support/fixtures.h"
 
@@ -111,6 +112,50 @@ TEST(KernelDistance, RefusesOneRowAnotherWidthAndWhatIsNoNumber) {
       kernel_distance(cloud(9, 3, 1),
                       at::full({9, 3}, std::numeric_limits<float>::infinity())),
       DataError);
+}
+
+// Reconstructions of a codec that loses nearly nothing: their own images are no
+// sample, and pairs with them must not count.
+TEST(PairedKernelDistance, OfAlikePairsIsNearNoughtAtAnySize) {
+  for (const int64_t count : {40, 400}) {
+    const auto rows =
+        normal_rows({6}, at::arange(count, at::kLong), 3, Stream::kSynthetic) +
+        2;
+    const auto groups = image_groups(at::arange(count, at::kLong));
+    const auto nearly = rows + 1e-4 * rows.flip(0);
+    const auto paired = paired_kernel_distance(rows, nearly, groups);
+    EXPECT_LT(std::abs(paired.value), 0.02);
+    EXPECT_LT(kernel_distance(rows, nearly), -0.1);
+    EXPECT_NEAR(paired_kernel_distance(rows, rows, groups).value, 0, 1e-12);
+  }
+}
+
+TEST(PairedKernelDistance, IsTheSumOverAllPairsOfImages) {
+  const auto x =
+      normal_rows({3}, at::arange(30, at::kLong), 1, Stream::kSynthetic)
+          .to(at::kDouble);
+  const auto y = x * 1.5 + 0.3;
+  const auto groups = image_groups(at::arange(30, at::kLong));
+  const auto kernel = [](const at::Tensor& a, const at::Tensor& b) {
+    return std::pow(a.dot(b).item<double>() / 3 + 1, 3);
+  };
+  const auto plain = [&](int64_t without) {
+    double sum = 0, count = 0;
+    for (int64_t i = 0; i < 30; ++i) {
+      if (groups[i].item<int64_t>() == without) continue;
+      ++count;
+      for (int64_t j = 0; j < 30; ++j)
+        if (i != j && groups[j].item<int64_t>() != without)
+          sum += kernel(x[i], x[j]) + kernel(y[i], y[j]) - kernel(x[i], y[j]) -
+                 kernel(x[j], y[i]);
+    }
+    return sum / (count * (count - 1));
+  };
+  const auto found = paired_kernel_distance(x, y, groups);
+  EXPECT_NEAR(found.value, plain(-1), 1e-9);
+  ASSERT_EQ(found.left_out.size(), 10u);
+  for (int64_t g = 0; g < 10; ++g)
+    EXPECT_NEAR(found.left_out[size_t(g)], plain(g), 1e-9);
 }
 
 }  // namespace

@@ -115,5 +115,16 @@ TEST(Jackknife, IsStudentsOfTheGroupsLeftOut) {
   EXPECT_THROW(jackknife(2, {0, 1}), ShapeError);
 }
 
+// Wilson's: of 10 in 10, z^2 / (10 + z^2) below 1 with z = 1.96.
+TEST(ShareInterval, IsNotOfWidthNoughtAtTheEnds) {
+  const auto all = share_interval(1, 10), none = share_interval(0, 10);
+  EXPECT_NEAR(all.low, 1 - 3.8415 / 13.8415, 1e-4);
+  EXPECT_DOUBLE_EQ(all.high, 1);
+  EXPECT_NEAR(none.low, 0, 1e-15);
+  EXPECT_NEAR(none.high, 1 - all.low, 1e-12);
+  const auto half = share_interval(0.5, 10'000);
+  EXPECT_NEAR(half.high - half.low, 2 * 1.96 * 0.005, 1e-5);
+}
+
 }  // namespace
 }  // namespace calotype

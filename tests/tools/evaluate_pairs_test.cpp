@@ -6,84 +6,19 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/progress.h"
-#include "core/random.h"
 #include "datasets/image_io.h"
 #include "datasets/resample.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/message_of.h"
-#include "tests/support/temp_folder.h"
+#include "tests/tools/pair_folders.h"
 #include "tests/tools/program.h"
-#include "tools/compare_results.h"
 #include "tools/evaluate.h"
 
 // `evaluate` of reconstructions, from folders to numbers and pages.
 namespace calotype {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-/// A picture with soft and sharp parts: waves that grow finer to the right.
-Image picture(int64_t height, int64_t width, int64_t channels, uint64_t seed) {
-  Image image{height, width, channels, {}};
-  for (int64_t y = 0; y < height; ++y)
-    for (int64_t x = 0; x < width; ++x)
-      for (int64_t c = 0; c < channels; ++c) {
-        const double phase = double(seed) * 0.7 + double(c);
-        const double wave =
-            std::sin(0.004 * double(x * x) + 0.1 * double(y) + phase);
-        image.pixels.push_back(uint8_t(std::lround(127.5 + 110 * wave)));
-      }
-  return image;
-}
-
-void write_image(const fs::path& file, const Image& image) {
-  make_folder(file.parent_path());
-  write_file_atomic(file, encode_png(image));
-}
-
-/// `image` with noise of up to `strength` steps on each value.
-Image noisy(Image image, int64_t strength, uint64_t seed) {
-  for (size_t i = 0; i < image.pixels.size(); ++i) {
-    const auto noise =
-        uniform_index({.seed = seed, .stream = Stream::kSynthetic, .sample = i},
-                      2 * strength + 1) -
-        strength;
-    image.pixels[i] =
-        uint8_t(std::clamp<int64_t>(image.pixels[i] + noise, 0, 255));
-  }
-  return image;
-}
-
-class EvaluatePairs : public testing::Test {
- protected:
-  void SetUp() override { set_quiet(true); }
-
-  /// Originals, and reconstructions with noise under the same names.
-  void write_pairs(const char* made, int64_t strength, uint64_t seed = 1) {
-    for (uint64_t i = 0; i < 12; ++i) {
-      const auto image = picture(40, 40, 1, i);
-      const auto name = fmt::format("class-{}/{}.png", i % 2, i);
-      write_image(folder_ / "originals" / name, image);
-      write_image(folder_ / made / name, noisy(image, strength, seed + i));
-    }
-  }
-
-  EvaluateJob pairs(const char* made, const char* originals = "originals") {
-    EvaluateJob job;
-    job.model = kPairs;
-    job.data = (folder_ / made).string();
-    job.reference = (folder_ / originals).string();
-    return job;
-  }
-
-  std::string refusal(const EvaluateJob& job) {
-    return message_of<ConfigError>([&] { evaluate(job); });
-  }
-
-  TempFolder folder_;
-};
 
 // tests/fixtures/metrics: what scikit-image says of the pairs.
 TEST_F(EvaluatePairs, OfTheFixtureHasTheReferencesNumbers) {
@@ -217,10 +152,9 @@ TEST_F(EvaluatePairs, MayHaveOtherEndings) {
 TEST_F(EvaluatePairs, OfOtherSizesAreNamed) {
   write_pairs("made", 3);
   write_image(folder_ / "made" / "class-0" / "4.png", picture(32, 40, 1, 4));
-  EXPECT_THAT(
-      message_of<DataError>([&] { evaluate(pairs("made")); }),
-      HasSubstr("class-0/4.png has 40x32 pixels, its original class-0/4.png "
-                "has 40x40"));
+  EXPECT_THAT(message_of<DataError>([&] { evaluate(pairs("made")); }),
+              HasSubstr("class-0/4.png in " + (folder_ / "made").string() +
+                        " has 40x32 pixels, its original 40x40"));
 }
 
 TEST_F(EvaluatePairs, HaveIntervalsRatesAndABreakdown) {
@@ -303,57 +237,24 @@ TEST_F(EvaluatePairs, AllBlackAndEqualHaveNoNumberThatIsNone) {
     EXPECT_EQ(text.find("nan"), text.npos);
 }
 
-TEST_F(EvaluatePairs, CompareByTheImagesOwnDifferences) {
-  write_pairs("good", 6, 1);
-  write_pairs("bad", 7, 50);
-  write_pairs("again", 6, 200);
-  const auto report = [&](const char* made) {
-    auto job = pairs(made);
-    job.report = folder_ / (std::string(made) + "_report");
-    const auto result = evaluate(job);
-    write_file_atomic(folder_ / (std::string(made) + ".json"), result.dump());
-    return job.report;
-  };
-  const auto good = report("good"), bad = report("bad"),
-             again = report("again");
-  const auto apart = compare_results(good, bad)["differences"];
-  EXPECT_TRUE(apart["mse"]["significant"]);
-  EXPECT_EQ(apart["mse"]["by"], "paired images");
-  EXPECT_GT(apart["mse"]["interval"][0].get<double>(), 0);
-  EXPECT_NEAR(apart["mse"]["difference"].get<double>(),
-              apart["mse"]["b"].get<double>() - apart["mse"]["a"].get<double>(),
-              1e-15);
-  EXPECT_FALSE(
-      compare_results(good, again)["differences"]["mse"]["significant"]);
-  // What was printed alone has no values of the images.
-  const auto printed = compare_results(folder_ / "good.json",
-                                       folder_ / "bad.json")["differences"];
-  EXPECT_EQ(printed["mse"]["by"], "intervals");
-  EXPECT_EQ(compare_results(good, good)["significant"], 0);
+TEST_F(EvaluatePairs, OfFewImagesHaveNoInterval) {
+  write_pairs("made", 6);
+  auto job = pairs("made", "originals[0:3]");
+  job.data += "[0:3]";
+  EXPECT_TRUE(evaluate(job)["intervals"].empty());
 }
 
-TEST_F(EvaluatePairs, RefuseToCompareUnlikeProtocols) {
+TEST_F(EvaluatePairs, DividesFilesByThePixelsThatTheyHold) {
   write_pairs("made", 6);
-  const auto report = [&](const char* name, EvaluateJob job) {
-    job.report = folder_ / name;
-    evaluate(job);
-    return job.report;
-  };
-  const auto plain = report("a", pairs("made"));
-  auto job = pairs("made");
-  job.rounding = "float";
-  const auto raw = report("b", job);
-  EXPECT_THAT(message_of<ConfigError>([&] { compare_results(plain, raw); }),
-              HasSubstr("do not compare: rounding: \"round\" and \"float\""));
-  fs::remove(folder_ / "made" / "class-0" / "4.png");
-  fs::remove(folder_ / "originals" / "class-0" / "4.png");
-  const auto fewer = report("c", pairs("made"));
-  EXPECT_THAT(message_of<ConfigError>([&] { compare_results(plain, fewer); }),
-              HasSubstr("data.images: 12 and 11"));
-  write_file_atomic(folder_ / "d.json", "{\"mse\": 1}");
-  EXPECT_THAT(message_of<DataError>(
-                  [&] { compare_results(plain, folder_ / "d.json"); }),
-              HasSubstr("d.json: holds no evaluation"));
+  EvaluateJob job;
+  job.model = "pixels:1";
+  job.data = (folder_ / "originals").string();
+  const auto whole = evaluate(job);
+  job.preprocessing.size = 10;
+  const auto small = evaluate(job);
+  EXPECT_EQ(small["source_file_bpp"], whole["source_file_bpp"]);
+  EXPECT_TRUE(whole.contains("compression_ratio_of_files"));
+  EXPECT_FALSE(small.contains("compression_ratio_of_files"));
 }
 
 TEST_F(EvaluatePairs, AtTheCommandLine) {

@@ -139,6 +139,14 @@ TEST_F(EvaluateSets, LookFeaturesUpInACache) {
     EXPECT_EQ((*result)["protocol"], plain["protocol"]);
     EXPECT_EQ((*result)["subject"], plain["subject"]);
   }
+  // One that was broken off goes on from the rows that it has.
+  for (const auto& store : fs::directory_iterator(job.cache)) {
+    auto info = read_json_file(store.path() / "store.json");
+    info["complete"] = false;
+    write_file_atomic(store.path() / "store.json", info.dump());
+  }
+  EXPECT_NEAR(evaluate(job)["kid"].get<double>(), plain["kid"].get<double>(),
+              1e-9);
   job.preprocessing.resize = "bicubic";  // another way there
   evaluate(job);
   EXPECT_EQ(count(), 4);
@@ -157,6 +165,9 @@ TEST_F(EvaluateSets, OfReconstructionsPairTheirGroups) {
   // Nearly the same images: nearly no distance, and a narrow interval.
   EXPECT_LT(result["frechet_distance"], 1e-3);
   EXPECT_LT(result["intervals"]["frechet_distance"][1], 1e-3);
+  EXPECT_LT(std::abs(result["kid"].get<double>()), 1e-5);
+  EXPECT_FALSE(result.contains("frechet_by_count"));
+  EXPECT_TRUE(result["frechet_distance_extrapolated"].is_null());
   EXPECT_NEAR(result["frechet_distance"].get<double>(),
               again["frechet_distance"].get<double>(), 1e-12);
   EXPECT_EQ(result["protocol"]["features"]["sha256"], kBuiltinClassifierSha256);
