@@ -40,6 +40,10 @@ Image decode_pnm(Bytes bytes, const std::string& where,
 void check_image_size(const std::string& where, const char* format,
                       int64_t width, int64_t height, const ImageLimits& limits);
 
+/// Throws ShapeError, in the name of `where`, unless `image` has 1 or 3
+/// channels and as many bytes as its size says.
+void check_whole(const char* where, const Image& image);
+
 /// round(value * 255 / max).
 constexpr uint8_t scale_to_byte(uint64_t value, uint64_t max) {
   return uint8_t((value * 255 + max / 2) / max);

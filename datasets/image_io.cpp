@@ -34,6 +34,16 @@ Image decode_image(std::span<const uint8_t> bytes, const std::string& where,
                                     foreign, expected));
 }
 
+void check_whole(const char* where, const Image& image) {
+  const bool has_size = image.height > 0 && image.width > 0 &&
+                        (image.channels == 1 || image.channels == 3);
+  if (!has_size || image.pixels.size() !=
+                       size_t(image.height * image.width * image.channels))
+    throw ShapeError(fmt::format(
+        "{}: expected height*width*(1 or 3) bytes, got {}x{}x{} with {} bytes",
+        where, image.height, image.width, image.channels, image.pixels.size()));
+}
+
 void fail_truncated(const std::string& where, const char* format,
                     const std::string& what) {
   throw DataError(fmt::format("{}: truncated {} ({})", where, format, what));

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "datasets/codecs.h"
 #include "datasets/lossy_codecs.h"
 #include "datasets/transforms.h"
 
@@ -46,17 +47,6 @@ Image in_channels(Image image, int64_t channels) {
   return preprocess(std::move(image), how);
 }
 
-void check_image(const Image& image) {
-  const bool has_size = image.height > 0 && image.width > 0 &&
-                        (image.channels == 1 || image.channels == 3);
-  if (!has_size || image.pixels.size() !=
-                       size_t(image.height * image.width * image.channels))
-    throw ShapeError(fmt::format(
-        "encode_lossy: expected height*width*(1 or 3) bytes, got {}x{}x{} with "
-        "{} bytes",
-        image.height, image.width, image.channels, image.pixels.size()));
-}
-
 }  // namespace
 
 void fail_to_encode(const char* format, const Image& image,
@@ -79,7 +69,7 @@ std::vector<uint8_t> encode_lossy(const std::string& name, const Image& image,
                                   int quality) {
   const auto& format = format_of(name);
   check_range(name, "quality", quality, 1, 100);
-  check_image(image);
+  check_whole("encode_lossy", image);
   return format.has_grey ? format.encode(image, quality)
                          : format.encode(in_channels(image, 3), quality);
 }

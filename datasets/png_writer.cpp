@@ -13,17 +13,6 @@
 namespace calotype {
 namespace {
 
-void check_image(const Image& image) {
-  const bool has_size = image.height > 0 && image.width > 0 &&
-                        (image.channels == 1 || image.channels == 3);
-  if (!has_size || image.pixels.size() !=
-                       size_t(image.height * image.width * image.channels))
-    throw ShapeError(fmt::format(
-        "encode_png: expected height*width*(1 or 3) bytes, got {}x{}x{} with "
-        "{} bytes",
-        image.height, image.width, image.channels, image.pixels.size()));
-}
-
 uint8_t paeth(int left, int up, int corner) {
   const int guess = left + up - corner;
   const int to_left = std::abs(guess - left), to_up = std::abs(guess - up),
@@ -104,7 +93,7 @@ std::vector<uint8_t> international_text(const std::string& key,
 }  // namespace
 
 std::vector<uint8_t> encode_png(const Image& image, const PngText& text) {
-  check_image(image);
+  check_whole("encode_png", image);
   std::vector<uint8_t> header;
   append_big_endian_32(header, uint32_t(image.width));
   append_big_endian_32(header, uint32_t(image.height));
