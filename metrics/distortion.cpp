@@ -14,12 +14,6 @@
 namespace calotype {
 namespace {
 
-// Of pixels in [0,1], whose peak is 1.
-double psnr_db_of(double mse) {
-  if (mse == 0) return std::numeric_limits<double>::infinity();
-  return -10 * std::log10(mse);
-}
-
 void refuse_non_finite(const char* what, const at::Tensor& images,
                        const at::Tensor& samples) {
   const auto finite = images.isfinite().flatten(1).all(1);
@@ -60,8 +54,13 @@ Distortion::Distortion(DistortionOptions options)
               0, double(kMaxLpips));
 }
 
+double psnr_db(double mse) {
+  if (mse == 0) return std::numeric_limits<double>::infinity();
+  return -10 * std::log10(mse);  // the peak is 1
+}
+
 double ImageDistortion::psnr_db() const {
-  return psnr_db_of(mse);
+  return calotype::psnr_db(mse);
 }
 
 void Distortion::add(const at::Tensor& reference,
@@ -166,7 +165,7 @@ DistortionSummary Distortion::summary() const {
   summary.mean_psnr_db = num_differing == 0
                              ? std::numeric_limits<double>::infinity()
                              : psnr_db_sum / static_cast<double>(num_differing);
-  summary.psnr_db_of_mean_mse = psnr_db_of(summary.mse);
+  summary.psnr_db_of_mean_mse = psnr_db(summary.mse);
   return summary;
 }
 

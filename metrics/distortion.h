@@ -19,6 +19,9 @@ namespace calotype {
 /// [-1,1].
 at::Tensor viewed_bytes(const at::Tensor& images);
 
+/// Of a mean squared error of pixels in [0,1], dB; infinite for 0.
+double psnr_db(double mse);
+
 /// Networks that one pass can ask for their LPIPS.
 constexpr size_t kMaxLpips = 3;
 

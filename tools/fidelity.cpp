@@ -11,6 +11,7 @@
 #include "metrics/rate.h"
 #include "metrics/uncertainty.h"
 #include "tools/csv.h"
+#include "tools/result_text.h"
 
 namespace calotype {
 namespace {
@@ -22,11 +23,6 @@ struct Column {
   std::string name;
   std::vector<double> values;
 };
-
-/// Numbers that JSON can hold.
-Json number_or_null(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
-}
 
 std::vector<Column> columns_of(
     const std::vector<ImageDistortion>& images,
@@ -59,11 +55,6 @@ at::Tensor table_of(const std::vector<Column>& columns) {
   for (const auto& column : columns)
     table.push_back(torch::tensor(column.values, torch::kDouble));
   return torch::stack(table, 1);
-}
-
-double psnr_db(double mse) {
-  return mse > 0 ? -10 * std::log10(mse)
-                 : std::numeric_limits<double>::infinity();
 }
 
 Json intervals_of(const std::vector<Column>& columns, uint64_t seed) {

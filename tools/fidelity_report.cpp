@@ -87,8 +87,6 @@ const std::vector<Measure>& measures() {
       {"lpips_squeeze", "LPIPS, Squeeze", "0 for alike images"},
       {"frechet_distance", "Fréchet distance",
        "of the reconstructions from the images, as sets"},
-      {"frechet_distance_extrapolated", "the same, of infinitely many images",
-       "linear in 1/n"},
       {"kid", "Kernel distance", "unbiased, may be a little below 0"},
       {"inception_score", "Inception score", "of the reconstructions"},
       {"precision", "Precision", "reconstructions that look like images"},
@@ -173,7 +171,7 @@ void add_fidelity_sections(HtmlReport& report, const fs::path& folder) {
       "Over {} images. Intervals say how far other images, as many, would "
       "move a number in 95 of 100 cases.",
       result["images"].dump()));
-  report.table(measures_table(result, measures()));
+  add_measures(report, result, measures());
   if (const auto curve = folder / "psnr.svg"; fs::exists(curve))
     report.figure_svg(read_text_file(curve),
                       "How the error is spread over the images.");
@@ -183,18 +181,16 @@ void add_fidelity_sections(HtmlReport& report, const fs::path& folder) {
   if (const auto rates = result.value("rate_distortion", Json());
       rates.is_object()) {
     report.section("Beside ordinary formats");
-    report.figure_svg(read_text_file(folder / "rate_distortion.svg"),
-                      fmt::format("On {} of the images. Files are whole, with "
-                                  "their headers.",
-                                  rates["images"].dump()));
+    report.figure_svg(
+        read_text_file(folder / "rate_distortion.svg"),
+        fmt::format("On {} of the images. Files are whole, with "
+                    "their headers.{}",
+                    rates["images"].dump(),
+                    rates["codec"]["psnr_db_of_mean_mse"].is_null()
+                        ? " This codec has no error, so it has "
+                          "no point here."
+                        : ""));
     report.table(matched_table(rates));
-  }
-  if (result.contains("frechet_by_count")) {
-    report.section("How many images it takes");
-    report.figure_svg(frechet_course_svg(result),
-                      "The Fréchet distance falls with the number of images, "
-                      "even between two halves of one set: compare only "
-                      "distances of as many.");
   }
   const auto& breakdown = result["breakdown"];
   for (const auto& [key, heading] :
@@ -210,7 +206,6 @@ void write_fidelity_report(
     const std::vector<std::shared_ptr<const Lpips>>& networks,
     std::shared_ptr<const ImageSource> source, Reconstructor& reconstructor) {
   const auto& folder = job.report;
-  make_folder(folder);
   const auto ranked = fidelity.distortion().ranked();
   Json captions = Json::object();
   for (const auto& rank : kRanks) {
@@ -228,7 +223,8 @@ void write_fidelity_report(
     captions[rank.name] = caption_json(images, *source, examples.largest_error);
   }
   write_file_atomic(folder / "examples.json", captions.dump(2) + "\n");
-  fs::remove(folder / "psnr.svg");  // of an earlier report
+  for (const char* chart : {"psnr.svg", "rate_distortion.svg"})
+    fs::remove(folder / chart);  // of an earlier report
   if (ranked.front().mse > 0)
     write_file_atomic(folder / "psnr.svg", psnr_curve_svg(ranked));
   if (result.contains("rate_distortion"))

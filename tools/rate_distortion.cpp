@@ -5,7 +5,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -16,6 +15,7 @@
 #include "metrics/distortion.h"
 #include "metrics/rate.h"
 #include "metrics/ssim.h"
+#include "tools/result_text.h"
 #include "training/line_chart.h"
 
 namespace calotype {
@@ -187,12 +187,10 @@ void RateDistortion::add(const at::Tensor& images,
 
 Json RateDistortion::to_json(const Point& sum) const {
   const double mse = sum.mse / double(num_images_);
-  const Json psnr_db =
-      mse > 0 ? Json(-10 * std::log10(mse)) : Json(nullptr);  // no infinity
   return {
       {"rate_bpp", measure_rate(sum.bytes, num_pixels_, channels_).rate_bpp},
       {"mse", mse},
-      {"psnr_db_of_mean_mse", psnr_db},
+      {"psnr_db_of_mean_mse", number_or_null(psnr_db(mse))},
       {"ssim", sum.ssim / double(num_images_)}};
 }
 
@@ -232,9 +230,9 @@ std::string rate_distortion_svg(const Json& summary) {
   chart.log_x = true;
   const auto append = [](LineSeries& series, const Json& point) {
     const auto& psnr_db = point.at("psnr_db_of_mean_mse");
+    if (psnr_db.is_null()) return;
     series.x.push_back(point.at("rate_bpp").get<double>());
-    series.y.push_back(psnr_db.is_null() ? std::nan("")
-                                         : psnr_db.get<double>());
+    series.y.push_back(psnr_db.get<double>());
   };
   for (const auto& [name, format] : summary.at("formats").items()) {
     LineSeries line;
@@ -245,7 +243,7 @@ std::string rate_distortion_svg(const Json& summary) {
   LineSeries codec;
   codec.name = "this codec";
   append(codec, summary.at("codec"));
-  chart.series.push_back(std::move(codec));
+  if (!codec.x.empty()) chart.series.push_back(std::move(codec));
   return line_chart_svg(chart);
 }
 

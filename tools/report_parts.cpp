@@ -40,14 +40,16 @@ std::string shown_interval(const Json& result, const std::string& key) {
   return shown_number(ends[0]) + " to " + shown_number(ends[1]);
 }
 
-ReportTable measures_table(const Json& result,
-                           const std::vector<Measure>& measures) {
+void add_measures(HtmlReport& report, const Json& result,
+                  const std::vector<Measure>& measures) {
   ReportTable table{.headings = {"Measure", "Value", "95 % interval", "Note"}};
   for (const auto& measure : measures)
     if (const auto value = result.value(measure.key, Json()); value.is_number())
       table.rows.push_back({measure.name, shown_number(value),
                             shown_interval(result, measure.key), measure.note});
-  return table;
+  report.table(table);
+  if (result.contains("note"))
+    report.paragraph("Note: " + result["note"].get<std::string>() + ".");
 }
 
 std::string measures_csv(const Json& result,
@@ -89,8 +91,7 @@ void add_protocol_section(HtmlReport& report, const Json& result) {
   report.section("Protocol");
   report.paragraph(
       "What these numbers depend on. Numbers of another protocol do not "
-      "compare "
-      "with them; calotype evaluate --compare refuses to.");
+      "compare with them; calotype evaluate --compare refuses to.");
   ReportTable table{.headings = {"Setting", "Value"}};
   flatten(result["subject"], "subject", table);
   flatten(result["protocol"], "", table);

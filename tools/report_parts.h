@@ -23,9 +23,10 @@ struct Measure {
   std::string note;
 };
 
-/// Measure, value, 95 % interval, note; of those that the result has.
-ReportTable measures_table(const Json& result,
-                           const std::vector<Measure>& measures);
+/// Measure, value, 95 % interval, note; of those that the result has. Below
+/// them what the result says of itself.
+void add_measures(HtmlReport& report, const Json& result,
+                  const std::vector<Measure>& measures);
 
 /// The same as CSV, "measure,value,low,high": what the result has.
 std::string measures_csv(const Json& result,

@@ -33,10 +33,8 @@ at::Tensor thumbnail(const at::Tensor& picture) {
   return to_tensor(image).expand({3, -1, -1});
 }
 
-}  // namespace
-
+/// Pictures beside each other, of any sizes and colours, set on white.
 std::vector<uint8_t> strip_png(const std::vector<at::Tensor>& pictures) {
-  if (pictures.empty()) throw ShapeError("strip: needs a picture, got none");
   std::vector<at::Tensor> thumbnails;
   int64_t height = 0, width = 0;
   for (const auto& picture : pictures) {
@@ -52,6 +50,8 @@ std::vector<uint8_t> strip_png(const std::vector<at::Tensor>& pictures) {
         .copy_(thumbnails[i]);
   return encode_png(image_grid(strip, strip.size(0)));
 }
+
+}  // namespace
 
 Examples draw_examples(const EvaluateJob& job,
                        std::shared_ptr<const ImageSource> source,

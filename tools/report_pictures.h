@@ -11,10 +11,6 @@
 
 namespace calotype {
 
-/// Pictures beside each other, of any sizes and colours: each is shrunk to what
-/// a page can show and set on white. Throws ShapeError for none.
-std::vector<uint8_t> strip_png(const std::vector<at::Tensor>& pictures);
-
 /// Images of a set, as evaluated, beside what became of them.
 struct Examples {
   std::vector<uint8_t> originals, reconstructions, errors;  // PNG strips

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace calotype {
 namespace {
@@ -112,6 +113,10 @@ std::string result_text(const Json& result) {
   Lines lines(intervals);
   lines.add(result, "");
   return lines.text();
+}
+
+Json number_or_null(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
 }
 
 }  // namespace calotype

@@ -11,4 +11,8 @@ namespace calotype {
 /// carry it at their side.
 std::string result_text(const Json& result);
 
+/// What a result holds of a number that may be infinite or NaN, which JSON has
+/// no words for: then null.
+Json number_or_null(double value);
+
 }  // namespace calotype

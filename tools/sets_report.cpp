@@ -100,9 +100,8 @@ void add_nearest(HtmlReport& report, const fs::path& folder,
                       rank == 0 ? "Image" : fmt::format("Nearest {}", rank)});
   report.paragraph(fmt::format(
       "Of {} images, spread over the set, {} % are more than three times "
-      "nearer to their "
-      "nearest image of the reference than to the next: likely copies. "
-      "Distances are in the network's features.",
+      "nearer to their nearest image of the reference than to the next: likely "
+      "copies. Distances are in the network's features.",
       nearest["images"].dump(),
       nearest["likely_copies"].is_number()
           ? fmt::format("{:.1f}", 100 * nearest["likely_copies"].get<double>())
@@ -141,7 +140,7 @@ void add_sets_sections(HtmlReport& report, const fs::path& folder) {
                 result["manifold_samples"]["images"].dump(),
                 result["manifold_samples"]["reference_images"].dump())
           : fmt::format("{} images.", result["images"].dump()));
-  report.table(measures_table(result, measures()));
+  add_measures(report, result, measures());
   add_images(report, folder, "images", "Images, spread evenly over the set.");
   add_images(report, folder, "reference",
              "Images of the reference, spread evenly.");
@@ -163,7 +162,6 @@ void write_sets_report(const EvaluateJob& job, const Json& result,
                        const at::Tensor& queries,
                        const NearestImages* nearest) {
   const auto& folder = job.report;
-  make_folder(folder);
   for (int64_t rank = 0; rank <= NearestImages::kNeighbours; ++rank)
     fs::remove(folder / fmt::format("nearest_{}.png", rank));
   write_images(folder, "images", shown);
