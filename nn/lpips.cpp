@@ -102,6 +102,10 @@ int64_t channels_after(const Layer& layer, int64_t in) {
 
 Lpips::Lpips(const TensorFile& file, const std::string& where) {
   const auto& given = file.tensors;
+  if (!given.contains("lins.0.model.1.weight"))
+    throw DataError(where +
+                    ": holds no LPIPS: lins.0.model.1.weight is missing; "
+                    "docs/evaluation.md says how to make the file");
   network_ = given.count("lins.6.model.1.weight") ? "squeeze"
              : given.count("net.slice1.2.weight") ? "vgg"
                                                   : "alex";

@@ -10,6 +10,7 @@
 #include "datasets/image_io.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/formula_weights.h"
+#include "tests/support/message_of.h"
 
 namespace calotype {
 namespace {
@@ -77,6 +78,13 @@ TEST(Lpips, GreyCountsThreeTimes) {
   EXPECT_TRUE(torch::allclose(
       lpips.distance(a, b),
       lpips.distance(a.repeat({1, 3, 1, 1}), b.repeat({1, 3, 1, 1}))));
+}
+
+TEST(Lpips, SaysOfAnotherNetworksFileThatItHoldsNone) {
+  TensorFile file;
+  file.tensors["fc.weight"] = torch::zeros({10, 4});
+  EXPECT_THAT(message_of<DataError>([&] { Lpips(file, "other"); }),
+              testing::HasSubstr("other: holds no LPIPS"));
 }
 
 TEST(Lpips, RefusesImagesThatAreTooSmall) {
