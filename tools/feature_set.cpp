@@ -26,6 +26,14 @@ bool can_leave_groups_out(const at::Tensor& groups) {
          (groups.size(0) - counts.max()).item<int64_t>() >= 2;
 }
 
+/// Whether all rows are one, but for what a network rounds otherwise in another
+/// batch.
+bool is_one_row(const at::Tensor& rows) {
+  if (rows.size(0) < 2) return false;
+  const auto apart = (rows - rows[0]).abs().max();
+  return apart.le(1e-5 * rows[0].abs().max()).item<bool>();
+}
+
 }  // namespace
 
 FeatureSet::FeatureSet(int64_t size, int64_t max_rows, uint64_t seed,
@@ -113,6 +121,7 @@ class Comparison {
         {"reference_images", real.size(0)},
         {"precision_k", neighbours_.precision_neighbours},
         {"density_k", neighbours_.density_neighbours}};
+    add_note(real, made);
     result_["intervals"] = intervals_;
     if (!curve_.empty()) result_["frechet_by_count"] = curve_;
     result_["samples"] = {{"left_out", left_out_}};
@@ -183,6 +192,20 @@ class Comparison {
         interval_json(bootstrap_means(density.unsqueeze(1), seed_).at(0));
     intervals_["coverage"] =
         interval_json(share_interval(overlap.coverage, num_real));
+  }
+
+  /// Numbers of sets without any variety are exact, and say next to nothing.
+  void add_note(const at::Tensor& real, const at::Tensor& made) {
+    std::vector<std::string> same;
+    if (is_one_row(made))
+      same.push_back(paired_ ? "the reconstructions" : "the images");
+    if (is_one_row(real))
+      same.push_back(paired_ ? "the originals" : "the reference");
+    if (same.empty()) return;
+    result_["note"] = fmt::format(
+        "all features of {} are the same, as of one image over and over: "
+        "neighbours (precision, recall, density, coverage) mean nothing then",
+        fmt::join(same, ", and all of "));
   }
 
   void add_interval(const char* name, double value,

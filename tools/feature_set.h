@@ -54,10 +54,11 @@ class FeatureSet {
 
 /// How the images `shown` compare with `reference`: frechet_distance over all
 /// images, with its course as their number grows
-/// unless they are paired; inception_score; kid,
-/// precision, recall, density and coverage over the drawn ones; "intervals" of
-/// each at 95 % and, under "samples", the values by which two results can be
-/// compared. What needs more images than there are is null. `paired`: image i
+/// unless they are paired; inception_score; kid, precision, recall, density and
+/// coverage over the drawn ones; "intervals" of each at 95 % and, under
+/// "samples", the values by which two results can be compared; a "note" where
+/// all rows of a set are the same. What needs more images than there are is
+/// null. `paired`: image i
 /// of one set belongs to image i of the other, so that both are left out
 /// together (`reference` is then grouped too); otherwise the reference is taken
 /// as given. `seed`: of the bootstrap. Both forget their moments on the way.
