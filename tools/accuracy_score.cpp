@@ -130,7 +130,7 @@ void expect_scorable(const EvaluateJob& job, const FeatureNetwork& network) {
     expect_same_images(job, network, job.cas_run, *images);
 }
 
-void add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
+Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
                         Json& result, std::vector<SkippedImage>& skipped) {
   const auto config = recipe_of(job);
   const auto images = open_source(job.data);
@@ -149,10 +149,6 @@ void add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
   result["cas_per_class"] = score["per_class"];
   result["real_accuracy"] = real["class_agreement"];
   result["cas_test"] = job.cas;
-  result["cas_protocol"] = {{"test", score["subject"]["data"]},
-                            {"recipe_of", network.sha256()},
-                            {"steps", trained["step"]},
-                            {"batch_size", config.training.batch_size}};
   result["cas_test_images"] = score["images"];
   result["cas_training"] = {
       {"images", images->size()},
@@ -164,6 +160,10 @@ void add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
   if (score.contains("skipped"))
     for (const auto& image : score["skipped"])
       skipped.push_back({.name = image["name"], .reason = image["reason"]});
+  return {{"test", score["subject"]["data"]},
+          {"recipe_of", network.sha256()},
+          {"steps", trained["step"]},
+          {"batch_size", config.training.batch_size}};
 }
 
 }  // namespace calotype

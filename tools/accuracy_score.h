@@ -16,13 +16,13 @@ namespace calotype {
 /// that the scores of two sets compare.
 ///
 /// Writes into `result`: cas, cas_per_class, real_accuracy (of `network` on the
-/// same images, for scale), cas_test, cas_test_images, cas_training, and
-/// cas_protocol, what the score depends on beside the images; into
-/// `skipped` what could not be read. The run is kept in `job.cas_run` and goes
+/// same images, for scale), cas_test, cas_test_images and cas_training; into
+/// `skipped` what could not be read. Returns what the score depends on beside
+/// the images, for the protocol. The run is kept in `job.cas_run` and goes
 /// on there, or is in a temporary folder that is removed. Throws ConfigError if
 /// `job.data` lacks a class of the test set, if the classifier has no run.json,
 /// or if `job.cas_run` was trained on other images.
-void add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
+Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
                         Json& result, std::vector<SkippedImage>& skipped);
 
 /// Throws what add_accuracy_score() would, as far as that can be told before

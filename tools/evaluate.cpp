@@ -11,11 +11,18 @@
 #include "tools/evaluate_pairs.h"
 #include "tools/evaluate_sets.h"
 #include "tools/feature_network.h"
+#include "vae/autoencoder.h"
 
 namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Class of the model; empty unless it is a folder.
+std::string class_of_folder(const EvaluateJob& job) {
+  return fs::is_directory(job.model) ? open_model_folder(job.model).class_name
+                                     : "";
+}
 
 /// Whether the job asks for reconstructions, and not for sets in the features
 /// of a network.
@@ -31,10 +38,10 @@ bool reconstructs(const EvaluateJob& job) {
         "safetensors file of FID's Inception, {}, {} or {}",
         job.model.string(), kBuiltinNetwork, kPairs, kFeatures));
   }
-  return open_model_folder(job.model).class_name != kClassifierClass;
+  return class_of_folder(job) != kClassifierClass;
 }
 
-/// Options that the other half alone knows would be ignored.
+/// An option that changed nothing would be taken for one that did.
 void expect_fitting_options(const EvaluateJob& job, bool pairs) {
   const auto refuse = [&](bool asked, const std::string& options,
                           const char* need) {
@@ -45,6 +52,18 @@ void expect_fitting_options(const EvaluateJob& job, bool pairs) {
   };
   if (job.model == kPairs && job.reference.empty())
     throw ConfigError("pairs: --reference names the originals");
+  refuse(
+      (job.importance_samples > 0 || job.binarize || job.jacobian_probes > 0) &&
+          class_of_folder(job) != CalotypeAutoencoderImpl::kClassName,
+      "--importance-samples, --binarize and --jacobian-probes",
+      "a CalotypeAutoencoder");
+  refuse(job.dtype != EvaluateJob{}.dtype && (!pairs || job.model == kPairs),
+         "--dtype", "a codec");
+  refuse(job.beside_images != EvaluateJob{}.beside_images && job.beside.empty(),
+         "--beside-images", "--beside");
+  refuse(job.manifold_samples != EvaluateJob{}.manifold_samples &&
+             (pairs ? job.features : job.reference).empty(),
+         "--manifold-samples", pairs ? "--features" : "--reference");
   if (pairs) {
     refuse(!job.reference.empty() && job.model != kPairs, "--reference",
            "a feature network; a codec is compared with --data itself");
@@ -55,9 +74,6 @@ void expect_fitting_options(const EvaluateJob& job, bool pairs) {
            "--cache and --expect-network", "--features");
     return;
   }
-  refuse(job.importance_samples > 0 || job.binarize || job.jacobian_probes > 0,
-         "--importance-samples, --binarize and --jacobian-probes",
-         "a CalotypeAutoencoder");
   refuse(!job.lpips.empty() || !job.beside.empty() || !job.features.empty() ||
              job.rounding != "round",
          "--lpips, --beside, --features, --float and --truncate",
@@ -65,6 +81,12 @@ void expect_fitting_options(const EvaluateJob& job, bool pairs) {
   refuse(job.nearest > 0 && job.reference.empty(), "--nearest",
          "a --reference");
   refuse(!job.cas.empty() && job.model == kFeatures, "--cas", "a classifier");
+  refuse(job.model == kFeatures &&
+             (!job.cache.empty() || !job.expect_network.empty()),
+         "--cache and --expect-network", "a feature network as the model");
+  refuse(job.model == kFeatures &&
+             write_config(job.preprocessing) != write_config(Preprocessing{}),
+         "--size, --resize and --crop", "images");
 }
 
 constexpr int64_t kBatchPixels = 1 << 18;

@@ -36,15 +36,15 @@ struct EvaluateJob {
   bool binarize = false;           // variational: black or white, drawn
   int64_t jacobian_probes = 0;     // CalotypeAutoencoder: directions; 0: none
 
-  // Of sets in the features of a network.
+  // Of sets in the features of a network; the first three also with `features`.
   int64_t manifold_samples = 10'000;  // of each set, for what compares all
                                       // images with all; 0: every image
-  int64_t nearest = 0;         // images whose nearest reference ones are found
-  std::string expect_network;  // SHA-256 of its weights; empty: any
-  std::string cas;             // classifier: real images that one trained on
-                               // `data` is tested on; empty: none
+  std::string expect_network;         // SHA-256 of its weights; empty: any
+  std::filesystem::path cache;        // where features are kept; empty: nowhere
+  int64_t nearest = 0;  // images whose nearest reference ones are found
+  std::string cas;      // classifier: real images that one trained on `data`
+                        // is tested on; empty: none
   std::filesystem::path cas_run;  // its run folder; empty: a temporary one
-  std::filesystem::path cache;    // where features are kept; empty: nowhere
 
   std::filesystem::path report;  // folder of the report; empty: none
   uint64_t seed = 0;             // of all draws
@@ -60,7 +60,8 @@ struct EvaluateJob {
 ///   cost to store, and with `features` how far the two sets are apart;
 /// - a feature network, or features: how far `data` is from `reference`, and of
 ///   a classifier how often images show the class that their folder names.
-/// Every result has 95 % intervals and the protocol by which it was measured.
+/// Every result has 95 % intervals, where docs/evaluation.md names one, and the
+/// protocol by which it was measured.
 /// With `report` it is also written there: index.html, result.json with the
 /// values of each image, measures.csv and, of reconstructions, images.csv.
 /// Throws ConfigError for a job that asks what the model cannot tell.

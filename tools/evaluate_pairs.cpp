@@ -52,7 +52,8 @@ class PerceptualNetworks {
 class SetComparison {
  public:
   SetComparison(const EvaluateJob& job, const ImageSource& source)
-      : network_(load_feature_network(job.features, job.device)),
+      : network_(
+            load_feature_network(job.features, job.device, job.expect_network)),
         cache_(job.cache, *network_, source, job.preprocessing),
         made_(source.size(), job.manifold_samples, job.seed, /*grouped=*/true),
         real_(source.size(), job.manifold_samples, job.seed, /*grouped=*/true) {
@@ -85,15 +86,6 @@ class SetComparison {
   FeatureSet made_, real_;
 };
 
-/// Throws ConfigError for options that only some codecs know.
-void expect_codes(const EvaluateJob& job, bool has_codes) {
-  if (!has_codes &&
-      (job.importance_samples > 0 || job.binarize || job.jacobian_probes > 0))
-    throw ConfigError(job.model.string() +
-                      ": --importance-samples, --binarize and "
-                      "--jacobian-probes need a CalotypeAutoencoder");
-}
-
 }  // namespace
 
 Json evaluate_pairs(const EvaluateJob& given) {
@@ -105,7 +97,6 @@ Json evaluate_pairs(const EvaluateJob& given) {
   const auto reconstructor =
       is_paired ? open_pairs(job, *source) : open_codec_reconstructor(job);
   auto* autoencoder = reconstructor->autoencoder();
-  expect_codes(job, autoencoder != nullptr);
   std::optional<CodeReport> code_report;
   if (autoencoder) code_report.emplace(job, *autoencoder);
   std::optional<TokenUse> token_use;

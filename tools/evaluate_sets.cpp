@@ -104,8 +104,8 @@ Json protocol_of(const EvaluateJob& job, const FeatureNetwork* network,
 Json evaluate_sets(const EvaluateJob& job) {
   std::unique_ptr<FeatureNetwork> network;
   if (job.model != kFeatures) {
-    network = load_feature_network(job.model.string(), job.device);
-    expect_weights(*network, job.expect_network);
+    network = load_feature_network(job.model.string(), job.device,
+                                   job.expect_network);
     if (!job.cas.empty()) expect_scorable(job, *network);
   }
   const bool compares = !job.reference.empty();
@@ -166,11 +166,8 @@ Json evaluate_sets(const EvaluateJob& job) {
     protocol["manifold_samples"] = result["manifold_samples"];
   }
   if (agreement) agreement->write(result);
-  if (!job.cas.empty()) {
-    add_accuracy_score(job, *network, result, skipped);
-    protocol["cas"] = result["cas_protocol"];
-    result.erase("cas_protocol");
-  }
+  if (!job.cas.empty())
+    protocol["cas"] = add_accuracy_score(job, *network, result, skipped);
   result["subject"] = {{"data", set_record(source.spec(), pass.hash)}};
   result["protocol"] = protocol;
   report_skipped(result, skipped);

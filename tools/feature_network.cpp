@@ -122,23 +122,24 @@ at::Tensor FeatureNetwork::adapt(const at::Tensor& images) const {
   return images.expand({-1, channels_, -1, -1});
 }
 
-std::unique_ptr<FeatureNetwork> load_feature_network(const std::string& name,
-                                                     c10::Device device) {
+std::unique_ptr<FeatureNetwork> load_feature_network(
+    const std::string& name, c10::Device device,
+    const std::string& expected_sha256) {
+  std::unique_ptr<FeatureNetwork> network;
   if (name == kBuiltinNetwork || fs::exists(fs::path(name) / "config.json"))
-    return std::make_unique<ClassifierFeatures>(name, device);
-  if (fs::is_regular_file(name))
-    return std::make_unique<InceptionFeatures>(name, device);
-  throw ConfigError(fmt::format(
-      "{}: is no feature network; name the model folder of a classifier, a "
-      "safetensors file of FID's Inception, or {}",
-      name, kBuiltinNetwork));
-}
-
-void expect_weights(const FeatureNetwork& network, const std::string& sha256) {
-  if (!sha256.empty() && sha256 != network.sha256())
+    network = std::make_unique<ClassifierFeatures>(name, device);
+  else if (fs::is_regular_file(name))
+    network = std::make_unique<InceptionFeatures>(name, device);
+  else
+    throw ConfigError(fmt::format(
+        "{}: is no feature network; name the model folder of a classifier, a "
+        "safetensors file of FID's Inception, or {}",
+        name, kBuiltinNetwork));
+  if (!expected_sha256.empty() && expected_sha256 != network->sha256())
     throw ConfigError(
         fmt::format("{}: its weights have the SHA-256 {}, expected {}",
-                    network.name(), network.sha256(), sha256));
+                    network->name(), network->sha256(), expected_sha256));
+  return network;
 }
 
 }  // namespace calotype

@@ -56,12 +56,10 @@ class FeatureNetwork {
 
 /// `name`: "builtin", the model folder of a CalotypeClassifier, or a
 /// safetensors file of FID's Inception under pytorch-fid's names. Throws
-/// ConfigError for anything else, DataError for weights that do not fit.
-std::unique_ptr<FeatureNetwork> load_feature_network(const std::string& name,
-                                                     c10::Device device);
-
-/// Throws ConfigError if `sha256` names the weights of another network; any are
-/// right if it is empty.
-void expect_weights(const FeatureNetwork& network, const std::string& sha256);
+/// ConfigError for anything else or, unless it is empty, another SHA-256 of the
+/// weights than the expected one; DataError for weights that do not fit.
+std::unique_ptr<FeatureNetwork> load_feature_network(
+    const std::string& name, c10::Device device,
+    const std::string& expected_sha256 = "");
 
 }  // namespace calotype

@@ -232,6 +232,8 @@ TEST_F(EvaluatePairs, AllBlackAndEqualHaveNoNumberThatIsNone) {
   EXPECT_TRUE(result["psnr_db_of_mean_mse"].is_null());
   EXPECT_NEAR(result["frechet_distance"].get<double>(), 0, 1e-9);
   EXPECT_TRUE(result["precision"].is_null());  // 3 images have too few others
+  EXPECT_THAT(result["note"].get<std::string>(),
+              HasSubstr("the reconstructions, and all of the originals are"));
   for (const auto& text :
        {result.dump(), content((folder_ / "report" / "index.html").string())})
     EXPECT_EQ(text.find("nan"), text.npos);

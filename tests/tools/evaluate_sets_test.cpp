@@ -248,6 +248,41 @@ TEST(BuiltinClassifier, IsTheOneThatNumbersNameAndKnowsItsClasses) {
               HasSubstr(std::string(kBuiltinClassifierSha256) + ", expected"));
 }
 
+TEST_F(EvaluateSets, RefuseOptionsThatWouldChangeNothing) {
+  const auto says = [this](const EvaluateJob& job, const char* text) {
+    EXPECT_THAT(refusal(job), HasSubstr(text));
+  };
+  auto job = sets("synthetic:8:28:1", "synthetic:8:28:1:2");
+  job.dtype = "bf16";
+  says(job, "--dtype needs a codec");
+  job = sets("synthetic:8:28:1", "");
+  job.manifold_samples = 5;
+  says(job, "--manifold-samples needs --reference");
+  job = sets("rows", "rows", kFeatures);
+  job.cache = folder_ / "cache";
+  says(job, "--cache and --expect-network need a feature network");
+  job = sets("rows", "rows", kFeatures);
+  job.preprocessing.size = 28;
+  says(job, "features: --size, --resize and --crop need images");
+
+  EvaluateJob codec;
+  codec.model = "pixels:1";
+  codec.data = "synthetic:8:28:1";
+  job = codec;
+  job.manifold_samples = 5;
+  says(job, "--manifold-samples needs --features");
+  job = codec;
+  job.beside_images = 5;
+  says(job, "--beside-images needs --beside");
+  job = codec;
+  job.binarize = true;
+  says(job, "need a CalotypeAutoencoder");
+  job = codec;
+  job.features = "builtin";
+  job.expect_network = std::string(64, 'a');
+  says(job, "expected aaaa");
+}
+
 TEST_F(EvaluateSets, SayWhatANetworkCannotTake) {
   auto job = sets("synthetic:8:32:1", "synthetic:8:28:1");
   job.preprocessing.size = 32;
@@ -278,8 +313,13 @@ TEST_F(EvaluateSets, OfOneImageOrAllBlackHaveNoNumberThatIsNone) {
                       encode_png({28, 28, 1, std::vector<uint8_t>(784)}));
   auto job = sets((folder_ / "black").string(), "synthetic:30:28:1:2");
   job.nearest = 3;
+  job.report = folder_ / "report";
   const auto black = evaluate(job);
   EXPECT_EQ(black["precision"], 0.0);
+  const auto note = HasSubstr("all features of the images are the same");
+  EXPECT_THAT(black["note"].get<std::string>(), note);
+  EXPECT_THAT(read_text_file(job.report / "index.html"), note);
+  EXPECT_FALSE(one.contains("note"));
   EXPECT_NEAR(black["inception_score"].get<double>(), 1, 1e-6);
   for (const auto* result : {&one, &black})
     EXPECT_EQ(result->dump().find("nan"), std::string::npos);
