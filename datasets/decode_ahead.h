@@ -26,6 +26,7 @@ struct DecodedImage {
   Image image;
   int64_t label = -1;
   std::array<int32_t, 2> size{};  // height, width as in the file
+  int32_t channels = 0;           // likewise
   uint64_t hash = 0;
   int64_t file_bytes = 0;
 };

@@ -44,6 +44,7 @@ ImageBatch make_batch(std::vector<DecodedImage> decoded) {
     batch.indices.data_ptr<int64_t>()[i] = image.index;
     batch.names.push_back(std::move(image.name));
     batch.sizes.push_back(image.size);
+    batch.channels.push_back(image.channels);
     batch.hashes.push_back(image.hash);
     batch.file_bytes.push_back(image.file_bytes);
   }
@@ -77,7 +78,8 @@ struct Loader::Impl {
     if (skip && int64_t(skip->size()) != source->size())
       throw ShapeError(fmt::format("Loader: skip must have {} entries, got {}",
                                    source->size(), skip->size()));
-    if (how.channels == 0) how.channels = first_channels();
+    if (how.channels == 0 && !config.own_channels)
+      how.channels = first_channels();
     start(start_position);
   }
 
@@ -116,6 +118,7 @@ struct Loader::Impl {
       auto loaded = load(decoded.index);
       decoded.size = {int32_t(loaded.image.height),
                       int32_t(loaded.image.width)};
+      decoded.channels = int32_t(loaded.image.channels);
       decoded.hash = loaded.hash;
       decoded.file_bytes = loaded.file_bytes;
       decoded.label = source->label(decoded.index);

@@ -23,6 +23,10 @@ struct LoaderConfig {
   int64_t prefetch = 4;          // batches kept ready
   int64_t max_batch_pixels = 0;  // a batch is full at so many; 0: no limit
   uint64_t seed = 0;
+
+  // Of preprocessing without a number of channels: each image keeps its own,
+  // instead of taking those of the first.
+  bool own_channels = false;
 };
 
 /// Images of one shape.
@@ -32,7 +36,8 @@ struct ImageBatch {
   at::Tensor indices;  // [N] int64, position in the source
   std::vector<std::string> names;
   std::vector<std::array<int32_t, 2>>
-      sizes;  // height, width before preprocessing
+      sizes;                      // height, width before preprocessing
+  std::vector<int32_t> channels;  // before preprocessing
   std::vector<uint64_t> hashes;
   std::vector<int64_t> file_bytes;  // 0 where an image has no file of its own
   /// Give this to the loader to go on after the batch. Where shapes are mixed,

@@ -18,9 +18,9 @@ struct ImagePass {
 };
 
 /// Runs `visit(batch)` over the images of `source` in order, as `job` says
-/// (preprocessing, batch_size, max_batch_pixels if it has one, num_workers,
-/// strict), with progress; only the
-/// first `limit` images if that is above 0.
+/// (preprocessing, batch_size, num_workers, strict; max_batch_pixels and
+/// own_channels if it has them), with progress; only the first `limit` images
+/// if that is above 0.
 template <class Job, class Visit>
 ImagePass for_each_batch(const Job& job, const char* label,
                          std::shared_ptr<const ImageSource> source,
@@ -31,6 +31,8 @@ ImagePass for_each_batch(const Job& job, const char* label,
                       .num_workers = job.num_workers};
   if constexpr (requires { job.max_batch_pixels; })
     config.max_batch_pixels = job.max_batch_pixels;
+  if constexpr (requires { job.own_channels; })
+    config.own_channels = job.own_channels;
   Loader loader(source, job.preprocessing, config);
   const auto total =
       limit > 0 ? std::min(limit, source->size()) : source->size();
@@ -45,6 +47,7 @@ ImagePass for_each_batch(const Job& job, const char* label,
       batch->indices = batch->indices.narrow(0, 0, left);
       batch->names.resize(size_t(left));
       batch->sizes.resize(size_t(left));
+      batch->channels.resize(size_t(left));
       batch->hashes.resize(size_t(left));
       batch->file_bytes.resize(size_t(left));
     }

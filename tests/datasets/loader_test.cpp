@@ -11,7 +11,10 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/files.h"
+#include "datasets/image_io.h"
 #include "tests/datasets/image_files.h"
+#include "tests/support/temp_folder.h"
 
 namespace calotype {
 namespace {
@@ -270,6 +273,22 @@ TEST(Loader, TheFirstReadableImageDecidesTheChannels) {
   EXPECT_EQ(color.next()->images.size(1), 3);
   Loader grey(source, {.channels = 1}, {});
   EXPECT_EQ(grey.next()->images.size(1), 1);
+}
+
+TEST(Loader, EachImageMayKeepItsOwnChannels) {
+  TempFolder folder;
+  write_file_atomic(folder / "a.png", encode_png({1, 2, 1, {1, 2}}));
+  write_file_atomic(folder / "b.png",
+                    encode_png({1, 2, 3, {1, 2, 3, 4, 5, 6}}));
+  const std::shared_ptr<const ImageSource> source =
+      open_source(folder.path().string());
+  Loader own(source, {}, {.shuffle = false, .own_channels = true});
+  EXPECT_EQ(own.next()->images.size(1), 1);
+  EXPECT_EQ(own.next()->images.size(1), 3);
+  Loader grey(source, {}, {.shuffle = false});
+  const auto batch = grey.next();
+  EXPECT_EQ(batch->images.size(1), 1);
+  EXPECT_THAT(batch->channels, ElementsAre(1, 3));  // as they were
 }
 
 TEST(Loader, HalfOfTheImagesAreMirrored) {
