@@ -28,8 +28,33 @@ void refuse_non_finite(const char* what, const at::Tensor& images,
 // Whole numbers in [0,255], or the values as they are on that scale.
 at::Tensor on_byte_scale(const at::Tensor& images, Rounding rounding) {
   if (rounding == Rounding::kRound) return viewed_bytes(images);
-  const auto values = (images.to(at::kFloat) * 0.5 + 0.5).mul(255);
-  return rounding == Rounding::kNone ? values : values.clamp(0, 255).floor();
+  const auto values = images.to(at::kFloat).mul(0.5).add_(0.5).mul_(255);
+  if (rounding == Rounding::kNone) return values;
+  // On [-1,1] every fourth byte comes out a little below itself.
+  constexpr double kRoundingError = 1e-3;
+  return values.add_(kRoundingError).clamp_(0, 255).floor_();
+}
+
+/// Mean squared and mean absolute difference of each image, double [N], of
+/// values in [0,data_range] as of those in [0,1]. In pieces: the doubles of a
+/// large image would be most of what it takes.
+std::pair<at::Tensor, at::Tensor> mean_errors(const at::Tensor& a,
+                                              const at::Tensor& b,
+                                              double data_range) {
+  constexpr int64_t kPiece = 1 << 20;
+  const auto N = a.size(0), count = a.numel() / N;
+  const auto flat_a = a.flatten(1), flat_b = b.flatten(1);
+  auto squares = at::zeros({N}, at::kDouble),
+       absolutes = at::zeros_like(squares);
+  for (int64_t begin = 0; begin < count; begin += kPiece) {
+    const auto length = std::min(kPiece, count - begin);
+    const auto error = (flat_b.narrow(1, begin, length).to(at::kDouble) -
+                        flat_a.narrow(1, begin, length))
+                           .div_(data_range);
+    squares += error.square().sum(1);
+    absolutes += error.abs().sum(1);
+  }
+  return {squares.div_(double(count)), absolutes.div_(double(count))};
 }
 
 bool is_multi_scale(const at::Tensor& images) {
@@ -39,7 +64,13 @@ bool is_multi_scale(const at::Tensor& images) {
 }  // namespace
 
 at::Tensor viewed_bytes(const at::Tensor& images) {
-  return (images.to(at::kFloat) * 0.5 + 0.5).clamp(0, 1).mul(255).round();
+  // In place: an image may be large.
+  return images.to(at::kFloat)
+      .mul(0.5)
+      .add_(0.5)
+      .clamp_(0, 1)
+      .mul_(255)
+      .round_();
 }
 
 at::Tensor rounded(const at::Tensor& reconstruction, Rounding rounding) {
@@ -56,7 +87,7 @@ Distortion::Distortion(DistortionOptions options)
 
 double psnr_db(double mse) {
   if (mse == 0) return std::numeric_limits<double>::infinity();
-  return -10 * std::log10(mse);  // the peak is 1
+  return 0 - 10 * std::log10(mse);  // the peak is 1; of an error of 1 no -0
 }
 
 double ImageDistortion::psnr_db() const {
@@ -79,7 +110,8 @@ void Distortion::add(const at::Tensor& reference,
   const auto shorter = std::min(reference.size(2), reference.size(3));
   if (!options_.lpips.empty() && shorter < Lpips::kSmallestSide)
     throw ConfigError(fmt::format(
-        "distortion: LPIPS needs images of {} pixels to a side, got {}x{}",
+        "distortion: LPIPS needs images of {} pixels to a side, got {}x{}; "
+        "--size makes them larger",
         Lpips::kSmallestSide, reference.size(3), reference.size(2)));
   const auto label = labels.defined() ? labels.to(at::kCPU, at::kLong)
                                       : at::full({N}, -1, at::kLong);
@@ -96,9 +128,7 @@ void Distortion::add(const at::Tensor& reference,
   const auto a = on_byte_scale(reference.to(at::kCPU),
                                as_is ? Rounding::kNone : Rounding::kRound);
   const auto b = on_byte_scale(reconstruction.to(at::kCPU), options_.rounding);
-  const auto error = (b.to(at::kDouble) - a).div_(kDataRange).flatten(1);
-  const auto mse = error.square().mean(1);
-  const auto mae = error.abs().mean(1);
+  const auto [mse, mae] = mean_errors(a, b, kDataRange);
   const auto similarity = ssim(a, b, kDataRange);
   const auto multi_scale =
       is_multi_scale(a) ? multi_scale_ssim(a, b, kDataRange)
@@ -119,6 +149,8 @@ void Distortion::add(const at::Tensor& reference,
   for (int64_t i = 0; i < N; ++i) {
     images_.push_back({.sample = samples_of[i],
                        .label = labels_of[i],
+                       .height = int32_t(reference.size(2)),
+                       .width = int32_t(reference.size(3)),
                        .mse = mse_of[i],
                        .mae = mae_of[i],
                        .ssim = ssim_of[i],
@@ -126,6 +158,12 @@ void Distortion::add(const at::Tensor& reference,
     for (size_t network = 0; network < perceptual.size(); ++network)
       images_.back().lpips[network] = perceptual[network][i].item<double>();
   }
+}
+
+std::vector<ImageDistortion> Distortion::images() const {
+  auto images = images_;
+  std::ranges::stable_sort(images, {}, &ImageDistortion::sample);
+  return images;
 }
 
 std::vector<ImageDistortion> Distortion::ranked() const {
@@ -144,7 +182,7 @@ DistortionSummary Distortion::summary() const {
   summary.num_images = std::ssize(images_);
   summary.ms_ssim = 0;
   double psnr_db_sum = 0;
-  for (const auto& image : images_) {
+  for (const auto& image : images()) {
     summary.mse += image.mse;
     summary.mae += image.mae;
     summary.ssim += image.ssim;

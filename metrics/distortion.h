@@ -29,8 +29,9 @@ constexpr size_t kMaxLpips = 3;
 struct ImageDistortion {
   static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
-  int64_t sample = 0;         // names the image: its position in the set
-  int64_t label = -1;         // class, -1 where unknown
+  int64_t sample = 0;  // names the image: its position in the set
+  int64_t label = -1;  // class, -1 where unknown
+  int32_t height = 0, width = 0;
   double mse = 0;             // mean squared error of pixels in [0,1]
   double mae = 0;             // mean absolute error of pixels in [0,1]
   double ssim = 0;            // structural similarity, 1 for equal images
@@ -62,7 +63,8 @@ struct DistortionSummary {
 /// What becomes of a reconstruction before it is compared.
 enum class Rounding {
   kRound,     // the bytes that a viewer of an image file sees
-  kTruncate,  // clamped, and cut off to the byte below, as a cast does it
+  kTruncate,  // clamped, and cut off to the byte below, as a cast does it; what
+              // is a byte but for a thousandth of one stays it
   kNone,      // the values as they are, neither rounded nor clamped
 };
 
@@ -90,8 +92,8 @@ class Distortion {
   void add(const at::Tensor& reference, const at::Tensor& reconstruction,
            const at::Tensor& labels = {}, const at::Tensor& samples = {});
 
-  /// In the order in which they came.
-  const std::vector<ImageDistortion>& images() const { return images_; }
+  /// By sample, so that nothing depends on the order in which they came.
+  std::vector<ImageDistortion> images() const;
 
   /// All of them, the largest mean squared error first; ties by sample.
   std::vector<ImageDistortion> ranked() const;

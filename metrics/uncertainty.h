@@ -18,9 +18,9 @@ struct Interval {
 
 /// The percentile bootstrap of means (Efron and Tibshirani, "An Introduction to
 /// the Bootstrap", 1993, section 13.3): rows are drawn again with replacement,
-/// 1,000 times, all columns of a row together. A function of (values, seed)
-/// alone. `values`: [N,M] double, a row for each image. Returns an interval for
-/// each column. Throws ConfigError for no rows.
+/// 1,000 times, all columns of a row together. A function of (values in their
+/// order, seed) alone. `values`: [N,M] double, a row for each image. Returns an
+/// interval for each column. Throws ConfigError for no rows.
 std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed);
 
 /// Of fewer images there is no interval: they cannot tell how far they scatter.

@@ -129,9 +129,10 @@ Json anomaly(const AnomalyJob& given) {
       for_each_batch(job, "anomaly", source, 0, [&](const ImageBatch& batch) {
         const auto decoded = round_trip(*codec.codec, batch.images, job.device);
         Distortion distortion;
-        distortion.add(batch.images, decoded, batch.labels, batch.indices);
+        distortion.add(batch.images, decoded, batch.labels);
+        const auto images = distortion.images();
         for (int64_t i = 0; i < batch.images.size(0); ++i) {
-          const auto& d = distortion.images()[size_t(i)];
+          const auto& d = images[size_t(i)];
           scored.push_back({.score = score_of(d, job.score),
                             .label = d.label,
                             .row = csv_row_head(batch, i, classes)});

@@ -112,7 +112,7 @@ TEST(Distortion, IsWhatScikitImageComputes) {
   ASSERT_EQ(status, 0);
   ASSERT_EQ(want.size(), size_t(kImages));
   for (size_t n = 0; n < want.size(); ++n) {
-    const auto& got = distortion.images()[n];
+    const auto got = distortion.images()[n];
     EXPECT_LT(want[n].ssim, 0.9999) << n;  // none is left as it was
     EXPECT_NEAR(got.mse, want[n].mse, 1e-9) << n;
     EXPECT_NEAR(got.psnr_db(), want[n].psnr_db, 1e-6) << n;

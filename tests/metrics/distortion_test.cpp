@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -75,6 +76,10 @@ TEST(Distortion, TruncatesReconstructionsIfAsked) {
   EXPECT_EQ(cut.images()[0].mse, 0);
   EXPECT_DOUBLE_EQ(cut.images()[1].mae, 3 / 4. / 255);  // black stays black
   EXPECT_EQ(seen.images()[1].mse, 0);
+  Distortion bytes({.rounding = Rounding::kTruncate});  // each stays what it is
+  const auto all = at::arange(256, at::kFloat).view({1, 1, 16, 16});
+  bytes.add(all / 127.5 - 1, all / 127.5 - 1);
+  EXPECT_EQ(bytes.summary().mse, 0);
   EXPECT_TRUE(rounded(below, Rounding::kRound).allclose(reference, 0, 1e-6));
   EXPECT_TRUE(at::equal(rounded(below, Rounding::kNone), below));
 }
@@ -118,6 +123,23 @@ TEST(Distortion, InPiecesEqualsAllAtOnce) {
   EXPECT_DOUBLE_EQ(a.mae, b.mae);
   EXPECT_DOUBLE_EQ(a.ssim, b.ssim);
   EXPECT_DOUBLE_EQ(a.mean_psnr_db, b.mean_psnr_db);
+}
+
+TEST(Distortion, DoesNotDependOnTheOrderOfBatches) {
+  const auto reference = drawn_images(5, 16), made = reference * 0.9;
+  const auto places = at::tensor({8, 3, 5, 1, 9});
+  Distortion one, other;
+  for (const int64_t i : {0, 1, 2, 3, 4}) {
+    one.add(reference.narrow(0, i, 1), made.narrow(0, i, 1), {},
+            places.narrow(0, i, 1));
+    other.add(reference.narrow(0, 4 - i, 1), made.narrow(0, 4 - i, 1), {},
+              places.narrow(0, 4 - i, 1));
+  }
+  EXPECT_EQ(one.summary().mse, other.summary().mse);
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(one.images()[i].sample, (std::array{1, 3, 5, 8, 9}[i]));
+    EXPECT_EQ(one.images()[i].mse, other.images()[i].mse);
+  }
 }
 
 TEST(Distortion, RanksImagesByTheirError) {
@@ -179,7 +201,7 @@ TEST(Distortion, AgreesWithScikitImage) {
     Distortion distortion;
     distortion.add(pixels(fmt::format("a{}.png", i)),
                    pixels(fmt::format("b{}.png", i)));
-    const auto& image = distortion.images()[0];
+    const auto image = distortion.images()[0];
     EXPECT_NEAR(image.mse, expected["mse"][i].get<double>(), 1e-8);
     EXPECT_NEAR(image.psnr_db(), expected["psnr"][i].get<double>(), 1e-5);
     EXPECT_NEAR(image.ssim, expected["ssim_gaussian_11_1.5"][i].get<double>(),
