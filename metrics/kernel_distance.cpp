@@ -141,13 +141,13 @@ KernelDistance kernel_distance(const at::Tensor& reference,
   return result;
 }
 
-KernelDistance paired_kernel_distance(const at::Tensor& reference,
-                                      const at::Tensor& generated,
-                                      const at::Tensor& groups) {
-  const auto N = reference.size(0);
-  check_shape(kWhere, "generated", generated, {N, reference.size(1)});
-  check_shape(kWhere, "groups", groups, {N});
-  const auto members = members_of(groups, N);
+namespace {
+
+/// Sums over pairs of images by pairs of their groups: [G,G], and [G] images.
+/// `members`: [N,G].
+std::pair<at::Tensor, at::Tensor> paired_sums(const at::Tensor& reference,
+                                              const at::Tensor& generated,
+                                              const at::Tensor& members) {
   const Rows real{feature_rows(kWhere, "reference", reference), members};
   const Rows made{feature_rows(kWhere, "generated", generated), members};
   const auto own = (real.values * made.values)
@@ -157,20 +157,42 @@ KernelDistance paired_kernel_distance(const at::Tensor& reference,
                        .pow_(3);
   const auto across = kernel_sums(made, real, false) -
                       (members * own.unsqueeze(1)).sum(0).diag();
-  const auto sums = kernel_sums(real, real, true) +
-                    kernel_sums(made, made, true) - across - across.t();
-  const auto counts = members.sum(0);
-  const auto estimate = [](const at::Tensor& pairs, const at::Tensor& count) {
-    const auto n = count.item<double>();
-    if (n < 2)
-      throw ConfigError(fmt::format(
-          "{}: needs at least 2 pairs without one of their groups", kWhere));
-    return pairs.item<double>() / (n * (n - 1));
-  };
-  KernelDistance result{.value = estimate(sums.sum(), counts.sum()),
+  return {kernel_sums(real, real, true) + kernel_sums(made, made, true) -
+              across - across.t(),
+          members.sum(0)};
+}
+
+double paired_estimate(const at::Tensor& pairs, const at::Tensor& count) {
+  const auto n = count.item<double>();
+  if (n < 2)
+    throw ConfigError(fmt::format(
+        "{}: needs at least 2 pairs, without any one group", kWhere));
+  return pairs.item<double>() / (n * (n - 1));
+}
+
+}  // namespace
+
+double paired_kernel_distance(const at::Tensor& reference,
+                              const at::Tensor& generated) {
+  const auto N = reference.size(0);
+  check_shape(kWhere, "generated", generated, {N, reference.size(1)});
+  const auto [sums, counts] =
+      paired_sums(reference, generated, at::ones({N, 1}, at::kDouble));
+  return paired_estimate(sums.sum(), counts.sum());
+}
+
+KernelDistance paired_kernel_distance(const at::Tensor& reference,
+                                      const at::Tensor& generated,
+                                      const at::Tensor& groups) {
+  const auto N = reference.size(0);
+  check_shape(kWhere, "generated", generated, {N, reference.size(1)});
+  check_shape(kWhere, "groups", groups, {N});
+  const auto [sums, counts] =
+      paired_sums(reference, generated, members_of(groups, N));
+  KernelDistance result{.value = paired_estimate(sums.sum(), counts.sum()),
                         .left_out = {}};
   for (int64_t g = 0; g < GroupedMoments::kGroups; ++g)
-    result.left_out.push_back(estimate(
+    result.left_out.push_back(paired_estimate(
         sums.sum() - 2 * sums[g].sum() + sums[g][g], counts.sum() - counts[g]));
   return result;
 }

@@ -35,8 +35,11 @@ KernelDistance kernel_distance(const at::Tensor& reference,
 /// The same of reconstructions, row i of both sets being of one image: such a
 /// pair is left out too, as its kernel is large by right (the U-statistic of
 /// Gretton et al., "A Kernel Two-Sample Test", JMLR 13, 2012, lemma 6, equation
-/// 5), and both rows leave with their group. Throws ShapeError for sets of
-/// different sizes.
+/// 5). Throws ShapeError for sets of different sizes.
+double paired_kernel_distance(const at::Tensor& reference,
+                              const at::Tensor& generated);
+
+/// With groups, which both rows leave together.
 KernelDistance paired_kernel_distance(const at::Tensor& reference,
                                       const at::Tensor& generated,
                                       const at::Tensor& groups);

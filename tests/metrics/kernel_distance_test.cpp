@@ -153,6 +153,7 @@ TEST(PairedKernelDistance, IsTheSumOverAllPairsOfImages) {
   };
   const auto found = paired_kernel_distance(x, y, groups);
   EXPECT_NEAR(found.value, plain(-1), 1e-9);
+  EXPECT_NEAR(paired_kernel_distance(x, y), plain(-1), 1e-9);
   ASSERT_EQ(found.left_out.size(), 10u);
   for (int64_t g = 0; g < 10; ++g)
     EXPECT_NEAR(found.left_out[size_t(g)], plain(g), 1e-9);
