@@ -12,8 +12,8 @@ struct Rate {
 
 /// `stored_bytes`: of everything that decoding needs beside the codec; tokens
 /// may take fractions of a byte. `num_pixels`: the sum of H * W over the
-/// images; raw pixels have 8 bits in each of `channels`. Throws ConfigError
-/// unless all three are at least 1.
-Rate measure_rate(double stored_bytes, int64_t num_pixels, int64_t channels);
+/// images, `raw_bytes` of C * H * W. Throws ConfigError unless all three are at
+/// least 1.
+Rate measure_rate(double stored_bytes, int64_t num_pixels, int64_t raw_bytes);
 
 }  // namespace calotype

@@ -182,13 +182,13 @@ void RateDistortion::add(const at::Tensor& images,
   }
   num_images_ += std::ssize(rows);
   num_pixels_ += std::ssize(rows) * H * W;
-  channels_ = images.size(1);
+  num_values_ += std::ssize(rows) * images.size(1) * H * W;
 }
 
 Json RateDistortion::to_json(const Point& sum) const {
   const double mse = sum.mse / double(num_images_);
   return {
-      {"rate_bpp", measure_rate(sum.bytes, num_pixels_, channels_).rate_bpp},
+      {"rate_bpp", measure_rate(sum.bytes, num_pixels_, num_values_).rate_bpp},
       {"mse", mse},
       {"psnr_db_of_mean_mse", number_or_null(psnr_db(mse))},
       {"ssim", sum.ssim / double(num_images_)}};

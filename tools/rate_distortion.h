@@ -79,7 +79,7 @@ class RateDistortion {
   std::vector<bool> drawn_;  // by place in the set
   int64_t num_images_ = 0;
   int64_t num_pixels_ = 0;
-  int64_t channels_ = 0;
+  int64_t num_values_ = 0;
   Point codec_;
   std::vector<FormatPoints> sums_;  // one for each format
 };
