@@ -248,12 +248,18 @@ FeaturePass FeatureSource::visit_store(
 FeaturePass FeatureSource::visit_table(
     const std::function<void(const FeatureRows&)>& visit) {
   FeaturePass found;
-  const auto indices = torch::arange(table_.size(0));
-  visit({.features = table_,
-         .labels = torch::full_like(indices, -1),
-         .indices = indices});
-  found.hash.add(indices, row_hashes(table_.contiguous()));
   found.num_images = table_.size(0);
+  const auto all = torch::arange(table_.size(0));
+  for (int64_t begin = 0; begin < table_.size(0); begin += kRowsAtOnce) {
+    throw_if_stopped();
+    const auto count = std::min(kRowsAtOnce, table_.size(0) - begin);
+    const auto indices = all.narrow(0, begin, count);
+    const auto rows = table_.narrow(0, begin, count);
+    visit({.features = rows,
+           .labels = torch::full_like(indices, -1),
+           .indices = indices});
+    found.hash.add(indices, row_hashes(rows.contiguous()));
+  }
   return found;
 }
 

@@ -19,6 +19,14 @@ struct FeatureRows {
   at::Tensor logits;    // [N,K]; undefined without classes
   at::Tensor labels;    // int64 [N]
   at::Tensor indices;   // int64 [N], places in the set
+
+  /// Nobody asks for the score of a reference.
+  FeatureRows without_logits() const {
+    return {.features = features,
+            .logits = {},
+            .labels = labels,
+            .indices = indices};
+  }
 };
 
 /// `rows`: [N,F+K] as FeatureNetwork::rows() gives them.
