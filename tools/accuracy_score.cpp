@@ -81,26 +81,30 @@ void expect_classes(const EvaluateJob& job, const FeatureNetwork& network,
                       job.data, job.cas, names[i]));
 }
 
+constexpr const char* kRunRecord = "cas_data.json";
+
+/// What a run of this job is of.
+Json run_record(const EvaluateJob& job, const FeatureNetwork& network,
+                const ImageSource& images) {
+  return {{"data", images.spec()},
+          {"images", images.size()},
+          {"fingerprint", images.fingerprint()},
+          {"recipe_of", network.sha256()},
+          {"seed", job.seed}};
+}
+
 /// A run that is done would be taken for one on images that have replaced its
 /// own under the same name.
-void expect_same_images(const EvaluateJob& job, const FeatureNetwork& network,
-                        const fs::path& run, const ImageSource& images) {
-  const Json now{{"data", images.spec()},
-                 {"images", images.size()},
-                 {"fingerprint", images.fingerprint()},
-                 {"recipe_of", network.sha256()},
-                 {"seed", job.seed}};
-  const auto file = run / "cas_data.json";
+void expect_same_run(const fs::path& run, const Json& record) {
+  const auto file = run / kRunRecord;
   const bool is_ours = fs::exists(file);
   const auto difference =
-      is_ours ? first_difference(read_json_file(file), now) : "";
+      is_ours ? first_difference(read_json_file(file), record) : "";
   if (!difference.empty() || (!is_ours && fs::exists(run / "run.json")))
     throw ConfigError(fmt::format(
         "--cas-run {}: holds another run{}; name a new folder, or remove "
         "this one",
         run.string(), is_ours ? " (" + difference + ")" : ""));
-  make_folder(run);
-  write_file_atomic(file, now.dump(2) + "\n");
 }
 
 /// How a classifier does on the real test images.
@@ -127,7 +131,7 @@ void expect_scorable(const EvaluateJob& job, const FeatureNetwork& network) {
         "{}: --cas trains in batches of {} images, and these are {}", job.data,
         config.training.batch_size, images->size()));
   if (!job.cas_run.empty())
-    expect_same_images(job, network, job.cas_run, *images);
+    expect_same_run(job.cas_run, run_record(job, network, *images));
 }
 
 Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
@@ -139,7 +143,10 @@ Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
   std::optional<ScratchFolder> scratch;
   if (job.cas_run.empty()) scratch.emplace();
   const auto run = scratch ? scratch->path() : job.cas_run;
-  expect_same_images(job, network, run, *images);
+  const auto record = run_record(job, network, *images);
+  expect_same_run(run, record);
+  make_folder(run);
+  write_file_atomic(run / kRunRecord, record.dump(2) + "\n");
   const auto trained =
       train({.config = config, .out = run, .device = job.device});
   const auto score = test_on_real(job, run);
