@@ -112,6 +112,8 @@ int run(int argc, char** argv) {
     fmt::print("{}\n", result.dump(2));
   else
     fmt::print("{}", result_text(result));
+  if (std::fflush(stdout) != 0)
+    return fail("the result could not be printed", kOther);
   return exit_code_of(result);
 }
 
@@ -124,8 +126,8 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const Interrupted& signal) {
     return fail(
-        "stopped; trainings and encodes are saved, and the same command goes "
-        "on from there",
+        "stopped; trainings, encodes and demos are saved, and go on from there "
+        "if the same command is given again",
         kSignal + signal.signal);
   } catch (const ConfigError& error) {
     return fail(error.what(), kCannot);

@@ -112,8 +112,8 @@ TEST_F(Kill, ASignalIsObeyedWithTheStateSaved) {
   const auto stopped = train("run", {.kill_after_s = 3, .signal = SIGTERM});
   EXPECT_EQ(stopped.code, 143);
   EXPECT_EQ(stopped.err,
-            "calotype: stopped; trainings and encodes are saved, and the same "
-            "command goes on from there\n");
+            "calotype: stopped; trainings, encodes and demos are saved, and go "
+            "on from there if the same command is given again\n");
   EXPECT_GT(
       read_checkpoint(folder_ / "run" / "state" / "state.safetensors").step, 0);
 }
