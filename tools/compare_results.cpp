@@ -160,15 +160,21 @@ Json compare_results(const fs::path& path_a, const fs::path& path_b) {
   const auto seed = a["protocol"]["seed"].get<uint64_t>();
   Json result{{"a", a["subject"]}, {"b", b["subject"]}};
   int64_t num_significant = 0, num_compared = 0;
+  std::vector<std::string> not_compared;
   for (const auto& item : a["intervals"].items()) {
     const auto& name = item.key();
     if (!b["intervals"].contains(name) || !a.value(name, Json()).is_number() ||
-        !b.value(name, Json()).is_number())
+        !b.value(name, Json()).is_number()) {
+      not_compared.push_back(name);
       continue;
+    }
     auto found = paired_images(a, b, name, seed);
     if (!found) found = paired_groups(a, b, name);
     if (!found) found = from_intervals(a, b, name);
-    if (!found) continue;
+    if (!found) {
+      not_compared.push_back(name);
+      continue;
+    }
     const bool significant =
         found->interval.low > 0 || found->interval.high < 0;
     num_significant += significant;
@@ -186,6 +192,14 @@ Json compare_results(const fs::path& path_a, const fs::path& path_b) {
                                   path_a.string(), path_b.string()));
   result["compared"] = num_compared;
   result["significant"] = num_significant;
+  if (!not_compared.empty())
+    result["not_compared"] =
+        fmt::format("{} (one of the two has no such number, or no interval)",
+                    fmt::join(not_compared, ", "));
+  // Without an interval, and half of what there is to know of a codec.
+  for (const char* rate : {"rate_bpp", "entropy_coded_bpp"})
+    if (a.value(rate, Json()).is_number() && b.value(rate, Json()).is_number())
+      result["rates"][rate] = {{"a", a[rate]}, {"b", b[rate]}};
   if (a["protocol"].value("version", "") != b["protocol"].value("version", ""))
     result["note"] = "measured by different versions, see protocol.version";
   return result;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/files.h"
 #include "datasets/image_source.h"
 #include "nn/model_folder.h"
 #include "tools/classifier_model.h"
@@ -11,6 +10,7 @@
 #include "tools/evaluate_pairs.h"
 #include "tools/evaluate_sets.h"
 #include "tools/feature_network.h"
+#include "tools/report_parts.h"
 #include "vae/autoencoder.h"
 
 namespace calotype {
@@ -64,6 +64,8 @@ void expect_fitting_options(const EvaluateJob& job, bool pairs) {
   refuse(job.manifold_samples != EvaluateJob{}.manifold_samples &&
              (pairs ? job.features : job.reference).empty(),
          "--manifold-samples", pairs ? "--features" : "--reference");
+  refuse(job.rounding != EvaluateJob{}.rounding && job.model == kPairs,
+         "--float and --truncate", "a codec: images in files are bytes");
   if (pairs) {
     refuse(!job.reference.empty() && job.model != kPairs, "--reference",
            "a feature network; a codec is compared with --data itself");
@@ -124,7 +126,7 @@ Json evaluate(const EvaluateJob& given) {
     job.batch_size = auto_batch_size(job);
     job.max_batch_pixels = kBatchPixels;
   }
-  if (!job.report.empty()) make_folder(job.report);  // or say so now
+  if (!job.report.empty()) open_report_folder(job.report);  // or say so now
   auto result = pairs ? evaluate_pairs(job) : evaluate_sets(job);
   // What fills pages is in the report's files.
   for (const char* part : {"samples", "breakdown"}) result.erase(part);

@@ -50,6 +50,7 @@ struct EvaluateJob {
   uint64_t seed = 0;             // of all draws
   int64_t batch_size = 0;        // images; 0: as many as auto_batch_size() says
   int64_t max_batch_pixels = 0;  // a batch is full at so many; 0: no limit
+  bool own_channels = false;     // see LoaderConfig; so it is with `pairs`
   int num_workers = 2;
   bool strict = false;
   c10::Device device{c10::kCPU};

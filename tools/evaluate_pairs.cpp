@@ -17,6 +17,7 @@
 #include "tools/protocol.h"
 #include "tools/rate_distortion.h"
 #include "tools/reconstructor.h"
+#include "tools/result_text.h"
 #include "tools/skipped.h"
 #include "tools/token_use.h"
 
@@ -60,12 +61,12 @@ class SetComparison {
   }
 
   void add(const ImageBatch& batch, const at::Tensor& shown) {
-    const auto take = [&](FeatureSet& set, const at::Tensor& rows) {
-      set.add(split_rows(rows, network_->num_features(), batch.labels,
-                         batch.indices));
+    const auto split = [&](const at::Tensor& rows) {
+      return split_rows(rows, network_->num_features(), batch.labels,
+                        batch.indices);
     };
-    take(real_, cache_.rows(batch));
-    take(made_, network_->rows(network_->adapt(shown)));
+    real_.add(split(cache_.rows(batch)).without_logits());
+    made_.add(split(network_->rows(network_->adapt(shown))));
   }
 
   void write(Json& result, bool whole, uint64_t seed) {
@@ -74,6 +75,8 @@ class SetComparison {
     for (const auto& item : compared.items())
       if (item.key() == "intervals" || item.key() == "samples")
         result[item.key()].update(item.value());
+      else if (item.key() == "note")
+        add_note(result, item.value().get<std::string>());
       else
         result[item.key()] = item.value();
   }
@@ -91,6 +94,7 @@ class SetComparison {
 Json evaluate_pairs(const EvaluateJob& given) {
   auto job = given;
   const bool is_paired = job.model == kPairs;
+  job.own_channels = is_paired;
   const auto rounding = rounding_of(job.rounding);
   const std::shared_ptr<const ImageSource> source =
       open_source(is_paired ? job.reference : job.data);
@@ -125,8 +129,8 @@ Json evaluate_pairs(const EvaluateJob& given) {
         if (beside) {
           if (!made.stored_bytes.defined())
             throw ConfigError(
-                "pairs: --beside needs reconstructions that are files, to know "
-                "their sizes");
+                "pairs: --beside needs reconstructions that are JPEG or WebP "
+                "files: the sizes of others are not what was stored");
           beside->add(batch.images, made.images, made.stored_bytes,
                       batch.indices);
         }
@@ -144,7 +148,7 @@ Json evaluate_pairs(const EvaluateJob& given) {
   result["subject"] = reconstructor->subject();
   Json protocol{{"task", "reconstruction"},
                 {"data", set_record(source->spec(), fidelity.hash())},
-                {"preprocessing", write_config(job.preprocessing)},
+                {"preprocessing", fidelity.preprocessing(job.preprocessing)},
                 {"rounding", job.rounding}};
   if (!job.lpips.empty()) protocol["lpips"] = perceptual.record();
   if (sets) {

@@ -14,6 +14,7 @@
 #include "tools/feature_source.h"
 #include "tools/nearest_images.h"
 #include "tools/protocol.h"
+#include "tools/result_text.h"
 #include "tools/sets_report.h"
 #include "tools/skipped.h"
 
@@ -151,7 +152,7 @@ Json evaluate_sets(const EvaluateJob& job) {
     const auto other_pass =
         other->visit("reference", [&](const FeatureRows& rows) {
           expect_same_width(job, rows, width);
-          reference.add(rows);
+          reference.add(rows.without_logits());
           if (nearest) nearest->add(rows.features, rows.indices);
         });
     skipped.insert(skipped.end(), other_pass.skipped.begin(),
@@ -161,6 +162,10 @@ Json evaluate_sets(const EvaluateJob& job) {
     result["reference"] = job.reference;
     result["reference_images"] = other_pass.num_images;
     result.update(compare_sets(shown, reference, false, job.seed));
+    if (other_pass.hash.text() == pass.hash.text())
+      add_note(result,
+               "the images and the reference are the same, which is no "
+               "comparison: two sets of one kind would be further apart");
     if (nearest) result["nearest"] = nearest->summary();
     protocol["reference"] = set_record(job.reference, other_pass.hash);
     protocol["manifold_samples"] = result["manifold_samples"];

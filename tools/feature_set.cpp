@@ -11,6 +11,7 @@
 #include "metrics/kernel_distance.h"
 #include "metrics/set_overlap.h"
 #include "metrics/uncertainty.h"
+#include "tools/result_text.h"
 
 namespace calotype {
 namespace {
@@ -121,7 +122,7 @@ class Comparison {
         {"reference_images", real.size(0)},
         {"precision_k", neighbours_.precision_neighbours},
         {"density_k", neighbours_.density_neighbours}};
-    add_note(real, made);
+    add_notes(real, made);
     result_["intervals"] = intervals_;
     if (!curve_.empty()) result_["frechet_by_count"] = curve_;
     result_["samples"] = {{"left_out", left_out_}};
@@ -163,7 +164,8 @@ class Comparison {
 
   void add_kernel_distance(const at::Tensor& real, const at::Tensor& made) {
     if (!can_leave_groups_out(shown_.row_groups())) {
-      if (!paired_) result_["kid"] = kernel_distance(real, made);
+      result_["kid"] = paired_ ? paired_kernel_distance(real, made)
+                               : kernel_distance(real, made);
       return;
     }
     const auto distance =
@@ -194,18 +196,32 @@ class Comparison {
         interval_json(share_interval(overlap.coverage, num_real));
   }
 
-  /// Numbers of sets without any variety are exact, and say next to nothing.
-  void add_note(const at::Tensor& real, const at::Tensor& made) {
+  /// What cannot be measured, and numbers of sets without any variety: those
+  /// are exact, and say next to nothing.
+  void add_notes(const at::Tensor& real, const at::Tensor& made) {
+    if (const auto fewest = std::min(made.size(0), real.size(0));
+        fewest < neighbours_.min_rows())
+      add_note(result_,
+               fmt::format("a set of {} cannot be compared by its neighbours "
+                           "(precision, recall, density, coverage), which "
+                           "takes {} images{}",
+                           fewest, neighbours_.min_rows(),
+                           fewest < 2 ? ", nor by the Fréchet and the kernel "
+                                        "distance, which take 2"
+                                      : ""));
     std::vector<std::string> same;
     if (is_one_row(made))
       same.push_back(paired_ ? "the reconstructions" : "the images");
     if (is_one_row(real))
       same.push_back(paired_ ? "the originals" : "the reference");
     if (same.empty()) return;
-    result_["note"] = fmt::format(
-        "all features of {} are the same, as of one image over and over: "
-        "neighbours (precision, recall, density, coverage) mean nothing then",
-        fmt::join(same, ", and all of "));
+    add_note(
+        result_,
+        fmt::format(
+            "all features of {} are the same, as of one image over and over: "
+            "neighbours (precision, recall, density, coverage) mean nothing "
+            "then",
+            fmt::join(same, ", and all of ")));
   }
 
   void add_interval(const char* name, double value,

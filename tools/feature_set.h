@@ -57,11 +57,11 @@ class FeatureSet {
 /// unless they are paired; inception_score; kid, precision, recall, density and
 /// coverage over the drawn ones; "intervals" of each at 95 % and, under
 /// "samples", the values by which two results can be compared; a "note" where
-/// all rows of a set are the same. What needs more images than there are is
-/// null. `paired`: image i
-/// of one set belongs to image i of the other, so that both are left out
-/// together (`reference` is then grouped too); otherwise the reference is taken
-/// as given. `seed`: of the bootstrap. Both forget their moments on the way.
+/// a set is too small or its rows are all the same. What needs more images than
+/// there are is null. `paired`: image i of one set belongs to image i of the
+/// other, so that both are left out together (`reference` is then grouped too);
+/// otherwise the reference is taken as given. `seed`: of the bootstrap. Both
+/// forget their moments on the way.
 Json compare_sets(FeatureSet& shown, FeatureSet& reference, bool paired,
                   uint64_t seed);
 

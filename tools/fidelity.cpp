@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <map>
@@ -9,6 +11,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "metrics/rate.h"
+#include "metrics/ssim.h"
 #include "metrics/uncertainty.h"
 #include "tools/csv.h"
 #include "tools/result_text.h"
@@ -48,6 +51,12 @@ std::vector<Column> columns_of(
                                [](double v) { return std::isnan(v); });
   });
   return columns;
+}
+
+int64_t num_multi_scale(const std::vector<ImageDistortion>& images) {
+  return std::ranges::count_if(images, [](const ImageDistortion& image) {
+    return !std::isnan(image.ms_ssim);
+  });
 }
 
 at::Tensor table_of(const std::vector<Column>& columns) {
@@ -126,8 +135,11 @@ void Fidelity::add(const ImageBatch& batch, const Reconstructed& made) {
   hash_.add(batch.indices, batch.hashes);
   const auto N = batch.images.size(0);
   const auto H = batch.images.size(2), W = batch.images.size(3);
-  sizes_.insert(sizes_.end(), size_t(N), {int32_t(H), int32_t(W)});
   num_pixels_ += N * H * W;
+  num_values_ += batch.images.numel();
+  if (batch.images.size(1) == 1)
+    num_greyed_ += std::ranges::count(batch.channels, 3);
+  is_one_colouring_ &= channels_ == 0 || channels_ == batch.images.size(1);
   channels_ = batch.images.size(1);
   for (const auto& [height, width] : batch.sizes) {
     source_pixels_ += int64_t{height} * width;
@@ -143,41 +155,50 @@ void Fidelity::add(const ImageBatch& batch, const Reconstructed& made) {
     knows_bytes_ = false;
 }
 
+Json Fidelity::preprocessing(Preprocessing asked) const {
+  if (!is_resized_) {
+    const Preprocessing none;
+    asked.size = none.size;
+    asked.resize = none.resize;
+    asked.crop = none.crop;
+  }
+  asked.channels = is_one_colouring_ ? channels_ : 0;
+  return write_config(asked);
+}
+
 Json Fidelity::rates() const {
   Json rates = Json::object();
-  if (!knows_bytes_) return rates;
-  const auto rate = measure_rate(stored_bytes_, num_pixels_, channels_);
-  rates["rate_bpp"] = rate.rate_bpp;
-  rates["compression_ratio"] = rate.compression_ratio;
+  if (knows_bytes_) {
+    const auto rate = measure_rate(stored_bytes_, num_pixels_, num_values_);
+    rates["rate_bpp"] = rate.rate_bpp;
+    rates["compression_ratio"] = rate.compression_ratio;
+  }
   if (all_have_files_)
     rates["source_file_bpp"] = 8 * double(file_bytes_) / double(source_pixels_);
-  if (all_have_files_ && !is_resized_)
+  if (knows_bytes_ && all_have_files_ && !is_resized_ && num_greyed_ == 0)
     rates["compression_ratio_of_files"] = double(file_bytes_) / stored_bytes_;
   return rates;
 }
 
 Json Fidelity::breakdown(const ImageSource& source) const {
   const auto names = source.class_names();
-  const auto& images = distortion_.images();
   std::map<int64_t, std::pair<std::string, Group>> classes;
   std::map<std::array<int32_t, 2>, std::pair<std::string, Group>> sizes;
   std::map<int, std::pair<std::string, Group>> ranges;
-  for (size_t i = 0; i < images.size(); ++i) {
-    const auto label = images[i].label;
-    if (label >= 0 && label < std::ssize(names)) {
-      auto& group = classes[label];
-      group.first = names[size_t(label)];
-      group.second.add(images[i]);
+  for (const auto& image : distortion_.images()) {
+    if (image.label >= 0 && image.label < std::ssize(names)) {
+      auto& group = classes[image.label];
+      group.first = names[size_t(image.label)];
+      group.second.add(image);
     }
-    const auto [height, width] = sizes_[i];
-    auto& same = sizes[sizes_[i]];
-    same.first = fmt::format("{}x{}", width, height);
-    same.second.add(images[i]);
-    const auto shorter = uint32_t(std::min(height, width));
+    const auto shorter = uint32_t(std::min(image.height, image.width));
+    auto& same = sizes[{image.height, image.width}];
+    same.first = fmt::format("{}x{}", image.width, image.height);
+    same.second.add(image);
     const auto from = std::bit_floor(shorter);
     auto& range = ranges[int(from)];
     range.first = fmt::format("{} to {} pixels", from, 2 * from - 1);
-    range.second.add(images[i]);
+    range.second.add(image);
   }
   return {{"per_class", groups_json(classes)},
           {"per_size", sizes.size() <= kMaxSizes ? groups_json(sizes)
@@ -188,7 +209,8 @@ Json Fidelity::result(const ImageSource& source,
                       const std::vector<std::shared_ptr<const Lpips>>& networks,
                       uint64_t seed) const {
   const auto summary = distortion_.summary();
-  const auto columns = columns_of(distortion_.images(), networks);
+  const auto images = distortion_.images();
+  const auto columns = columns_of(images, networks);
   Json result{
       {"data", source.spec()},
       {"images", summary.num_images},
@@ -202,11 +224,20 @@ Json Fidelity::result(const ImageSource& source,
   for (size_t i = 0; i < networks.size(); ++i)
     result["lpips_" + networks[i]->network()] = summary.lpips[i];
   result.update(rates());
+  if (num_greyed_ > 0)
+    add_note(result, fmt::format("{} of the images are stored in colour and "
+                                 "were compared as grey",
+                                 num_greyed_));
+  if (const auto large = num_multi_scale(images);
+      large > 0 && large < summary.num_images)
+    add_note(result,
+             fmt::format("MS-SSIM is left out: {} of the images are below {} "
+                         "pixels a side",
+                         summary.num_images - large, kSmallestMultiScaleSide));
   result["intervals"] = intervals_of(columns, seed);
   result["breakdown"] = breakdown(source);
   Json per_image{{"index", Json::array()}};
-  for (const auto& image : distortion_.images())
-    per_image["index"].push_back(image.sample);
+  for (const auto& image : images) per_image["index"].push_back(image.sample);
   for (const auto& column : columns) per_image[column.name] = column.values;
   result["samples"] = {{"per_image", per_image}};
   return result;
@@ -216,7 +247,7 @@ std::string Fidelity::csv(
     const ImageSource& source,
     const std::vector<std::shared_ptr<const Lpips>>& networks) const {
   const auto names = source.class_names();
-  const auto& images = distortion_.images();
+  const auto images = distortion_.images();
   const auto columns = columns_of(images, networks);
   std::string text = "index,name,class,width,height,psnr_db";
   for (const auto& column : columns) text += "," + column.name;
@@ -226,8 +257,8 @@ std::string Fidelity::csv(
     const bool known = image.label >= 0 && image.label < std::ssize(names);
     text += fmt::format(
         "{},{},{},{},{},{}", image.sample, csv_field(source.name(image.sample)),
-        known ? csv_field(names[size_t(image.label)]) : "", sizes_[i][1],
-        sizes_[i][0],
+        known ? csv_field(names[size_t(image.label)]) : "", image.width,
+        image.height,
         image.mse > 0 ? fmt::format("{:.8g}", image.psnr_db()) : "inf");
     for (const auto& column : columns)
       text += fmt::format(",{:.8g}", column.values[i]);

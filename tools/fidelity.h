@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -8,6 +7,7 @@
 #include "core/config.h"
 #include "datasets/image_source.h"
 #include "datasets/loader.h"
+#include "datasets/transforms.h"
 #include "metrics/distortion.h"
 #include "tools/protocol.h"
 #include "tools/reconstructor.h"
@@ -38,6 +38,10 @@ class Fidelity {
 
   const Distortion& distortion() const { return distortion_; }
   const SetHash& hash() const { return hash_; }
+
+  /// `asked` as far as it changed the images, so that a codec that wants 28x28
+  /// and pairs of that size have been shown the same.
+  Json preprocessing(Preprocessing asked) const;
   int64_t num_pixels() const { return num_pixels_; }
 
  private:
@@ -46,8 +50,10 @@ class Fidelity {
 
   Distortion distortion_;
   SetHash hash_;
-  std::vector<std::array<int32_t, 2>> sizes_;  // as evaluated: height, width
-  int64_t num_pixels_ = 0, channels_ = 0;
+  int64_t num_pixels_ = 0, num_values_ = 0;
+  int64_t channels_ = 0;          // of the last batch
+  bool is_one_colouring_ = true;  // whether all have as many channels
+  int64_t num_greyed_ = 0;        // in colour, compared as grey
   int64_t file_bytes_ = 0, source_pixels_ = 0;  // before preprocessing
   double stored_bytes_ = 0;
   bool knows_bytes_ = true, all_have_files_ = true, is_resized_ = false;

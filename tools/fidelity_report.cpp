@@ -29,7 +29,7 @@ constexpr Rank kRanks[] = {
 std::vector<ImageDistortion> of_rank(const std::vector<ImageDistortion>& ranked,
                                      const std::string& name) {
   const auto all = std::ssize(ranked);
-  // Of few images no one stands twice.
+  // From three images on no one stands twice.
   const auto count = std::clamp<int64_t>(all / 3, 1, kExamples);
   auto from = ranked.begin();
   if (name == "median") from += (all - count) / 2;
@@ -206,6 +206,7 @@ void write_fidelity_report(
     const std::vector<std::shared_ptr<const Lpips>>& networks,
     std::shared_ptr<const ImageSource> source, Reconstructor& reconstructor) {
   const auto& folder = job.report;
+  clear_report(folder);
   const auto ranked = fidelity.distortion().ranked();
   Json captions = Json::object();
   for (const auto& rank : kRanks) {
@@ -223,8 +224,6 @@ void write_fidelity_report(
     captions[rank.name] = caption_json(images, *source, examples.largest_error);
   }
   write_file_atomic(folder / "examples.json", captions.dump(2) + "\n");
-  for (const char* chart : {"psnr.svg", "rate_distortion.svg"})
-    fs::remove(folder / chart);  // of an earlier report
   if (ranked.front().mse > 0)
     write_file_atomic(folder / "psnr.svg", psnr_curve_svg(ranked));
   if (result.contains("rate_distortion"))

@@ -24,7 +24,8 @@ std::string SetHash::text() const {
   auto ordered = hashes_;
   std::sort(ordered.begin(), ordered.end());
   std::string words;
-  for (const auto& [index, hash] : ordered) words += hex64(hash);
+  for (const auto& [index, hash] : ordered)
+    words += hex64(uint64_t(index)) + hex64(hash);
   return hex64(xxh64(words));
 }
 

@@ -15,7 +15,7 @@
 namespace calotype {
 
 /// The hash of a set of images that come in any order: of the hashes of their
-/// files, in the order of the set. 16 bytes an image.
+/// files and of their places, which draws and groups go by. 16 bytes an image.
 class SetHash {
  public:
   /// `indices`: int64 [N], places in the set.

@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <map>
 
@@ -106,6 +108,15 @@ std::string lonely(const ImageSource& source,
                                   count, some.size(), source.spec(), first);
 }
 
+/// Whether an image's file is what a codec stores; others (PNG) are pictures of
+/// what it makes.
+bool is_lossy_file(const std::string& name) {
+  auto ending = std::filesystem::path(name).extension().string();
+  std::ranges::transform(ending, ending.begin(),
+                         [](unsigned char c) { return std::tolower(c); });
+  return ending == ".jpg" || ending == ".jpeg" || ending == ".webp";
+}
+
 class PairedImages : public Reconstructor {
  public:
   PairedImages(std::unique_ptr<ImageSource> made, const ImageSource& originals)
@@ -133,7 +144,7 @@ class PairedImages : public Reconstructor {
                 load(batch.names[size_t(i)], batch.images[i], found.images[i]));
         });
     if (!found.stored_bytes.gt(0).all().item<bool>())
-      found.stored_bytes = at::Tensor();  // not of files
+      found.stored_bytes = at::Tensor();
     return found;
   }
 
@@ -143,7 +154,8 @@ class PairedImages : public Reconstructor {
   }
 
  private:
-  /// Writes the partner of an image to `out`; returns its file's bytes.
+  /// Writes the partner of an image to `out`; returns the bytes that its codec
+  /// has stored, or 0 if nobody knows.
   int64_t load(const std::string& name, const at::Tensor& original,
                const at::Tensor& out) const {
     const auto index = positions_.at(pair_key(name));
@@ -161,7 +173,7 @@ class PairedImages : public Reconstructor {
           made_->name(index), made_->spec(), image.width, image.height,
           original.size(2), original.size(1)));
     copy_to_planes(image, out.data_ptr<float>());
-    return loaded.file_bytes;
+    return is_lossy_file(made_->name(index)) ? loaded.file_bytes : 0;
   }
 
   std::shared_ptr<const ImageSource> made_;
@@ -174,6 +186,10 @@ std::unique_ptr<Reconstructor> open_codec_reconstructor(EvaluateJob& job) {
   parse_dtype(job.dtype);
   auto codec = load_codec(job.model, job.device);
   fit_preprocessing(codec, job.preprocessing);
+  if (codec.tokenizer && job.dtype != EvaluateJob{}.dtype)
+    throw ConfigError(
+        job.model.string() +
+        ": --dtype needs a codec that stores latents, not tokens");
   return std::make_unique<CodecReconstructor>(std::move(codec), job.dtype,
                                               job.device);
 }

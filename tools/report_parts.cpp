@@ -2,10 +2,14 @@
 
 #include <cmath>
 
+#include "core/error.h"
+#include "core/files.h"
 #include "training/line_chart.h"
 
 namespace calotype {
 namespace {
+
+namespace fs = std::filesystem;
 
 /// Rows "a.b.c", value of everything inside `json`.
 void flatten(const Json& json, const std::string& prefix, ReportTable& table) {
@@ -21,6 +25,29 @@ void flatten(const Json& json, const std::string& prefix, ReportTable& table) {
 }
 
 }  // namespace
+
+void open_report_folder(const fs::path& folder) {
+  make_folder(folder);
+  if (fs::exists(folder / "index.html") && !fs::exists(folder / "result.json"))
+    throw ConfigError(fmt::format(
+        "--report {}: holds an index.html that is no report; name another "
+        "folder",
+        folder.string()));
+}
+
+void clear_report(const fs::path& folder) {
+  for (const char* file :
+       {"index.html", "result.json", "measures.csv", "images.csv",
+        "examples.json", "psnr.svg", "rate_distortion.svg"})
+    fs::remove(folder / file);
+  for (const char* rank : {"worst", "median", "best"})
+    for (const char* part : {"originals", "reconstructions", "errors"})
+      fs::remove(folder / fmt::format("{}_{}.png", rank, part));
+  for (const char* strip : {"images", "reference", "nearest"})
+    for (int row = 0; fs::remove(folder / fmt::format("{}_{}.png", strip, row));
+         ++row) {
+    }
+}
 
 std::string shown_number(const Json& value, int digits) {
   if (!value.is_number()) return "–";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,13 @@
 
 // What the pages of evaluations have in common.
 namespace calotype {
+
+/// The folder of a report, made if it is not there. Throws ConfigError for one
+/// that holds somebody else's index.html.
+void open_report_folder(const std::filesystem::path& folder);
+
+/// Removes the files of the report that was there before.
+void clear_report(const std::filesystem::path& folder);
 
 /// A number as a page shows it: so many significant digits, no exponent where
 /// it can be avoided; "–" for null.

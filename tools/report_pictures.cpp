@@ -63,6 +63,7 @@ Examples draw_examples(const EvaluateJob& job,
   config.batch_size = job.batch_size;
   config.shuffle = false;
   config.num_workers = job.num_workers;
+  config.own_channels = job.own_channels;
   Loader loader(source, job.preprocessing, config, 0, 0, &skip);
   std::map<int64_t, at::Tensor> originals, reconstructions, errors;
   Examples examples;

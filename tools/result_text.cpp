@@ -54,7 +54,8 @@ std::string object_text(const Json& object) {
 /// Whether `key` leads to one of many small objects, each of which is one line.
 bool is_table_row(const std::string& key, const Json& value) {
   const bool is_in_table = std::ranges::any_of(
-      std::array{"differences.", "rate_distortion.", "protocol.", "subject."},
+      std::array{"differences.", "rates.", "rate_distortion.", "protocol.",
+                 "subject."},
       [&](const char* table) { return key.starts_with(table); });
   return is_in_table && value.is_object() &&
          std::ranges::none_of(value, [](const Json& item) {
@@ -113,6 +114,11 @@ std::string result_text(const Json& result) {
   Lines lines(intervals);
   lines.add(result, "");
   return lines.text();
+}
+
+void add_note(Json& result, const std::string& note) {
+  const auto before = result.value("note", "");
+  result["note"] = before.empty() ? note : before + "; " + note;
 }
 
 Json number_or_null(double value) {

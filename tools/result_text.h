@@ -11,6 +11,9 @@ namespace calotype {
 /// carry it at their side.
 std::string result_text(const Json& result);
 
+/// Says `note` under "note", behind what stands there.
+void add_note(Json& result, const std::string& note);
+
 /// What a result holds of a number that may be infinite or NaN, which JSON has
 /// no words for: then null.
 Json number_or_null(double value);

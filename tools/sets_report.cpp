@@ -48,10 +48,9 @@ std::vector<int64_t> spread_indices(const ImageSource& source, int64_t row) {
 /// Images of a set, a picture for each row.
 void write_images(const fs::path& folder, const char* name,
                   const ImageSource* source) {
+  if (!source) return;
   for (int64_t row = 0; row < kShownRows; ++row) {
     const auto file = folder / fmt::format("{}_{}.png", name, row);
-    fs::remove(file);
-    if (!source) continue;
     const auto png = draw_images(*source, spread_indices(*source, row));
     if (!png.empty()) write_file_atomic(file, png);
   }
@@ -134,8 +133,8 @@ void add_sets_sections(HtmlReport& report, const fs::path& folder) {
   report.paragraph(
       compares(result)
           ? fmt::format(
-                "{} images against {} of the reference; precision and what "
-                "stands below it, and the kernel distance, on {} and {}.",
+                "{} images against {} of the reference; kernel distance, "
+                "precision, recall, density and coverage on {} and {}.",
                 result["images"].dump(), result["reference_images"].dump(),
                 result["manifold_samples"]["images"].dump(),
                 result["manifold_samples"]["reference_images"].dump())
@@ -162,8 +161,7 @@ void write_sets_report(const EvaluateJob& job, const Json& result,
                        const at::Tensor& queries,
                        const NearestImages* nearest) {
   const auto& folder = job.report;
-  for (int64_t rank = 0; rank <= NearestImages::kNeighbours; ++rank)
-    fs::remove(folder / fmt::format("nearest_{}.png", rank));
+  clear_report(folder);
   write_images(folder, "images", shown);
   write_images(folder, "reference", reference);
   if (nearest && shown && reference)

@@ -72,7 +72,7 @@ TEST_F(EvaluatePairs, ShowATruncationInNumbersAndProtocol) {
   const auto seen = evaluate(job), cut = evaluate(truncated),
              raw = evaluate(as_float);
   EXPECT_EQ(seen["mse"], 0);
-  EXPECT_NEAR(cut["psnr_db_of_mean_mse"].get<double>(), 50.92, 0.01);
+  EXPECT_NEAR(cut["psnr_db_of_mean_mse"].get<double>(), 50.95, 0.01);
   EXPECT_NEAR(raw["psnr_db_of_mean_mse"].get<double>(), 66.91, 0.01);
   EXPECT_EQ(seen["protocol"]["rounding"], "round");
   EXPECT_EQ(cut["protocol"]["rounding"], "truncate");
@@ -167,20 +167,7 @@ TEST_F(EvaluatePairs, HaveIntervalsRatesAndABreakdown) {
     EXPECT_LT(result["intervals"][key][0], result[key]) << key;
     EXPECT_GT(result["intervals"][key][1], result[key]) << key;
   }
-  int64_t made_bytes = 0, original_bytes = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(folder_.path()))
-    if (entry.path().extension() == ".png")
-      (entry.path().string().find("made") != std::string::npos
-           ? made_bytes
-           : original_bytes) +=
-          entry.is_regular_file() &&
-                  entry.path().string().find("report") == std::string::npos
-              ? int64_t(entry.file_size())
-              : 0;
-  EXPECT_NEAR(result["rate_bpp"].get<double>(),
-              8 * double(made_bytes) / (12 * 1600), 1e-9);
-  EXPECT_NEAR(result["compression_ratio_of_files"].get<double>(),
-              double(original_bytes) / double(made_bytes), 1e-9);
+  EXPECT_FALSE(result.contains("rate_bpp"));  // PNG: not what was stored
   const auto whole = read_json_file(folder_ / "report" / "result.json");
   const auto& classes = whole["breakdown"]["per_class"];
   ASSERT_EQ(classes.size(), 2u);
@@ -191,13 +178,35 @@ TEST_F(EvaluatePairs, HaveIntervalsRatesAndABreakdown) {
   EXPECT_TRUE(whole["breakdown"]["per_size"].empty());  // all alike
 }
 
+TEST_F(EvaluatePairs, OfLossyFilesHaveARate) {
+  write_pairs("made", 6);
+  write_as_jpeg("made", "jpeg");
+  const auto bytes_in = [&](const char* set) {
+    double sum = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_ / set))
+      if (entry.is_regular_file()) sum += double(entry.file_size());
+    return sum;
+  };
+  const auto result = evaluate(pairs("jpeg"));
+  EXPECT_NEAR(result["rate_bpp"].get<double>(),
+              8 * bytes_in("jpeg") / (12 * 1600), 1e-9);
+  EXPECT_NEAR(result["compression_ratio"].get<double>(),
+              12 * 1600 / bytes_in("jpeg"), 1e-9);
+  EXPECT_NEAR(result["compression_ratio_of_files"].get<double>(),
+              bytes_in("originals") / bytes_in("jpeg"), 1e-9);
+  auto job = pairs("made");
+  job.beside = {"webp"};
+  EXPECT_THAT(refusal(job), HasSubstr("JPEG or WebP files"));
+}
+
 TEST_F(EvaluatePairs, WriteAPageThatNeedsNothingElse) {
   write_pairs("made", 6);
   // A set of mixed sizes, and one image without error.
-  write_image(folder_ / "originals" / "class-0" / "wide.png",
-              picture(30, 70, 1, 3));
-  write_image(folder_ / "made" / "class-0" / "wide.png", picture(30, 70, 1, 3));
-  auto job = pairs("made");
+  const Image even{30, 70, 1, std::vector<uint8_t>(30 * 70, 128)};
+  for (const char* set : {"originals", "made"})
+    write_image(folder_ / set / "class-0" / "wide.png", even);
+  write_as_jpeg("made", "jpeg");
+  auto job = pairs("jpeg");
   job.report = folder_ / "report";
   job.beside = {"jpeg", "webp"};
   evaluate(job);
@@ -207,9 +216,10 @@ TEST_F(EvaluatePairs, WriteAPageThatNeedsNothingElse) {
         "Protocol", "By class", "By size", "70x30", "Beside ordinary formats",
         "<svg", "data:image/png;base64"})
     EXPECT_THAT(page, HasSubstr(text));
+  const auto words = words_of_page("report");
   for (const char* text :
        {"src=\"http", "href=", "url(", "<script", "src=\"/", "nan"})
-    EXPECT_EQ(page.find(text), page.npos) << text;
+    EXPECT_EQ(words.find(text), words.npos) << text;
   const auto table = content((folder_ / "report" / "images.csv").string());
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 14);
   EXPECT_THAT(table, testing::StartsWith(
@@ -232,11 +242,56 @@ TEST_F(EvaluatePairs, AllBlackAndEqualHaveNoNumberThatIsNone) {
   EXPECT_TRUE(result["psnr_db_of_mean_mse"].is_null());
   EXPECT_NEAR(result["frechet_distance"].get<double>(), 0, 1e-9);
   EXPECT_TRUE(result["precision"].is_null());  // 3 images have too few others
+  EXPECT_NEAR(result["kid"].get<double>(), 0, 1e-9);  // without an interval
   EXPECT_THAT(result["note"].get<std::string>(),
               HasSubstr("the reconstructions, and all of the originals are"));
-  for (const auto& text :
-       {result.dump(), content((folder_ / "report" / "index.html").string())})
+  for (const auto& text : {result.dump(), words_of_page("report")})
     EXPECT_EQ(text.find("nan"), text.npos);
+}
+
+TEST_F(EvaluatePairs, MayMixGreyAndColours) {
+  for (const char* set : {"originals", "made"}) {
+    write_image(folder_ / set / "a.png", picture(40, 40, 1, 1));
+    write_image(folder_ / set / "b.png", picture(40, 40, 3, 2));
+  }
+  const auto result = evaluate(pairs("made"));
+  EXPECT_EQ(result["images_without_error"], 2);
+  EXPECT_EQ(result["protocol"]["preprocessing"]["channels"], 0);
+  // A codec of grey images says what it was not shown.
+  EvaluateJob grey;
+  grey.model = "pixels:1";
+  grey.data = (folder_ / "originals").string();
+  const auto greyed = evaluate(grey);
+  EXPECT_THAT(greyed["note"].get<std::string>(),
+              HasSubstr("1 of the images are stored in colour"));
+  EXPECT_FALSE(greyed.contains("compression_ratio_of_files"));
+}
+
+TEST_F(EvaluatePairs, SayWhereMultiScaleSsimIsLeftOut) {
+  for (const char* set : {"originals", "made"}) {
+    write_image(folder_ / set / "a.png", picture(40, 40, 1, 1));
+    write_image(folder_ / set / "b.png", picture(180, 180, 1, 2));
+  }
+  const auto result = evaluate(pairs("made"));
+  EXPECT_FALSE(result.contains("ms_ssim"));
+  EXPECT_EQ(result["note"],
+            "MS-SSIM is left out: 1 of the images are below 176 pixels a side");
+}
+
+TEST_F(EvaluatePairs, LeaveOtherPagesAlone) {
+  write_pairs("made", 6);
+  auto job = pairs("made");
+  job.report = folder_ / "report";
+  make_folder(job.report);
+  write_file_atomic(job.report / "index.html", "mine");
+  EXPECT_THAT(refusal(job), HasSubstr("holds an index.html that is no report"));
+  fs::remove(job.report / "index.html");
+  evaluate(job);
+  write_file_atomic(job.report / "nearest_0.png", "of an earlier report");
+  write_file_atomic(job.report / "mine.txt", "mine");
+  evaluate(job);
+  EXPECT_FALSE(fs::exists(job.report / "nearest_0.png"));
+  EXPECT_TRUE(fs::exists(job.report / "mine.txt"));
 }
 
 TEST_F(EvaluatePairs, OfFewImagesHaveNoInterval) {
@@ -257,6 +312,15 @@ TEST_F(EvaluatePairs, DividesFilesByThePixelsThatTheyHold) {
   EXPECT_EQ(small["source_file_bpp"], whole["source_file_bpp"]);
   EXPECT_TRUE(whole.contains("compression_ratio_of_files"));
   EXPECT_FALSE(small.contains("compression_ratio_of_files"));
+  // What the originals' files take is known, whatever was made of them.
+  for (int i = 0; i < 3; ++i)
+    write_image(folder_ / "drawn" / fmt::format("{:05}.png", i),
+                picture(28, 28, 1, uint64_t(i)));
+  auto others = pairs("made", "drawn");
+  others.data = "fashion-mnist:test[0:3]";
+  const auto rates = evaluate(others);
+  EXPECT_TRUE(rates.contains("source_file_bpp"));
+  EXPECT_FALSE(rates.contains("rate_bpp"));
 }
 
 TEST_F(EvaluatePairs, AtTheCommandLine) {
@@ -280,6 +344,14 @@ TEST_F(EvaluatePairs, AtTheCommandLine) {
                     originals, "--nearest", "3"})
                   .second,
               HasSubstr("need a feature network"));
+  EXPECT_THAT(said({"evaluate", "pairs", "--data", made, "--reference",
+                    originals, "--float"})
+                  .second,
+              HasSubstr("need a codec: images in files are bytes"));
+  EXPECT_THAT(
+      said({"evaluate", "--compare", made, originals, "--features", "builtin"})
+          .second,
+      HasSubstr("--features excludes --compare"));
   EXPECT_THAT(said({"evaluate", "nowhere", "--data", made}).second,
               HasSubstr("is no codec and no feature network"));
 }

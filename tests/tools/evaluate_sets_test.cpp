@@ -319,7 +319,11 @@ TEST_F(EvaluateSets, OfOneImageOrAllBlackHaveNoNumberThatIsNone) {
   const auto note = HasSubstr("all features of the images are the same");
   EXPECT_THAT(black["note"].get<std::string>(), note);
   EXPECT_THAT(read_text_file(job.report / "index.html"), note);
-  EXPECT_FALSE(one.contains("note"));
+  EXPECT_THAT(one["note"].get<std::string>(),
+              HasSubstr("a set of 1 cannot be compared"));
+  job = sets("synthetic:30:28:1:2", "synthetic:30:28:1:2");
+  EXPECT_THAT(evaluate(job)["note"].get<std::string>(),
+              HasSubstr("the images and the reference are the same"));
   EXPECT_NEAR(black["inception_score"].get<double>(), 1, 1e-6);
   for (const auto* result : {&one, &black})
     EXPECT_EQ(result->dump().find("nan"), std::string::npos);

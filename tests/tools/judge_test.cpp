@@ -159,7 +159,8 @@ TEST_F(Judge, SaysAheadOfTheWorkWhatCannotBeScored) {
 
 TEST_F(Judge, RefusesToStandInForAnother) {
   const EvaluateJob any{.model = judge_, .data = drawn_};
-  const auto sha256 = evaluate(any)["protocol"]["features"]["sha256"].get<std::string>();
+  const auto sha256 =
+      evaluate(any)["protocol"]["features"]["sha256"].get<std::string>();
   auto job = any;
   job.expect_network = sha256;
   EXPECT_EQ(refusal(job), "");

@@ -12,6 +12,8 @@
 #include "core/progress.h"
 #include "core/random.h"
 #include "datasets/image_io.h"
+#include "datasets/image_source.h"
+#include "datasets/lossy_format.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
 #include "tools/evaluate.h"
@@ -68,12 +70,34 @@ class EvaluatePairs : public testing::Test {
     }
   }
 
+  /// The images of one folder as JPEG files in another.
+  void write_as_jpeg(const char* from, const char* to) {
+    const auto source = open_source((folder_ / from).string());
+    for (int64_t i = 0; i < source->size(); ++i) {
+      const auto file =
+          (folder_ / to / source->name(i)).replace_extension(".jpg");
+      make_folder(file.parent_path());
+      write_file_atomic(file, encode_lossy("jpeg", source->load(i).image, 90));
+    }
+  }
+
   EvaluateJob pairs(const char* made, const char* originals = "originals") {
     EvaluateJob job;
     job.model = kPairs;
     job.data = (folder_ / made).string();
     job.reference = (folder_ / originals).string();
     return job;
+  }
+
+  /// The report's page without its pictures, in whose letters anything may
+  /// stand.
+  std::string words_of_page(const char* report) {
+    auto page = read_text_file(folder_ / report / "index.html");
+    const std::string picture = "data:image/png;base64,";
+    for (auto at = page.find(picture); at != page.npos;
+         at = page.find(picture, at + 1))
+      page.erase(at + picture.size(), page.find('"', at) - at - picture.size());
+    return page;
   }
 
   std::string refusal(const EvaluateJob& job) {

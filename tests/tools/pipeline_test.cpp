@@ -100,9 +100,9 @@ TEST_F(Pipeline, DemoGoesAllTheWayAndItsPicturesSayHowTheyWereMade) {
   EXPECT_GT(result["drawn_frechet_distance"].get<double>(), 0);
   const auto page =
       content((folder_ / "demo" / "report" / "index.html").string());
-  for (const char* text : {"<svg", "data:image/png;base64", "bits per pixel",
-                           "Against the test set", "What it looks like",
-                           "How alike the sets are"})
+  for (const char* text :
+       {"<svg", "data:image/png;base64", "bits per pixel",
+        "Against the test set", "What it looks like", "How alike the sets are"})
     EXPECT_NE(page.find(text), std::string::npos) << text;
 
   fs::path drawn;

@@ -88,6 +88,10 @@ TEST_F(Tokens, InspectTellsTheCodebooksUse) {
   EXPECT_NEAR(fidelity["perplexity"].get<double>(),
               use["perplexity"].get<double>(), 1e-9);
   EXPECT_NEAR(fidelity["rate_bpp"].get<double>(), 5 * 64 / 256.0, 1e-9);
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                evaluate({.model = codec_, .data = data_, .dtype = "bf16"});
+              }),
+              HasSubstr("--dtype needs a codec that stores latents"));
 }
 
 TEST_F(Tokens, LatentsAreStoredWhereAsked) {
