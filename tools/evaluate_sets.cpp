@@ -162,6 +162,12 @@ Json evaluate_sets(const EvaluateJob& job) {
     result["reference"] = job.reference;
     result["reference_images"] = other_pass.num_images;
     result.update(compare_sets(shown, reference, false, job.seed));
+    if (network && !agreement && !network->class_names().empty() &&
+        !source.class_names().empty())
+      add_note(result,
+               fmt::format("{} does not know all classes of {}, so that class "
+                           "agreement is left out",
+                           network->name(), source.spec()));
     if (other_pass.hash.text() == pass.hash.text())
       add_note(result,
                "the images and the reference are the same, which is no "
