@@ -125,6 +125,16 @@ TEST(Distortion, InPiecesEqualsAllAtOnce) {
   EXPECT_DOUBLE_EQ(a.mean_psnr_db, b.mean_psnr_db);
 }
 
+TEST(Distortion, OfALargeImageCountsEveryPixel) {
+  auto reference = at::full({1, 1, 1100, 1000}, -1, at::kFloat);  // black
+  auto made = reference.clone();
+  made.slice(2, 1050).fill_(1);  // its last rows are white, the error 1
+  Distortion distortion;
+  distortion.add(reference, made);
+  EXPECT_DOUBLE_EQ(distortion.summary().mse, 50 / 1100.);
+  EXPECT_DOUBLE_EQ(distortion.summary().mae, 50 / 1100.);
+}
+
 TEST(Distortion, DoesNotDependOnTheOrderOfBatches) {
   const auto reference = drawn_images(5, 16), made = reference * 0.9;
   const auto places = at::tensor({8, 3, 5, 1, 9});

@@ -8,6 +8,8 @@
 #include "datasets/image_io.h"
 #include "datasets/image_source.h"
 #include "metrics/builtin_classifier.h"
+#include "metrics/frechet_distance.h"
+#include "metrics/kernel_distance.h"
 #include "nn/safetensors.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/formula_weights.h"
@@ -74,6 +76,25 @@ TEST_F(EvaluateSets, OfTheFixturesFeaturesHaveTheReferencesNumbers) {
   EXPECT_EQ(result["frechet_by_count"].size(), 4u);
   EXPECT_LT(result["frechet_distance_extrapolated"],
             result["frechet_distance"]);
+}
+
+// More rows than are looked at together.
+TEST_F(EvaluateSets, TakeAllRowsOfALongTable) {
+  torch::manual_seed(5);
+  const auto x = torch::rand({2500, 3}), y = torch::rand({1100, 3}) + 0.1;
+  write_safetensors(folder_ / "x.safetensors", {{{"x", x}}, {}});
+  write_safetensors(folder_ / "y.safetensors", {{{"y", y}}, {}});
+  const auto result =
+      evaluate(sets((folder_ / "y.safetensors").string(),
+                    (folder_ / "x.safetensors").string(), kFeatures));
+  EXPECT_EQ(result["images"], 1100);
+  EXPECT_EQ(result["reference_images"], 2500);
+  EXPECT_NEAR(result["kid"].get<double>(), kernel_distance(x, y), 1e-12);
+  Moments real, made;
+  real.add(x);
+  made.add(y);
+  EXPECT_NEAR(result["frechet_distance"].get<double>(),
+              frechet_distance(made, real), 1e-12);
 }
 
 TEST_F(EvaluateSets, TakeAStoreOfFeatures) {
@@ -233,6 +254,16 @@ TEST(NearestImages, AreThoseOfAPlainSearchInAnyBatches) {
       apart.topk(NearestImages::kNeighbours, 1, false, true);
   EXPECT_TRUE(torch::equal(nearest.indices(), order));
   EXPECT_TRUE(torch::allclose(nearest.distances(), distances, 1e-5, 1e-5));
+}
+
+TEST(NearestImages, AreTheOnesLookedForWhereQueriesComeInSeveralBlocks) {
+  torch::manual_seed(4);
+  const auto rows = torch::rand({3000, 2});
+  NearestImages nearest(rows);
+  nearest.add(rows, torch::arange(3000));
+  EXPECT_TRUE(
+      torch::equal(nearest.indices().select(1, 0), torch::arange(3000)));
+  EXPECT_EQ(nearest.distances().select(1, 0).max().item<double>(), 0);
 }
 
 TEST(BuiltinClassifier, IsTheOneThatNumbersNameAndKnowsItsClasses) {
