@@ -6,6 +6,7 @@
 #include "core/error.h"
 
 namespace calotype {
+
 void Moments::add(const at::Tensor& rows) {
   check_shape("Moments", "rows", rows, {-1, count_ > 0 ? mean_.size(0) : -1});
   if (rows.size(0) == 0) return;

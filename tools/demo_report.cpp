@@ -121,9 +121,8 @@ void write_demo_report(const fs::path& folder, const Json& results) {
   HtmlReport report(
       "Calotype: Fashion-MNIST through a latent space",
       "A convolutional VAE packs each image of 28×28 pixels into 4×7×7 "
-      "numbers; a "
-      "diffusion model learns those numbers and draws new ones; the decoder "
-      "develops them.");
+      "numbers; a diffusion model learns those numbers and draws new ones; the "
+      "decoder develops them.");
   report.key_numbers(
       {{number(fidelity["mse"], 4), "", "mean squared error on the test set"},
        {number(fidelity["psnr_db_of_mean_mse"], 1), "dB", "PSNR"},
@@ -134,8 +133,7 @@ void write_demo_report(const fs::path& folder, const Json& results) {
   report.section("What the codec keeps");
   report.figure({{read_file(grid_file(folder / "reconstructed")), ""}},
                 "Test images the VAE has never seen: each original with its "
-                "reconstruction at "
-                "its right.",
+                "reconstruction at its right.",
                 1);
   report.section("What the model draws");
   report.labelled_rows(drawn_rows(folder / "drawn", class_names(folder)),
