@@ -12,7 +12,7 @@ if(CALOTYPE_PCH)
   file(WRITE ${PROJECT_BINARY_DIR}/calotype_pch.cpp "")
   add_library(calotype_pch OBJECT ${PROJECT_BINARY_DIR}/calotype_pch.cpp)
   target_link_libraries(calotype_pch PRIVATE
-    calotype_warnings torch fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
+    calotype_warnings torch fmt::fmt nlohmann_json::nlohmann_json Threads::Threads OpenMP::OpenMP_CXX)
   target_precompile_headers(calotype_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
 endif()
 
