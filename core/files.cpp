@@ -77,6 +77,7 @@ class Input {
  public:
   explicit Input(const fs::path& path) : path_(path), file_(path, O_RDONLY) {
     struct stat status {};
+    if (!file_.is_open() && errno == EINTR) throw_if_stopped();  // of a pipe
     if (!file_.is_open() || ::fstat(file_.get(), &status) != 0)
       fail(path, "cannot open", errno);
     if (S_ISDIR(status.st_mode)) fail(path, "cannot read", EISDIR);
