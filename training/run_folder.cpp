@@ -74,7 +74,7 @@ RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh,
   }
   const Json run{
       {"format_version", 1}, {"version", version_text()}, {"config", config}};
-  write_file_atomic(run_file, run.dump(2) + "\n");
+  write_file_atomic(run_file, json_text(run, 2) + "\n");
 }
 
 void RunFolder::forget_run() {
