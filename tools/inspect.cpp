@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 Json inspect_model(const fs::path& path) {
   const auto folder = open_model_folder(path);
-  const auto file = read_safetensors(folder.weights_path);
+  const auto file = read_weights(folder.weights);
   int64_t parameters = 0;
   for (const auto& item : file.tensors) parameters += item.second.numel();
   Json result{{"kind", "model folder"},
@@ -37,7 +37,7 @@ Json inspect_model(const fs::path& path) {
   // Put together by `calotype average`.
   if (const auto said = file.metadata.find("calotype_average");
       said != file.metadata.end())
-    result["average"] = parse_json(said->second, folder.weights_path.string());
+    result["average"] = parse_json(said->second, folder.weights.path.string());
   if (fs::exists(path / "latent_space.json"))
     result["latent_space"] = read_json_file(path / "latent_space.json");
   return result;

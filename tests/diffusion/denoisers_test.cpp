@@ -87,7 +87,7 @@ TEST(Denoisers, RefuseOtherClassesAndUnknownKeys) {
   ModelFolder folder{.path = "here",
                      .class_name = "AutoencoderKL",
                      .config = {},
-                     .weights_path = {}};
+                     .weights = {}};
   try {
     load_denoiser(folder);
     FAIL();
