@@ -12,7 +12,6 @@
 #include <memory>
 #include <system_error>
 
-#include "core/error.h"
 #include "core/hash.h"
 #include "core/stop_signal.h"
 
@@ -264,7 +263,7 @@ FolderLock::FolderLock(const fs::path& folder) {
   const int error = errno;
   ::close(descriptor_);
   if (error != EWOULDBLOCK) fail(path, "cannot lock", error);
-  throw ConfigError(
+  throw FolderInUse(
       fmt::format("{}: another process is writing here", folder.string()));
 }
 

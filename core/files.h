@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/error.h"
+
 // Files that are either whole or not there.
 namespace calotype {
 
@@ -59,9 +61,14 @@ void append_line_synced(const std::filesystem::path& path,
 /// Makes `path` and its parents. Throws ConfigError.
 void make_folder(const std::filesystem::path& path);
 
+/// Another process holds a FolderLock.
+struct FolderInUse : ConfigError {
+  using ConfigError::ConfigError;
+};
+
 /// Holds an exclusive lock on a file for as long as it lives: two writers of
 /// one folder must not meet. The system frees the lock when the process dies,
-/// however it dies. Throws ConfigError if another process holds it.
+/// however it dies. Throws FolderInUse if another process holds it.
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);

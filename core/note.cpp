@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <mutex>
+#include <utility>
 
 namespace calotype {
 namespace {
@@ -19,9 +20,9 @@ void note(const std::string& text) {
   std::fprintf(stderr, "%s\n", text.c_str());  // unlike fmt's, it never throws
 }
 
-std::vector<std::string> notes() {
+std::vector<std::string> take_notes() {
   const std::lock_guard lock(mutex);
-  return noted;
+  return std::exchange(noted, {});
 }
 
 }  // namespace calotype

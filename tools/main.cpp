@@ -129,7 +129,7 @@ int run(int argc, char** argv) {
   const auto code = exit_code_of(result);
   if (!as_json) return print(result_text(result), code);
   if (result.is_object())
-    for (const auto& text : notes()) result["notes"].push_back(text);
+    for (const auto& text : take_notes()) result["notes"].push_back(text);
   return print(json_text(result, 2) + "\n", code);
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "core/note.h"
 #include "diffusion/scheduler_classes.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
@@ -157,6 +158,7 @@ std::string strict_message(const char* text) {
 
 // As they are published; what others have in them is diffusers' to ignore.
 TEST(SchedulerConfig, LeavesOutKeysOfOtherSchedulersWithoutAWord) {
+  take_notes();
   testing::internal::CaptureStderr();
   const auto euler = parsed(
       R"({"_class_name": "EulerDiscreteScheduler", "beta_end": 0.012,
@@ -182,6 +184,7 @@ TEST(SchedulerConfig, LeavesOutKeysOfOtherSchedulersWithoutAWord) {
 }
 
 TEST(SchedulerConfig, NamesAKeyThatNoSchedulerHas) {
+  take_notes();
   testing::internal::CaptureStderr();
   parsed(R"({"beta_stop": 0.1})");
   EXPECT_EQ(testing::internal::GetCapturedStderr(),

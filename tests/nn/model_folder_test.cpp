@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
+#include "core/note.h"
 #include "nn/attention.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
@@ -29,6 +30,7 @@ TensorFile numbers(const std::map<std::string, float>& values) {
 
 /// What `action` says on stderr.
 std::string said_by(const std::function<void()>& action) {
+  take_notes();
   testing::internal::CaptureStderr();
   action();
   return testing::internal::GetCapturedStderr();
