@@ -60,7 +60,7 @@ void add_validation(Json& result, const std::vector<Json>& lines) {
 }
 
 Json inspect_run(const fs::path& path) {
-  const auto run = read_json_file(path / "run.json");
+  const auto run = read_json_object(path / "run.json");
   Json result = fs::exists(path / "config.json")
                     ? inspect_model(path)
                     : Json{{"kind", "no weights yet"}};
