@@ -33,11 +33,11 @@ ModelFolder from_former_class(const ModelFolder& folder) {
   for (const auto& item : kKeysOfOthers.items()) {
     const auto found = dit.config.find(item.key());
     if (found == dit.config.end()) continue;
-    if (*found != item.value())
+    if (*found != item.value() && !found->is_null())
       throw ConfigError(fmt::format("{}: {} must be {} for a DiT, got {}",
                                     (folder.path / "config.json").string(),
-                                    item.key(), item.value().dump(),
-                                    found->dump()));
+                                    item.key(), json_text(item.value()),
+                                    json_text(*found)));
     dit.config.erase(item.key());
   }
   return dit;
