@@ -85,6 +85,14 @@ Json parse_json(std::string_view text, const std::string& where) {
   }
 }
 
+Json json_or_text(const std::string& text) {
+  try {
+    return parse_json(text, "");
+  } catch (const DataError&) {
+    return text;
+  }
+}
+
 Json read_json_file(const std::filesystem::path& path) {
   return parse_json(read_text_file(path), path.string());
 }

@@ -33,6 +33,9 @@ using Json = nlohmann::ordered_json;  // keeps the order of the fields
 /// levels.
 Json parse_json(std::string_view text, const std::string& where);
 
+/// The same, or `text` itself as a string where it is no such JSON.
+Json json_or_text(const std::string& text);
+
 /// Reads a JSON file. Throws ConfigError if it is not there.
 Json read_json_file(const std::filesystem::path& path);
 

@@ -7,18 +7,6 @@
 #include "core/error.h"
 
 namespace calotype {
-namespace {
-
-/// JSON in which nothing is out of range; any other text is taken as it is.
-Json value_of(const std::string& text) {
-  try {
-    return parse_json(text, "--set");
-  } catch (const DataError&) {
-    return text;
-  }
-}
-
-}  // namespace
 
 void override_key(Json& config, const std::string& text) {
   const auto equals = std::min(text.find('='), text.size());
@@ -37,7 +25,7 @@ void override_key(Json& config, const std::string& text) {
     at = &(*at)[key];
     begin = end + 1;
   }
-  *at = value_of(text.substr(equals + 1));
+  *at = json_or_text(text.substr(equals + 1));
 }
 
 }  // namespace calotype

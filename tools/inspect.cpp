@@ -138,10 +138,8 @@ Json inspect_png(const fs::path& path) {
   const auto bytes = read_file(path);
   const auto image = decode_image(bytes, path.string());
   Json text = Json::object();
-  for (const auto& [key, value] : read_png_text(bytes, path.string())) {
-    auto parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
-    text[key] = parsed.is_discarded() ? Json(value) : parsed;
-  }
+  for (const auto& [key, value] : read_png_text(bytes, path.string()))
+    text[key] = json_or_text(value);
   return {{"kind", "image"},
           {"height", image.height},
           {"width", image.width},

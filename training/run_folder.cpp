@@ -109,7 +109,7 @@ std::vector<Json> read_metrics(const fs::path& path) {
   std::vector<Json> lines;
   std::istringstream text(read_text_file(path));
   for (std::string line; std::getline(text, line);) {
-    auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    auto json = json_or_text(line);
     if (json.is_object()) lines.push_back(std::move(json));
   }
   return lines;

@@ -178,6 +178,13 @@ TEST(Config, BytesThatAreNotUtf8AreReplacedWhereTheyAreWritten) {
   EXPECT_EQ(parse_json(json.dump(), "x"), json);  // dump() throws on the bytes
 }
 
+TEST(Config, WhatIsNoJsonMayBeTakenAsAText) {
+  EXPECT_EQ(json_or_text("[1, 2]"), Json({1, 2}));
+  EXPECT_EQ(json_or_text("1e999"), "1e999");
+  const std::string lists(100'000, '[');
+  EXPECT_EQ(json_or_text(lists), lists);
+}
+
 TEST(Config, AMessageShowsTheBeginningOfALongValue) {
   const auto message = message_of<ConfigError>([] {
     Camera camera;
