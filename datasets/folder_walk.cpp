@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -12,6 +14,7 @@
 
 #include "core/error.h"
 #include "datasets/image_format.h"
+#include "datasets/png_recipe.h"
 #include "datasets/printable.h"
 
 namespace calotype {
@@ -30,12 +33,38 @@ FoundFile describe(std::string path, const struct stat& status) {
               int64_t(status.st_mtim.tv_nsec)};
 }
 
+/// Folders that archivers, viewers and systems leave among images: copies,
+/// thumbnails, what was deleted.
+bool is_litter(const std::string& name) {
+  static constexpr std::array kNames = {"__MACOSX", "@eaDir", "$RECYCLE.BIN",
+                                        "System Volume Information",
+                                        "lost+found"};
+  return std::ranges::find(kNames, name) != kNames.end();
+}
+
+/// Whether a folder is a training run, whose pictures are no set.
+bool is_run(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / "run.json", ignored) &&
+         fs::is_directory(folder / "state", ignored);
+}
+
+bool shows_no_image(const fs::path& path) {
+  auto ending = path.extension().string();
+  for (auto& letter : ending)
+    letter = char(std::tolower(static_cast<unsigned char>(letter)));
+  if (ending != ".png") return false;
+  const auto recipe = read_recipe(path);
+  return recipe && is_by_product(*recipe);
+}
+
 class Walk {
  public:
-  void enter(const fs::path& folder, const std::string& prefix) {
+  /// False for a folder that was entered before.
+  bool enter(const fs::path& folder, const std::string& prefix) {
     struct stat status;
     if (::stat(folder.c_str(), &status) != 0) fail(folder, "", errno);
-    if (!entered_.emplace(status.st_dev, status.st_ino).second) return;
+    if (!entered_.emplace(status.st_dev, status.st_ino).second) return false;
     std::error_code error;
     std::vector<std::string> names;
     for (fs::directory_iterator it(folder, error), end; !error && it != end;
@@ -47,6 +76,7 @@ class Walk {
     std::ranges::sort(names);
     for (const auto& name : names)
       if (name[0] != '.') visit(folder / name, prefix + name);
+    return true;
   }
 
   FolderContents contents;
@@ -56,17 +86,28 @@ class Walk {
     struct stat status {};
     const bool exists =
         ::stat(path.c_str(), &status) == 0;  // not so: a link to nowhere
-    if (exists && S_ISDIR(status.st_mode)) return enter(path, relative + "/");
+    if (exists && S_ISDIR(status.st_mode)) return visit_folder(path, relative);
     // Only regular files are ever opened: reading a pipe could wait for ever.
     bool is_image = has_image_extension(path);
     if (exists && !S_ISREG(status.st_mode))
       is_image = false;
     else if (!is_image)
       is_image = sniff_format(read_leading_bytes(path)) != ImageFormat::kNone;
+    if (is_image && exists && shows_no_image(path)) is_image = false;
     if (is_image)
       contents.images.push_back(describe(relative, status));
     else
       contents.ignored.push_back(printable(relative));
+  }
+
+  void visit_folder(const fs::path& path, const std::string& relative) {
+    if (is_litter(path.filename().string()) || is_run(path)) {
+      contents.ignored.push_back(printable(relative + "/"));
+      return;
+    }
+    const bool is_new = enter(path, relative + "/");
+    if (relative.find('/') == std::string::npos)
+      (is_new ? contents.folders : contents.doubled).push_back(relative);
   }
 
   std::set<std::pair<dev_t, ino_t>> entered_;

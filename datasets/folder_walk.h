@@ -17,12 +17,17 @@ struct FoundFile {
 struct FolderContents {
   std::vector<FoundFile> images;     // sorted by the bytes of their paths
   std::vector<std::string> ignored;  // sorted, printable
+  std::vector<std::string> folders;  // directly below, sorted; entered ones
+  std::vector<std::string> doubled;  // the same, links to what was entered
 };
 
 /// What lies below `folder`, at any depth. Hidden files are left out; symbolic
 /// links are followed, and each folder is entered once, so that loops end.
 /// Images are files with an image's name or an image's content; pipes and
-/// devices never are. Throws ConfigError if a folder cannot be read.
+/// devices never are, nor are the program's own overviews and strips (see
+/// is_by_product). Training runs below it and the folders that systems put
+/// beside images (__MACOSX) are ignored as a whole. Throws ConfigError if a
+/// folder cannot be read.
 FolderContents walk_folder(const std::filesystem::path& folder);
 
 /// Size and time of one file. Throws ConfigError if it is not there.

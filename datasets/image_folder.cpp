@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
+#include "core/note.h"
+#include "datasets/class_folder.h"
 #include "datasets/folder_walk.h"
 #include "datasets/image_file.h"
 #include "datasets/printable.h"
@@ -34,6 +38,86 @@ std::string top_folder(const std::string& path) {
   return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
+/// The classes of a folder: its sub-folders that hold images.
+class FolderClasses {
+ public:
+  explicit FolderClasses(const std::vector<FoundFile>& files) {
+    for (const auto& file : files)
+      if (const auto folder = top_folder(file.path); !folder.empty())
+        labels_.emplace(folder, 0);
+    std::set<std::string> names;
+    for (const auto& item : labels_) names.insert(class_of_folder(item.first));
+    // Where two would be called alike, each is called as its folder.
+    const bool is_one_to_one = names.size() == labels_.size();
+    std::vector<std::pair<std::string, int32_t*>> classes;
+    for (auto& [folder, label] : labels_)
+      classes.emplace_back(
+          is_one_to_one ? class_of_folder(folder) : printable(folder), &label);
+    std::ranges::sort(classes);
+    for (const auto& [name, label] : classes) {
+      *label = int32_t(names_.size());
+      names_.push_back(name);
+    }
+  }
+
+  /// Of an image's path; -1 where it lies in no sub-folder.
+  int32_t label(const std::string& path) const {
+    const auto found = labels_.find(top_folder(path));
+    return found == labels_.end() ? -1 : found->second;
+  }
+  const std::vector<std::string>& names() const { return names_; }
+  bool has_folder(const std::string& folder) const {
+    return labels_.contains(folder);
+  }
+
+ private:
+  std::map<std::string, int32_t> labels_;  // by folder
+  std::vector<std::string> names_;
+};
+
+/// "cat, dog and 3 others".
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 3;
+  std::string text;
+  for (size_t i = 0; i < std::min(kShown, names.size()); ++i)
+    text += (i > 0 ? ", " : "") + printable(names[i]);
+  return names.size() <= kShown
+             ? text
+             : fmt::format("{} and {} others", text, names.size() - kShown);
+}
+
+/// Says what of a folder with classes is in none of them, or looks like one and
+/// is none.
+void tell_what_has_no_class(const std::string& where,
+                            const FolderContents& contents,
+                            const FolderClasses& classes) {
+  if (classes.names().empty()) return;
+  std::vector<std::string> beside, empty, alike;
+  for (const auto& file : contents.images)
+    if (classes.label(file.path) < 0) beside.push_back(file.path);
+  for (const auto& folder : contents.folders)
+    if (!classes.has_folder(folder)) empty.push_back(folder);
+  std::map<std::string, std::string> lower;
+  for (const auto& name : classes.names()) {
+    auto small = name;
+    for (auto& letter : small)
+      letter = char(std::tolower(static_cast<unsigned char>(letter)));
+    if (!lower.emplace(small, name).second) alike.push_back(name);
+  }
+  const auto tell = [&](const std::vector<std::string>& which,
+                        const char* what) {
+    if (!which.empty())
+      note(fmt::format("{}: {} {}: {}", where, which.size(), what,
+                            some_of(which)));
+  };
+  tell(beside, "of the images lie beside the class folders and have no class");
+  tell(empty, "of the sub-folders hold no image and are no class");
+  tell(contents.doubled,
+       "of the sub-folders are links to a folder that was read already, and "
+       "left out");
+  tell(alike, "of the classes are called like another but for small letters");
+}
+
 class ImageFolder : public ImageSource {
  public:
   ImageFolder(fs::path root, FolderContents contents, std::string spec,
@@ -41,21 +125,15 @@ class ImageFolder : public ImageSource {
       : root_(std::move(root)),
         spec_(std::move(spec)),
         limits_(limits),
-        fingerprint_(fingerprint_of(contents.images)),
-        ignored_(std::move(contents.ignored)) {
-    std::set<std::string> folders;
-    for (const auto& file : contents.images)
-      folders.insert(top_folder(file.path));
-    if (folders.contains("")) folders.clear();  // images beside the folders
-    const std::vector<std::string> classes(folders.begin(), folders.end());
+        fingerprint_(fingerprint_of(contents.images)) {
+    const FolderClasses classes(contents.images);
+    tell_what_has_no_class(printable(root_.string()), contents, classes);
+    ignored_ = std::move(contents.ignored);
+    class_names_ = classes.names();
     for (auto& file : contents.images) {
-      const auto found =
-          std::ranges::lower_bound(classes, top_folder(file.path));
-      labels_.push_back(classes.empty() ? -1
-                                        : int32_t(found - classes.begin()));
+      labels_.push_back(classes.label(file.path));
       paths_.push_back(std::move(file.path));
     }
-    for (const auto& name : classes) class_names_.push_back(printable(name));
   }
 
   int64_t size() const override { return int64_t(paths_.size()); }

@@ -4,10 +4,11 @@
 
 #include <charconv>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "core/error.h"
-#include "core/text.h"
+#include "datasets/class_list.h"
 #include "datasets/emoji.h"
 #include "datasets/folder_walk.h"
 #include "datasets/idx.h"
@@ -32,36 +33,73 @@ std::optional<int64_t> parse_number(std::string_view text) {
   return value;
 }
 
-/// "SPEC[inside]" as its two parts.
-std::optional<std::pair<std::string, std::string>> parse_suffix(
-    const std::string& spec) {
-  const auto bracket = spec.rfind('[');
-  if (bracket == std::string::npos || !spec.ends_with(']')) return {};
-  return {{spec.substr(0, bracket),
-           spec.substr(bracket + 1, spec.size() - bracket - 2)}};
-}
+struct Slice {
+  int64_t begin = 0;
+  std::optional<int64_t> end;
+};
 
-/// The part of a source that "[A:B]", "[class=NAME,...]" or "[class!=NAME,...]"
-/// keeps; null if `inside` is none of these.
-std::unique_ptr<ImageSource> open_part(const std::string& whole,
-                                       const std::string& inside,
-                                       const std::string& spec,
-                                       const ImageLimits& limits) {
-  for (const bool all_others : {false, true}) {
-    const std::string_view key = all_others ? "class!=" : "class=";
-    if (inside.starts_with(key))
-      return select_classes(open_source(whole, limits),
-                            split_at_commas(inside.substr(key.size())),
-                            all_others, spec);
-  }
+/// "A:B", either of which may be left out.
+std::optional<Slice> parse_slice(const std::string& inside) {
   const auto colon = inside.find(':');
   if (colon == std::string::npos) return {};
   const auto first = inside.substr(0, colon), second = inside.substr(colon + 1);
   const auto begin = parse_number(first), end = parse_number(second);
   if ((!begin && !first.empty()) || (!end && !second.empty())) return {};
-  const std::shared_ptr<const ImageSource> source = open_source(whole, limits);
-  return make_slice(source, begin.value_or(0), end.value_or(source->size()),
-                    spec);
+  return Slice{begin.value_or(0), end};
+}
+
+constexpr std::string_view kClassIs = "class=", kClassIsNot = "class!=";
+
+bool is_selection(const std::string& inside) {
+  return inside.starts_with(kClassIs) || inside.starts_with(kClassIsNot) ||
+         parse_slice(inside);
+}
+
+/// A source and what stands in brackets behind it.
+struct Suffixed {
+  std::string whole, inside;
+};
+
+bool is_there(const std::string& spec);
+
+/// "SPEC[inside]" as its two parts. Names of folders and classes may hold
+/// brackets: of all places to cut, the last one that leaves a source.
+std::optional<Suffixed> parse_suffix(const std::string& spec) {
+  if (!spec.ends_with(']')) return {};
+  for (auto at = spec.rfind('['); at != std::string::npos && at > 0;
+       at = spec.rfind('[', at - 1)) {
+    Suffixed parts{spec.substr(0, at),
+                   spec.substr(at + 1, spec.size() - at - 2)};
+    if (is_selection(parts.inside) && is_there(parts.whole)) return parts;
+  }
+  return {};
+}
+
+/// Whether open_source() would look for more than a missing path.
+bool is_there(const std::string& spec) {
+  std::error_code ignored;
+  if (fs::exists(spec, ignored) || parse_suffix(spec)) return true;
+  for (const char* prefix : {"fashion-mnist:", "emoji:", "synthetic:"})
+    if (spec.starts_with(prefix)) return true;
+  return false;
+}
+
+/// The part of a source that "[A:B]", "[class=NAME,...]" or "[class!=NAME,...]"
+/// keeps.
+std::unique_ptr<ImageSource> open_part(const Suffixed& parts,
+                                       const std::string& spec,
+                                       const ImageLimits& limits) {
+  const std::shared_ptr<const ImageSource> source =
+      open_source(parts.whole, limits);
+  if (const auto slice = parse_slice(parts.inside))
+    return make_slice(source, slice->begin, slice->end.value_or(source->size()),
+                      spec);
+  const bool all_others = parts.inside.starts_with(kClassIsNot);
+  const auto key = all_others ? kClassIsNot : kClassIs;
+  return select_classes(
+      source,
+      parse_class_list(parts.inside.substr(key.size()), source->class_names()),
+      all_others, spec);
 }
 
 std::unique_ptr<ImageSource> open_synthetic(const std::string& numbers,
@@ -105,13 +143,26 @@ std::optional<std::string> after(const std::string& text,
 
 }  // namespace
 
+std::vector<std::string> names_of(const ImageSource& source) {
+  std::vector<std::string> names;
+  names.reserve(size_t(source.size()));
+  for (int64_t i = 0; i < source.size(); ++i) names.push_back(source.name(i));
+  return names;
+}
+
+std::filesystem::path path_of_source(const std::string& spec) {
+  std::error_code ignored;
+  if (fs::exists(spec, ignored)) return spec;
+  const auto suffix = parse_suffix(spec);
+  return suffix ? path_of_source(suffix->whole) : fs::path();
+}
+
 std::unique_ptr<ImageSource> open_source(const std::string& spec,
                                          const ImageLimits& limits) {
   std::error_code ignored;
   if (fs::exists(spec, ignored)) return open_path(spec, spec, limits);
   if (const auto suffix = parse_suffix(spec))
-    if (auto part = open_part(suffix->first, suffix->second, spec, limits))
-      return part;
+    return open_part(*suffix, spec, limits);
   if (const auto split = after(spec, "fashion-mnist:"))
     return open_fashion_mnist(*split, spec, limits);
   if (const auto what = after(spec, "emoji:"))

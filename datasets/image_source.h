@@ -52,10 +52,18 @@ class ImageSource {
 /// `emoji:google` or `:twitter` (see open_emoji), or
 /// `synthetic:COUNT[:SIZE[:CHANNELS[:SEED]]]`. A suffix `[A:B]` keeps images A
 /// to B-1, either of which may be left out; `[class=NAME,...]` keeps classes,
-/// `[class!=NAME,...]` all others. What exists as a path is a path. Throws
+/// `[class!=NAME,...]` all others, images of no class among them. What exists
+/// as a path is a path. Throws
 /// ConfigError that says what is missing and how to get it, DataError if an IDX
 /// file is bad.
 std::unique_ptr<ImageSource> open_source(const std::string& spec,
                                          const ImageLimits& limits = {});
+
+/// The names of all images.
+std::vector<std::string> names_of(const ImageSource& source);
+
+/// The file or folder that a source's images are read from; empty for one that
+/// is none of the user's paths.
+std::filesystem::path path_of_source(const std::string& spec);
 
 }  // namespace calotype

@@ -149,6 +149,9 @@ class StoreReader {
   /// Position in the source of each row.
   std::vector<int64_t> indices() const;
 
+  /// Name of each row.
+  std::vector<std::string> names() const;
+
   /// Latents (as fp32) or tokens, labels and indices of `rows` (int64 [N] in
   /// [0, size()), all of one bucket). `flipped` (bool [N]; undefined: none of
   /// them): which rows' latents are those of the mirror image; needs

@@ -255,6 +255,15 @@ std::vector<int64_t> StoreReader::indices() const {
   return indices;
 }
 
+std::vector<std::string> StoreReader::names() const {
+  std::vector<std::string> names;
+  names.reserve(size_t(size()));
+  for (const auto& shard : impl_->shards)
+    for (int64_t row = 0; row < shard.count(); ++row)
+      names.push_back(shard.name(row));
+  return names;
+}
+
 StoreRows StoreReader::gather(const at::Tensor& rows,
                               const at::Tensor& flipped) const {
   return impl_->gather(impl_->locate(rows, flipped));

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <system_error>
@@ -64,21 +65,43 @@ TrainConfig recipe_of(const EvaluateJob& job) {
   return config;
 }
 
-/// A classifier can only find what it was shown.
+/// The classes of a set that have an image, as the network numbers them.
+std::vector<int64_t> shown_classes(const FeatureNetwork& network,
+                                   const ImageSource& images) {
+  std::vector<bool> has_image(images.class_names().size());
+  for (int64_t i = 0; i < images.size(); ++i)
+    if (const auto label = images.label(i); label >= 0)
+      has_image[size_t(label)] = true;
+  auto order =
+      class_order(network.name(), network.class_names(), images.class_names());
+  for (size_t i = 0; i < order.size(); ++i)
+    if (!has_image[i]) order[i] = -1;
+  return order;
+}
+
+/// A classifier can only find what it was shown, and is asked by name.
 void expect_classes(const EvaluateJob& job, const FeatureNetwork& network,
                     const ImageSource& images) {
-  const auto order = [&](const std::vector<std::string>& names) {
-    return class_order(network.name(), network.class_names(), names);
-  };
-  const auto shown = order(images.class_names());
-  const auto names = open_source(job.cas)->class_names();
-  const auto asked = order(names);
-  for (size_t i = 0; i < names.size(); ++i)
-    if (!shown.eq(asked[int64_t(i)]).any().item<bool>())
+  const auto shown = shown_classes(network, images);
+  const auto test = open_source(job.cas);
+  const auto names = test->class_names();
+  if (names.empty())
+    throw ConfigError(fmt::format(
+        "{}: --cas needs images of each class in a sub-folder", job.cas));
+  const auto known = class_order(network.name(), network.class_names(), names);
+  const auto asked = shown_classes(network, *test);
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (known[i] < 0)
+      throw ConfigError(
+          fmt::format("{}: does not know the class \"{}\" of {}; it knows {}",
+                      network.name(), names[i], job.cas,
+                      fmt::join(network.class_names(), ", ")));
+    if (asked[i] >= 0 && std::ranges::find(shown, asked[i]) == shown.end())
       throw ConfigError(
           fmt::format("{}: --cas needs images of every class of {} in a "
                       "sub-folder, got none of \"{}\"",
                       job.data, job.cas, names[i]));
+  }
 }
 
 constexpr const char* kRunRecord = "cas_data.json";

@@ -7,14 +7,18 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/text.h"
+#include "datasets/class_list.h"
+#include "datasets/png_recipe.h"
 #include "metrics/distortion.h"
 #include "metrics/roc.h"
+#include "tools/apart.h"
 #include "tools/codec.h"
 #include "tools/csv.h"
 #include "tools/heat_map.h"
 #include "tools/image_files.h"
 #include "tools/image_pass.h"
+#include "tools/output_folder.h"
+#include "tools/result_text.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
 
@@ -45,7 +49,7 @@ double score_of(const ImageDistortion& d, const std::string& kind) {
 std::vector<int64_t> parse_anomalous(const std::string& text,
                                      const std::vector<std::string>& known) {
   std::vector<int64_t> labels;
-  for (const auto& part : split_at_commas(text)) {
+  for (const auto& part : parse_class_list(text, known)) {
     const auto found = std::find(known.begin(), known.end(), part);
     if (found == known.end())
       throw ConfigError(fmt::format(
@@ -121,6 +125,21 @@ Json anomaly(const AnomalyJob& given) {
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
   const auto classes = source->class_names();
   const auto anomalous = parse_anomalous(job.anomalous, classes);
+  expect_apart(job.out, {path_of_source(job.data)}, {job.codec});
+  OutputFolder folder(
+      job.out,
+      {.command = "anomaly",
+       .settings = {{"codec", codec.sha256},
+                    {"data", source->spec()},
+                    {"preprocessing", write_config(job.preprocessing)},
+                    {"score", job.score},
+                    {"show", job.num_shown}},
+       .makes =
+           [](const std::string& file) {
+             return file == "scores.csv" || file == "highest.png";
+           },
+       .is_set = false},
+      job.fresh);
 
   const torch::InferenceMode inference;
   std::vector<Scored> scored;
@@ -142,13 +161,16 @@ Json anomaly(const AnomalyJob& given) {
   if (scored.empty()) throw DataError(job.data + ": not one readable image");
   std::stable_sort(scored.begin(), scored.end(), is_higher<Scored>);
 
-  make_folder(job.out);
+  folder.begin();
   std::string table = "index,name,class," + job.score + "\n";
   for (const auto& s : scored)
     table += fmt::format("{},{:.8g}\n", s.row, s.score);
   write_file_atomic(job.out / "scores.csv", table);
-  write_file_atomic(job.out / "highest.png",
-                    encode_png(draw(std::move(pictures).take())));
+  write_file_atomic(
+      job.out / "highest.png",
+      encode_png(draw(std::move(pictures).take()),
+                 by_product_text("anomalies", {{"codec", codec.sha256}})));
+  folder.finish();
 
   Json result{{"scores", (job.out / "scores.csv").string()},
               {"highest", (job.out / "highest.png").string()},
@@ -164,6 +186,13 @@ Json anomaly(const AnomalyJob& given) {
       positive.push_back(std::find(anomalous.begin(), anomalous.end(),
                                    s.label) != anomalous.end());
     }
+    if (const auto num_unknown = std::ranges::count_if(
+            scored, [](const Scored& s) { return s.label < 0; });
+        num_unknown > 0)
+      add_note(
+          result,
+          fmt::format("{} of the images have no class, and count as normal",
+                      num_unknown));
     result["anomalous"] = job.anomalous;
     result["roc_auc"] = roc_auc(scores, positive);
   }

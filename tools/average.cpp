@@ -15,6 +15,8 @@
 #include "core/progress.h"
 #include "core/stop_signal.h"
 #include "nn/model_folder.h"
+#include "tools/apart.h"
+#include "tools/output_folder.h"
 #include "training/ema_snapshots.h"
 #include "training/run_folder.h"
 
@@ -29,7 +31,11 @@ void check_folders(const AverageJob& job) {
   if (fs::exists(job.out / "run.json"))
     throw ConfigError(job.out.string() +
                       ": holds a training run; choose another --out");
-  if (!fs::exists(job.out / "config.json")) return;
+  expect_apart(job.out, {}, {job.run});
+  if (!fs::exists(job.out / "config.json")) {  // which is written last
+    expect_empty(job.out, kWeightsName);
+    return;
+  }
   const auto there = open_model_folder(job.out);
   if (!read_weights(there.weights).metadata.contains("calotype_average"))
     throw ConfigError(job.out.string() +

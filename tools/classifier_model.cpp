@@ -8,6 +8,8 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/note.h"
+#include "datasets/class_map.h"
 #include "nn/model_folder.h"
 
 namespace calotype {
@@ -15,13 +17,25 @@ namespace {
 
 constexpr const char* kNamesFile = "class_names.json";
 
-/// Where `name` is in `known`; -1 if it is not.
-int64_t find_class(const std::vector<std::string>& known,
-                   const std::string& name) {
-  const auto found = std::find_if(
-      known.begin(), known.end(),
-      [&](const auto& other) { return file_word(other) == file_word(name); });
-  return found == known.end() ? -1 : found - known.begin();
+/// A class as versions before 0.9 called its folder of drawn images.
+std::string old_folder(std::string name) {
+  for (auto& letter : name)
+    if (!std::isalnum(static_cast<unsigned char>(letter))) letter = '-';
+  return name;
+}
+
+/// The one class of `known` whose folder was called `name` then; -1 if there is
+/// none, or more than one.
+int64_t find_by_old_folder(const std::vector<std::string>& known,
+                           const std::string& name) {
+  int64_t found = -1;
+  if (old_folder(name) != name) return -1;
+  for (size_t i = 0; i < known.size(); ++i) {
+    if (old_folder(known[i]) != name) continue;
+    if (found >= 0) return -1;
+    found = int64_t(i);
+  }
+  return found;
 }
 
 }  // namespace
@@ -46,33 +60,19 @@ std::vector<std::string> read_class_names(const std::filesystem::path& path) {
   return read_json_file(path / kNamesFile).get<std::vector<std::string>>();
 }
 
-at::Tensor class_order(const std::string& where,
-                       const std::vector<std::string>& known,
-                       const std::vector<std::string>& names) {
-  auto order = torch::empty({int64_t(names.size())}, torch::kLong);
+std::vector<int64_t> class_order(const std::string& where,
+                                 const std::vector<std::string>& known,
+                                 const std::vector<std::string>& names) {
+  auto order = match_classes(names, known);
   for (size_t i = 0; i < names.size(); ++i) {
-    const auto found = find_class(known, names[i]);
-    if (found < 0)
-      throw ConfigError(
-          fmt::format("{}: does not know the class \"{}\"; it knows {}", where,
-                      names[i], fmt::join(known, ", ")));
-    order[int64_t(i)] = found;
+    if (order[i] >= 0) continue;
+    const auto found = find_by_old_folder(known, names[i]);
+    if (found < 0 || std::ranges::find(order, found) != order.end()) continue;
+    order[i] = found;
+    note(fmt::format("{}: the class \"{}\" is taken for \"{}\"", where,
+                          names[i], known[size_t(found)]));
   }
   return order;
-}
-
-bool knows_classes(const std::vector<std::string>& known,
-                   const std::vector<std::string>& names) {
-  return !names.empty() &&
-         std::all_of(names.begin(), names.end(), [&](const auto& name) {
-           return find_class(known, name) >= 0;
-         });
-}
-
-std::string file_word(std::string text) {
-  for (auto& letter : text)
-    if (!std::isalnum(static_cast<unsigned char>(letter))) letter = '-';
-  return text;
 }
 
 }  // namespace calotype

@@ -19,20 +19,13 @@ void write_class_names(const std::filesystem::path& path,
                        const std::vector<std::string>& names);
 std::vector<std::string> read_class_names(const std::filesystem::path& path);
 
-/// For each name its place among those that a classifier knows: int64 [names].
-/// Folder names that differ only in what a file name cannot hold
-/// ("T-shirt/top", "T-shirt-top") are alike. Throws ConfigError, in the name of
-/// `where`, for a name that is not among them.
-at::Tensor class_order(const std::string& where,
-                       const std::vector<std::string>& known,
-                       const std::vector<std::string>& names);
-
-/// Whether class_order() finds all of these names; false for no names.
-bool knows_classes(const std::vector<std::string>& known,
-                   const std::vector<std::string>& names);
-
-/// A class name as a file name can hold it: other than letters and digits
-/// become "-".
-std::string file_word(std::string text);
+/// For each name its place among the classes that a classifier knows, or -1:
+/// classes are the same where their names are (match_classes). A name with "-"
+/// for what is no letter, as folders of drawn images used to be called
+/// ("T-shirt-top"), stands for the one class that had such a folder, which is
+/// told in the name of `where`.
+std::vector<int64_t> class_order(const std::string& where,
+                                 const std::vector<std::string>& known,
+                                 const std::vector<std::string>& names);
 
 }  // namespace calotype

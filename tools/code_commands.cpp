@@ -53,6 +53,7 @@ CommandRun add_anomaly(CLI::App& app) {
                  "Folder for scores.csv and highest.png (original, "
                  "reconstruction, heat map)")
       ->required();
+  add_fresh(app, job->fresh);
   app.add_option("--anomalous", job->anomalous,
                  "Names of the classes that are anomalous, with commas: gives "
                  "the ROC-AUC");
@@ -76,6 +77,7 @@ CommandRun add_denoise(CLI::App& app) {
   add_data_options(app, job->data, job->preprocessing, job->num_workers,
                    job->strict);
   app.add_option("--out", job->out, "Folder of PNG files")->required();
+  add_fresh(app, job->fresh);
   app.add_option("--corrupt", job->corruption.kind,
                  "Spoil the images first, and say how much comes back")
       ->check(CLI::IsMember(

@@ -47,6 +47,9 @@ void add_data_options(CLI::App& app, std::string& data,
                       bool& strict);
 void add_batch_size(CLI::App& app, int64_t& batch_size);
 
+/// --fresh of a command that fills a folder.
+void add_fresh(CLI::App& app, bool& fresh);
+
 /// A job on the heap, which the options write to and the run reads.
 template <class Job>
 std::shared_ptr<Job> new_job() {

@@ -17,11 +17,12 @@ namespace calotype {
 namespace {
 
 constexpr const char* kDataHelp =
-    "Folder of images (sub-folders are classes), one image, an IDX file, "
+    "Folder of images (sub-folders are classes; images beside them have none), "
+    "one image, an IDX file, "
     "fashion-mnist:train, fashion-mnist:test, emoji:google, emoji:twitter or "
     "synthetic:COUNT:SIZE; [A:B] "
     "behind it keeps images A to B-1, [class=NAME,...] classes, "
-    "[class!=NAME,...] all others";
+    "[class!=NAME,...] all others (a name may hold commas and brackets)";
 
 }  // namespace
 
@@ -53,6 +54,12 @@ void add_batch_size(CLI::App& app, int64_t& batch_size) {
   app.add_option("--batch-size", batch_size, "Images per pass of the network")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+}
+
+void add_fresh(CLI::App& app, bool& fresh) {
+  app.add_flag("--fresh", fresh,
+               "Remove what an earlier call wrote to --out; what is not "
+               "proven to be of this program stays, and is refused");
 }
 
 CommandRun add_train(CLI::App& app) {
@@ -163,6 +170,7 @@ CommandRun add_decode(CLI::App& app) {
                "Decode although the codec is another");
   app.add_flag("--flipped", job->flipped,
                "The mirror images, of a store encoded with --flips");
+  add_fresh(app, job->fresh);
   return [job](const CommandContext& context) {
     job->device = context.device;
     return decode(*job);
@@ -188,13 +196,21 @@ CommandRun add_generate(CLI::App& app) {
   app.add_option("--count", job->count, "Images")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--first", job->first,
-                 "Number of the first sample; sample k is the same in any call")
+  app.add_option(
+         "--first", job->first,
+         "Number of the first sample; sample k is the same in any call, "
+         "but for rounding")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_option("--class", job->classes,
-                 "all (in turn), none, or names or numbers with commas")
-      ->capture_default_str();
+  app.add_option_function<std::vector<std::string>>(
+         "--class",
+         [job](const std::vector<std::string>& each) {
+           job->classes = fmt::format("{}", fmt::join(each, "\n"));
+         },
+         "all (in turn), none, or names or numbers with commas; may stand "
+         "several times. What is a class's name is the class, commas and all")
+      ->allow_extra_args(false)
+      ->default_str(job->classes);
   app.add_option("--steps", job->steps,
                  "Of the walk from noise to latents; 0: 50 for diffusion, 12 "
                  "for tokens. heun and edm ask the network twice a step")
@@ -252,6 +268,7 @@ CommandRun add_generate(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--seed", job->seed, "Of the noise")->capture_default_str();
+  add_fresh(app, job->fresh);
   add_batch_size(app, job->batch_size);
   return [job](const CommandContext& context) {
     job->device = context.device;
@@ -267,6 +284,7 @@ CommandRun add_reconstruct(CLI::App& app) {
   app.add_option("--out", job->out,
                  "Folder of PNG files, original beside reconstruction")
       ->required();
+  add_fresh(app, job->fresh);
   app.add_option("--limit", job->limit, "Only the first so many images; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

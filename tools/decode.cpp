@@ -4,9 +4,9 @@
 
 #include "core/error.h"
 #include "core/progress.h"
-#include "core/runtime.h"
 #include "core/stop_signal.h"
 #include "datasets/latent_store.h"
+#include "datasets/printable.h"
 #include "datasets/transforms.h"
 #include "tools/codec.h"
 #include "tools/image_files.h"
@@ -46,6 +46,20 @@ void expect_tokenizer(const LoadedCodec& codec, const StoreInfo& store,
                                     num_levels));
 }
 
+/// What decoded images depend on.
+Json settings_of(const DecodeJob& job, const LoadedCodec& codec,
+                 const StoreInfo& info) {
+  return {{"codec", codec.sha256},
+          {"store",
+           {{"kind", info.kind},
+            {"codec", info.codec.value("sha256", "")},
+            {"source", info.source},
+            {"preprocessing", info.preprocessing},
+            {"recipe", info.recipe}}},
+          {"limit", job.limit},
+          {"flipped", job.flipped}};
+}
+
 }  // namespace
 
 Json decode(const DecodeJob& job) {
@@ -64,7 +78,13 @@ Json decode(const DecodeJob& job) {
     read_config(store.info().preprocessing, preprocessing, job.store.string());
 
   const torch::InferenceMode inference;
-  ImageFolderWriter writer(job.out);
+  ImageFolderWriter writer({.folder = job.out,
+                            .command = "decode",
+                            .settings = settings_of(job, codec, store.info()),
+                            .fresh = job.fresh,
+                            .sets = {job.store},
+                            .models = {job.codec}},
+                           store.names());
   const auto total =
       job.limit > 0 ? std::min(job.limit, store.size()) : store.size();
   Progress progress("decode", total, "images");
@@ -82,14 +102,14 @@ Json decode(const DecodeJob& job) {
                      : codec.codec->decode(rows.grid.mean.to(job.device)))
               .to(torch::kCPU);
       for (size_t i = 0; i < count; ++i) {
-        Json recipe{{"store", job.store.filename().string()},
+        Json recipe{{"store", printable(job.store.filename().string())},
                     {"index", rows.indices[int64_t(i)].item<int64_t>()},
                     {"codec", codec.sha256}};
         if (job.flipped) recipe["flipped"] = true;
         writer.write(
             rows.names[i],
             restore_size(images[int64_t(i)], preprocessing, rows.sizes[i]),
-            {{"Software", version_text()}, {"calotype", json_text(recipe)}});
+            recipe);
       }
       at += count;
       done += int64_t(count);
@@ -97,6 +117,7 @@ Json decode(const DecodeJob& job) {
       throw_if_stopped();
     }
   }
+  writer.finish();
   progress.finish();
   return {{"folder", job.out.string()},
           {"images", done},

@@ -62,7 +62,8 @@ class Demo {
       : job_(job), preset_(preset_of(job.preset)) {}
 
   Json run() {
-    make_folder(job_.out);
+    auto output = demo_folder(job_);
+    output.begin();
     stages_.run("train the VAE",
                 [&] { results_["vae"] = train_model("vae", preset_.vae); });
     stages_.run("encode both sets", [&] {
@@ -78,6 +79,7 @@ class Demo {
     results_["preset"] = job_.preset;
     write_file_atomic(job_.out / "results.json", json_text(results_, 2) + "\n");
     write_demo_report(job_.out, results_);
+    output.finish();
     return summary();
   }
 
@@ -117,8 +119,8 @@ class Demo {
                           .sampler = preset_.sampler,
                           .guidance = preset_.guidance,
                           .batch_size = 100,
+                          .fresh = true,
                           .device = job_.device};
-    fs::remove_all(job.out);
     return generate(job);
   }
 
@@ -126,6 +128,7 @@ class Demo {
     reconstruct({.codec = folder("vae"),
                  .data = preset_.test,
                  .out = folder("reconstructed"),
+                 .fresh = true,
                  .device = job_.device});
     EvaluateJob job;
     job.model = folder("vae");

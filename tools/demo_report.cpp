@@ -3,13 +3,14 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/files.h"
 #include "core/progress.h"
 #include "core/runtime.h"
+#include "datasets/class_folder.h"
 #include "datasets/image_io.h"
 #include "datasets/image_source.h"
-#include "tools/classifier_model.h"
 #include "tools/fidelity_report.h"
 #include "tools/html_report.h"
 #include "tools/image_files.h"
@@ -61,7 +62,7 @@ std::string overview(const fs::path& folder) {
   std::vector<at::Tensor> drawn;
   for (const auto& name : class_names(folder))
     drawn.push_back(
-        first_images(folder / "drawn" / file_word(name), kShownPerClass));
+        first_images(folder / "drawn" / class_folder(name), kShownPerClass));
   return overview_svg(
       {{encode_png(image_grid(
             first_images(folder / "reconstructed", kOverviewPairs), 5)),
@@ -75,7 +76,7 @@ std::vector<ReportImage> drawn_rows(const fs::path& drawn,
                                     const std::vector<std::string>& classes) {
   std::vector<ReportImage> rows;
   for (const auto& name : classes)
-    if (const auto folder = drawn / file_word(name); fs::exists(folder))
+    if (const auto folder = drawn / class_folder(name); fs::exists(folder))
       rows.push_back({class_strip(folder), name});
   return rows;
 }
@@ -113,7 +114,26 @@ ReportTable time_table(const Json& seconds) {
   return table;
 }
 
+bool is_demo_file(const std::string& file) {
+  static constexpr std::array kNames = {"results.json",
+                                        "report/index.html",
+                                        "report/overview.svg",
+                                        "report/drawn.png",
+                                        "report/vae_loss.svg",
+                                        "report/reconstructed.png",
+                                        "report/diffusion_loss.svg"};
+  return std::ranges::find(kNames, file) != kNames.end();
+}
+
 }  // namespace
+
+OutputFolder demo_folder(const DemoJob& job) {
+  return OutputFolder(job.out, {.command = "demo",
+                                .settings = {{"preset", job.preset}},
+                                .makes = is_demo_file,
+                                .is_set = false,
+                                .has_fresh = false});
+}
 
 void write_demo_report(const fs::path& folder, const Json& results) {
   const auto& fidelity = results["fidelity"];

@@ -3,8 +3,14 @@
 #include <filesystem>
 
 #include "core/config.h"
+#include "tools/demo.h"
+#include "tools/output_folder.h"
 
 namespace calotype {
+
+/// The folder of a demo, for the files that the demo itself writes there.
+/// Throws ConfigError if one of them is there and is not this demo's.
+OutputFolder demo_folder(const DemoJob& job);
 
 /// Writes report/index.html and its pictures from what the demo left in
 /// `folder` and measured in `results`.

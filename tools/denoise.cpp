@@ -2,8 +2,6 @@
 
 #include <torch/torch.h>
 
-#include "core/files.h"
-#include "core/runtime.h"
 #include "metrics/distortion.h"
 #include "tools/codec.h"
 #include "tools/image_files.h"
@@ -27,7 +25,19 @@ Json denoise(const DenoiseJob& given) {
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
   const bool measures = job.corruption.kind != "none";
   const torch::InferenceMode inference;
-  ImageFolderWriter writer(job.out);
+  ImageFolderWriter writer(
+      {.folder = job.out,
+       .command = "denoise",
+       .settings = {{"codec", codec.sha256},
+                    {"data", source->spec()},
+                    {"preprocessing", write_config(job.preprocessing)},
+                    {"corruption", write_config(job.corruption)},
+                    {"seed", job.seed},
+                    {"limit", job.limit}},
+       .fresh = job.fresh,
+       .sets = {path_of_source(job.data)},
+       .models = {job.codec}},
+      names_of(*source));
   Distortion before({.rounding = Rounding::kNone}),
       after({.rounding = Rounding::kNone});
   std::vector<at::Tensor> panels;
@@ -42,8 +52,7 @@ Json denoise(const DenoiseJob& given) {
         }
         for (int64_t i = 0; i < cleaned.size(0); ++i) {
           writer.write(batch.names[size_t(i)], cleaned[i],
-                       {{"Software", version_text()},
-                        {"calotype", Json{{"codec", codec.sha256}}.dump()}});
+                       {{"codec", codec.sha256}});
           const auto num_panels = measures ? 3 : 2;
           if (int64_t(panels.size()) >= kShown * num_panels ||
               (!panels.empty() && panels.front().sizes() != cleaned[i].sizes()))
@@ -55,10 +64,11 @@ Json denoise(const DenoiseJob& given) {
       });
   if (!panels.empty()) {
     const auto shown = torch::stack(panels);
-    write_file_atomic(grid_file(job.out),
-                      encode_png(image_grid(shown, kPerRow * (measures ? 3 : 2),
-                                            shown.size(3) < 64 ? 2 : 1)));
+    writer.write_overview(image_grid(shown, kPerRow * (measures ? 3 : 2),
+                                     shown.size(3) < 64 ? 2 : 1),
+                          {{"codec", codec.sha256}});
   }
+  writer.finish();
   Json result{{"folder", job.out.string()},
               {"images", pass.num_images},
               {"images_per_s", pass.images_per_s}};

@@ -22,6 +22,7 @@ struct DenoiseJob {
   int64_t batch_size = 64;
   int num_workers = 2;
   bool strict = false;
+  bool fresh = false;  // remove what an earlier call wrote to `out`
   c10::Device device{c10::kCPU};
 };
 

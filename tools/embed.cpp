@@ -4,15 +4,19 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "tools/apart.h"
 #include "tools/codec.h"
 #include "tools/csv.h"
 #include "tools/encode.h"
 #include "tools/image_pass.h"
+#include "tools/output_folder.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
 
 namespace calotype {
 namespace {
+
+constexpr const char* kTableHead = "index,name,class";
 
 Json embed_in_store(const EmbedJob& job) {
   const bool is_part =
@@ -34,6 +38,8 @@ Json embed_in_store(const EmbedJob& job) {
 Json embed(const EmbedJob& given) {
   auto job = given;
   if (job.out.extension() != ".csv") return embed_in_store(job);
+  expect_other_than(job.out, {path_of_source(job.data), job.codec});
+  expect_own_text(job.out, kTableHead);
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
@@ -49,7 +55,7 @@ Json embed(const EmbedJob& given) {
                                .contiguous();
         if (numbers == 0) {
           numbers = codes.size(1);
-          text = "index,name,class";
+          text = kTableHead;
           for (int64_t j = 0; j < numbers; ++j) text += fmt::format(",z{}", j);
           text += '\n';
         }

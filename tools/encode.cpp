@@ -11,8 +11,10 @@
 #include "datasets/latent_store.h"
 #include "datasets/loader.h"
 #include "datasets/store_info.h"
+#include "tools/apart.h"
 #include "tools/codec.h"
 #include "tools/fit_preview.h"
+#include "tools/output_folder.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
 
@@ -115,6 +117,8 @@ Json encode(const EncodeJob& given) {
   check_range("encode", "--batch-size", double(job.batch_size), 1, 1 << 16);
   check_range("encode", "--rows-per-shard", double(job.rows_per_shard), 1, 1e9);
   parse_dtype(job.dtype);
+  expect_other_than(job.out, {path_of_source(job.data), job.codec});
+  expect_empty(job.out, "store.json");
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source = open_source(job.data);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "datasets/image_source.h"
 #include "nn/model_folder.h"
 #include "tools/classifier_model.h"
@@ -57,6 +58,7 @@ void expect_fitting_options(const EvaluateJob& job, bool pairs) {
           class_of_folder(job) != CalotypeAutoencoderImpl::kClassName,
       "--importance-samples, --binarize and --jacobian-probes",
       "a CalotypeAutoencoder");
+  refuse(job.fresh && job.report.empty(), "--fresh", "a --report");
   refuse(job.dtype != EvaluateJob{}.dtype && (!pairs || job.model == kPairs),
          "--dtype", "a codec");
   refuse(job.beside_images != EvaluateJob{}.beside_images && job.beside.empty(),
@@ -126,7 +128,10 @@ Json evaluate(const EvaluateJob& given) {
     job.batch_size = auto_batch_size(job);
     job.max_batch_pixels = kBatchPixels;
   }
-  if (!job.report.empty()) open_report_folder(job.report);  // or say so now
+  if (!job.report.empty()) {  // or say so now
+    report_folder(job);
+    make_folder(job.report);
+  }
   auto result = pairs ? evaluate_pairs(job) : evaluate_sets(job);
   // What fills pages is in the report's files.
   for (const char* part : {"samples", "breakdown"}) result.erase(part);

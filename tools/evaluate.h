@@ -53,6 +53,7 @@ struct EvaluateJob {
   bool own_channels = false;     // see LoaderConfig; so it is with `pairs`
   int num_workers = 2;
   bool strict = false;
+  bool fresh = false;  // remove the report of another call
   c10::Device device{c10::kCPU};
 };
 

@@ -114,6 +114,8 @@ CommandRun add_evaluate(CLI::App& app) {
   app.add_option("--reference", job.reference, "The set to compare with");
   app.add_option("--report", job.report,
                  "Folder for index.html, result.json and tables as CSV");
+  app.add_flag("--fresh", job.fresh,
+               "Remove the report of another call from the folder of --report");
   app.add_option("--cache", job.cache,
                  "Folder where the features of sets are kept, to be looked up "
                  "the next time")

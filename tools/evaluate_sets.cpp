@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "core/error.h"
@@ -21,49 +22,106 @@
 namespace calotype {
 namespace {
 
-/// For each class of the set its number in the network.
-at::Tensor asked_classes(const FeatureNetwork& network,
-                         const FeatureSource& source) {
-  const auto names = source.class_names();
-  if (names.empty() || int64_t(names.size()) > network.num_logits())
-    throw ConfigError(fmt::format(
-        "{}: has {} classes, the classifier {} knows {}; put the images of "
-        "each class in a sub-folder, or name a --reference to compare with",
-        source.spec(), names.size(), network.name(), network.num_logits()));
-  return class_order(network.name(), network.class_names(), names);
-}
-
 /// Whether images show the class that their folder names.
 class Agreement {
  public:
   Agreement(const FeatureNetwork& network, const FeatureSource& source)
-      : names_(source.class_names()),
-        order_(asked_classes(network, source)),
-        counts_(network.num_logits()) {}
+      : where_(network.name()),
+        names_(source.class_names()),
+        order_(class_order(where_, network.class_names(), names_)),
+        places_(torch::tensor(order_)),
+        counts_(std::max<int64_t>(2, network.num_logits())) {}
+
+  /// Whether there is a class that both know.
+  bool knows_any() const {
+    return std::ranges::any_of(order_, [](int64_t at) { return at >= 0; });
+  }
+  std::vector<std::string> unknown() const {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < names_.size(); ++i)
+      if (order_[i] < 0) names.push_back(names_[i]);
+    return names;
+  }
 
   void add(const FeatureRows& rows) {
-    counts_.add(order_.index_select(0, rows.labels), rows.logits.argmax(1));
+    const auto labels = rows.labels.clamp_min(0);
+    const auto asked = torch::where(
+        rows.labels.ge(0), places_.index_select(0, labels), rows.labels);
+    const auto known = asked.ge(0).nonzero().view(-1);
+    num_asked_ += known.size(0);
+    num_left_out_ += asked.size(0) - known.size(0);
+    counts_.add(asked.index_select(0, known),
+                rows.logits.argmax(1).index_select(0, known));
   }
 
   void write(Json& result) const {
+    if (num_left_out_ > 0)
+      add_note(result,
+               fmt::format("{} of the images have no class that {} knows, and "
+                           "are left out of the class agreement",
+                           num_left_out_, where_));
+    if (num_asked_ == 0) return;
     Json per_class = Json::object();
     const auto shares = counts_.per_class();
     for (size_t i = 0; i < names_.size(); ++i)
-      per_class[names_[i]] =
-          shares[size_t(order_[int64_t(i)].item<int64_t>())].share;
+      if (order_[i] >= 0)
+        if (const auto& its = shares[size_t(order_[i])]; its.num_asked > 0)
+          per_class[names_[i]] = its.share;
     result["class_agreement"] = counts_.overall();
     result["per_class"] = per_class;
-    int64_t num_images = 0;
-    for (const auto& share : shares) num_images += share.num_asked;
-    const auto interval = share_interval(counts_.overall(), num_images);
+    const auto interval = share_interval(counts_.overall(), num_asked_);
     result["intervals"]["class_agreement"] = {interval.low, interval.high};
   }
 
+  int64_t num_asked() const { return num_asked_; }
+
  private:
+  std::string where_;
   std::vector<std::string> names_;
-  at::Tensor order_;
+  std::vector<int64_t> order_;  // each class's number in the network
+  at::Tensor places_;           // the same
   ClassAgreement counts_;
+  int64_t num_asked_ = 0, num_left_out_ = 0;
 };
+
+/// What can be asked of a classifier; nothing if it knows no class of the set
+/// and there is a reference to compare with.
+std::optional<Agreement> open_agreement(const FeatureNetwork& network,
+                                        const FeatureSource& source,
+                                        bool compares) {
+  const auto names = source.class_names();
+  if (!names.empty() && !network.class_names().empty()) {
+    Agreement agreement(network, source);
+    if (agreement.knows_any()) return agreement;
+  }
+  if (compares) return {};
+  if (names.empty() || network.class_names().empty())
+    throw ConfigError(fmt::format(
+        "{}: has {} classes, the network {} knows {}; put the images of each "
+        "class in a sub-folder, or name a --reference to compare with",
+        source.spec(), names.size(), network.name(),
+        network.class_names().size()));
+  throw ConfigError(fmt::format(
+      "{}: does not know the class \"{}\", nor another of {}; it knows {}",
+      network.name(), names.front(), source.spec(),
+      fmt::join(network.class_names(), ", ")));
+}
+
+/// Classes of the set that the network does not know: they would be missed
+/// without a word.
+void note_unknown_classes(const FeatureNetwork& network,
+                          const FeatureSource& source,
+                          const std::optional<Agreement>& agreement,
+                          Json& result) {
+  if (network.class_names().empty() || source.class_names().empty()) return;
+  const auto unknown = agreement ? agreement->unknown() : source.class_names();
+  if (unknown.empty()) return;
+  add_note(result,
+           fmt::format("{} does not know all classes of {} ({}), so that class "
+                       "agreement is left out{}",
+                       network.name(), source.spec(), fmt::join(unknown, ", "),
+                       agreement ? " for these" : ""));
+}
 
 /// Which of these places are among `count` that are spread evenly over a set.
 at::Tensor is_spread(const at::Tensor& indices, int64_t size, int64_t count) {
@@ -118,9 +176,7 @@ Json evaluate_sets(const EvaluateJob& job) {
 
   // Images drawn without a class can still be compared with a reference.
   std::optional<Agreement> agreement;
-  if (network && (!compares ||
-                  knows_classes(network->class_names(), source.class_names())))
-    agreement.emplace(*network, source);
+  if (network) agreement = open_agreement(*network, source, compares);
 
   FeatureSet shown(source.size(), job.manifold_samples, job.seed,
                    /*grouped=*/true);
@@ -139,6 +195,9 @@ Json evaluate_sets(const EvaluateJob& job) {
   });
   if (pass.num_images == 0)
     throw DataError(job.data + ": not one readable image");
+  if (agreement && !compares && agreement->num_asked() == 0)
+    throw ConfigError(fmt::format("{}: not one image has a class that {} knows",
+                                  source.spec(), network->name()));
 
   Json result{{"data", source.spec()}, {"images", pass.num_images}};
   if (pass.images_per_s > 0) result["images_per_s"] = pass.images_per_s;
@@ -162,12 +221,6 @@ Json evaluate_sets(const EvaluateJob& job) {
     result["reference"] = job.reference;
     result["reference_images"] = other_pass.num_images;
     result.update(compare_sets(shown, reference, false, job.seed));
-    if (network && !agreement && !network->class_names().empty() &&
-        !source.class_names().empty())
-      add_note(result,
-               fmt::format("{} does not know all classes of {}, so that class "
-                           "agreement is left out",
-                           network->name(), source.spec()));
     if (other_pass.hash.text() == pass.hash.text())
       add_note(result,
                "the images and the reference are the same, which is no "
@@ -176,6 +229,7 @@ Json evaluate_sets(const EvaluateJob& job) {
     protocol["reference"] = set_record(job.reference, other_pass.hash);
     protocol["manifold_samples"] = result["manifold_samples"];
   }
+  if (network) note_unknown_classes(*network, source, agreement, result);
   if (agreement) agreement->write(result);
   if (!job.cas.empty())
     protocol["cas"] = add_accuracy_score(job, *network, result, skipped);

@@ -254,11 +254,11 @@ std::string Fidelity::csv(
   text += "\n";
   for (size_t i = 0; i < images.size(); ++i) {
     const auto& image = images[i];
-    const bool known = image.label >= 0 && image.label < std::ssize(names);
     text += fmt::format(
-        "{},{},{},{},{},{}", image.sample, csv_field(source.name(image.sample)),
-        known ? csv_field(names[size_t(image.label)]) : "", image.width,
-        image.height,
+        "{},{},{},{}",
+        csv_row_head(image.sample, source.name(image.sample), image.label,
+                     names),
+        image.width, image.height,
         image.mse > 0 ? fmt::format("{:.8g}", image.psnr_db()) : "inf");
     for (const auto& column : columns)
       text += fmt::format(",{:.8g}", column.values[i]);

@@ -205,8 +205,9 @@ void write_fidelity_report(
     const EvaluateJob& job, const Json& result, const Fidelity& fidelity,
     const std::vector<std::shared_ptr<const Lpips>>& networks,
     std::shared_ptr<const ImageSource> source, Reconstructor& reconstructor) {
-  const auto& folder = job.report;
-  clear_report(folder);
+  auto output = report_folder(job);
+  output.begin();
+  const auto& folder = output.path();
   const auto ranked = fidelity.distortion().ranked();
   Json captions = Json::object();
   for (const auto& rank : kRanks) {
@@ -255,6 +256,7 @@ void write_fidelity_report(
   add_protocol_section(report, result);
   report.footer(version_text());
   write_file_atomic(folder / "index.html", report.html());
+  output.finish();
 }
 
 }  // namespace calotype

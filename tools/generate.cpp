@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -14,8 +13,10 @@
 #include "core/progress.h"
 #include "core/random.h"
 #include "core/stop_signal.h"
-#include "core/text.h"
+#include "core/note.h"
+#include "datasets/printable.h"
 #include "diffusion/denoisers.h"
+#include "tools/class_choice.h"
 #include "tools/generate_output.h"
 #include "tools/init_image.h"
 #include "tools/token_space.h"
@@ -23,42 +24,6 @@
 #include "vqvae/masked_generator.h"
 
 namespace calotype {
-namespace {
-
-/// Class numbers that the samples take in turn; -1 for none.
-std::vector<int64_t> parse_classes(const std::string& text,
-                                   const LatentSpace& space,
-                                   int64_t num_classes) {
-  std::vector<int64_t> classes;
-  if (text == "none" || num_classes == 0) return {-1};
-  if (text == "all") {
-    for (int64_t c = 0; c < num_classes; ++c) classes.push_back(c);
-    return classes;
-  }
-  for (const auto& part : split_at_commas(text)) {
-    const auto& names = space.class_names;
-    const auto named = std::find(names.begin(), names.end(), part);
-    if (named != names.end()) {
-      classes.push_back(named - names.begin());
-      continue;
-    }
-    const bool digits =
-        !part.empty() && part.size() < 10 &&
-        std::all_of(part.begin(), part.end(),
-                    [](unsigned char c) { return std::isdigit(c); });
-    if (!digits || std::stoll(part) >= num_classes)
-      throw ConfigError(
-          fmt::format("generate: --class must be all, none, a number below {} "
-                      "or one of {}; got {}",
-                      num_classes, fmt::join(names, ", "), part));
-    classes.push_back(std::stoll(part));
-  }
-  if (classes.empty()) throw ConfigError("generate: --class is empty");
-  return classes;
-}
-
-}  // namespace
-
 std::shared_ptr<LatentDiffusion> load_latent_diffusion(
     const std::filesystem::path& path, c10::Device device) {
   const auto folder = open_model_folder(path);
@@ -83,6 +48,14 @@ using Draw =
 Json generate_with(const GenerateJob& job, OutputSetup setup,
                    const std::vector<int64_t>& classes, const Draw& draw) {
   const Json recipe = setup.recipe;
+  setup.classes = classes;
+  if (job.latents && is_drawn_already(setup)) {
+    fmt::print(stderr, "{}: is complete already\n", job.out.string());
+    return {{"store", job.out.string()},
+            {"images", job.count},
+            {"already_complete", true},
+            {"recipe", recipe}};
+  }
   if (!job.latents && !setup.codec) setup.codec = codec_of(job, setup.space);
   const auto output = job.latents ? store_output(std::move(setup))
                                   : image_output(std::move(setup));
@@ -98,9 +71,11 @@ Json generate_with(const GenerateJob& job, OutputSetup setup,
     for (int64_t i = 0; i < count; ++i)
       part.labels[i] =
           classes[size_t(part.samples[i].item<int64_t>()) % classes.size()];
-    const auto latents = draw(part, *output);
-    throw_if_stopped();
-    output->add(latents, part.samples, part.labels);
+    if (!output->has(part.samples, part.labels)) {
+      const auto latents = draw(part, *output);
+      throw_if_stopped();
+      output->add(latents, part.samples, part.labels);
+    }
     progress.update(done += count);
   }
   output->finish();
@@ -246,12 +221,12 @@ Json diffusion_recipe(const GenerateJob& job) {
   if (!job.guide.empty())
     recipe["guide"] = weights_sha256(open_model_folder(job.guide));
   if (!job.init_image.empty()) {
-    recipe["init_image"] = job.init_image.filename().string();
+    recipe["init_image"] = printable(job.init_image.filename().string());
     recipe["init_image_sha256"] = sha256_hex_of_file(job.init_image);
     recipe["strength"] = job.strength;
   }
   if (!job.mask.empty()) {
-    recipe["mask"] = job.mask.filename().string();
+    recipe["mask"] = printable(job.mask.filename().string());
     recipe["mask_sha256"] = sha256_hex_of_file(job.mask);
   }
   if (job.to_seed) recipe["to_seed"] = *job.to_seed;
@@ -278,6 +253,18 @@ void resolve(GenerateJob& job, const LatentDiffusion& model) {
     if (!file.empty() && !std::filesystem::is_regular_file(file))
       throw ConfigError(file.string() + ": there is no such file");
   if (job.strength == 0) job.strength = job.mask.empty() ? 0.6 : 1;
+}
+
+std::vector<int64_t> classes_of(const GenerateJob& job,
+                                const LatentDiffusion& model) {
+  const auto& names = model.space().class_names;
+  auto classes = choose_classes(job.classes, names, int64_t(names.size()));
+  if (model.denoiser()->num_classes() == 0 && classes.front() >= 0)
+    note(fmt::format(
+        "{}: its network knows no classes: a class names the folders, and "
+        "changes no image",
+        job.model.string()));
+  return classes;
 }
 
 Json generate_by_diffusion(GenerateJob job) {
@@ -310,8 +297,7 @@ Json generate_by_diffusion(GenerateJob job) {
     request.initial = init.latents;
   }
   return generate_with(
-      job, std::move(setup),
-      parse_classes(job.classes, space, int64_t(space.class_names.size())),
+      job, std::move(setup), classes_of(job, *model),
       [&](const DrawnPart& part, GenerateOutput& output) {
         request.samples = part.samples;
         request.classes = part.labels;
@@ -341,8 +327,8 @@ Json generate_by_unmasking(GenerateJob job) {
                     {"steps", job.steps},
                     {"sampler", "unmasking"},
                     {"guidance", *job.guidance}};
-  const auto classes =
-      parse_classes(job.classes, space, model->config().num_classes);
+  const auto classes = choose_classes(job.classes, space.class_names,
+                                      model->config().num_classes);
   return generate_with(
       job, {.job = job, .space = space, .recipe = recipe, .tokens = true},
       classes, [&](const DrawnPart& part, GenerateOutput&) {

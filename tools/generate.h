@@ -19,10 +19,9 @@ struct GenerateJob {
   std::filesystem::path codec;  // empty: the one that the model remembers
   bool any_codec = false;
   int64_t count = 16;
-  int64_t first = 0;  // number of the first sample
-  std::string classes =
-      "all";          // all (in turn), none, or names or numbers with commas
-  int64_t steps = 0;  // of the walk; 0: 50, with tokens 12
+  int64_t first = 0;             // number of the first sample
+  std::string classes = "all";   // see choose_classes()
+  int64_t steps = 0;             // of the walk; 0: 50, with tokens 12
   std::string sampler = "auto";  // of sampler_names(); auto: usual_sampler()
   double eta = 0;                // of ddim, in [0,1]
   std::optional<double> churn;   // of edm; none: as the model's file says
@@ -39,6 +38,7 @@ struct GenerateJob {
   int64_t preview_every = 0;        // calls of the network; 0: no previews
   uint64_t seed = 0;
   int64_t batch_size = 64;
+  bool fresh = false;  // remove what an earlier call wrote to `out`
   c10::Device device{c10::kCPU};
 };
 
@@ -46,7 +46,9 @@ struct GenerateJob {
 /// normal prior of a CalotypeAutoencoder (which refuse settings of diffusion):
 /// draws latents and decodes them to PNG files, a folder per class, that carry
 /// their recipe, with an overview of the first 100 beside the folder; or stores
-/// them. Sample k depends on (model, seed, k, class, settings) alone.
+/// them. Sample k depends on (model, seed, k, class, settings) alone, but for
+/// what sums of another batch round otherwise. A call that was broken off goes
+/// on; see ImageFolderWriter for what a folder may hold.
 Json generate(const GenerateJob& job);
 
 /// A trained latent diffusion model with its latent space and schedule.

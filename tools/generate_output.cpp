@@ -3,13 +3,18 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <charconv>
 
+#include "core/check.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/runtime.h"
+#include "datasets/class_folder.h"
 #include "datasets/latent_store.h"
+#include "datasets/png_recipe.h"
+#include "datasets/store_info.h"
+#include "datasets/store_rows.h"
 #include "nn/latent_preview.h"
-#include "tools/classifier_model.h"
+#include "tools/apart.h"
 #include "tools/image_files.h"
 #include "tools/token_space.h"
 
@@ -23,15 +28,103 @@ Image grid_of(const at::Tensor& images) {
   return image_grid(images, kGridColumns, images.size(3) < 64 ? 2 : 1);
 }
 
+/// "any" for label -1.
+std::string class_name(const LatentSpace& space, int64_t label) {
+  if (label < 0) return "any";
+  return label < int64_t(space.class_names.size())
+             ? space.class_names[size_t(label)]
+             : std::to_string(label);
+}
+
+/// What a call draws, beside the recipe of each: which samples of which
+/// classes.
+Json settings_of(const OutputSetup& setup) {
+  Json classes = Json::array();
+  for (const auto label : setup.classes)
+    classes.push_back(class_name(setup.space, label));
+  return {{"recipe", setup.recipe},
+          {"first", setup.job.first},
+          {"count", setup.job.count},
+          {"classes", classes}};
+}
+
+/// Where drawn images are named: on the way from seed to seed all are of one
+/// sample, and counted.
+class DrawnFiles {
+ public:
+  explicit DrawnFiles(const OutputSetup& setup)
+      : space_(setup.space),
+        classes_(setup.classes),
+        first_(setup.job.to_seed ? 0 : setup.job.first),
+        end_(first_ + setup.job.count),
+        sample_(setup.job.to_seed ? std::optional(setup.job.first)
+                                  : std::nullopt) {}
+
+  /// Of image `number`, without an ending.
+  std::string name(int64_t number, int64_t label) const {
+    return fmt::format("{}/{:05}", class_folder(class_name(space_, label)),
+                       number);
+  }
+
+  /// Whether a file is one of this call's.
+  bool has(const std::string& file) const {
+    const auto digits = file.substr(file.rfind('/') + 1);
+    int64_t number = 0;
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error != std::errc() || number < first_ || number >= end_) return false;
+    const auto sample = size_t(sample_.value_or(number));
+    return file == name(number, classes_[sample % classes_.size()]) + ".png";
+  }
+
+ private:
+  const LatentSpace& space_;
+  std::vector<int64_t> classes_;
+  int64_t first_, end_;
+  std::optional<int64_t> sample_;
+};
+
+ImageFolderPlan plan_of(const OutputSetup& setup) {
+  const auto& job = setup.job;
+  return {.folder = job.out,
+          .command = "generate",
+          .settings = settings_of(setup),
+          .fresh = job.fresh,
+          .sets = {job.init_image, job.mask},
+          .models = {job.model, job.codec, job.guide}};
+}
+
+OutputSetup with_codec(OutputSetup setup) {
+  if (setup.tokens && !setup.codec->tokenizer)
+    throw ConfigError(fmt::format("{}: draws tokens, and a {} has none",
+                                  setup.job.model.string(),
+                                  setup.codec->class_name));
+  setup.recipe["codec"] = setup.codec->sha256;
+  return setup;
+}
+
 class ImageOutput : public GenerateOutput {
  public:
   explicit ImageOutput(OutputSetup setup)
-      : setup_(std::move(setup)), writer_(setup_.job.out) {
-    if (setup_.tokens && !setup_.codec->tokenizer)
-      throw ConfigError(fmt::format("{}: draws tokens, and a {} has none",
-                                    setup_.job.model.string(),
-                                    setup_.codec->class_name));
-    setup_.recipe["codec"] = setup_.codec->sha256;
+      : setup_(with_codec(std::move(setup))),
+        files_(setup_),
+        writer_(plan_of(setup_), [files = files_](const std::string& file) {
+          return files.has(file);
+        }) {}
+
+  bool has(const at::Tensor& samples, const at::Tensor& labels) override {
+    if (num_shown_ < kGridImages) return false;  // the overview needs them
+    const auto before = num_written_;
+    for (int64_t i = 0; i < samples.size(0); ++i, ++num_written_) {
+      const auto sample = samples[i].item<int64_t>(),
+                 label = labels[i].item<int64_t>();
+      if (read_recipe(setup_.job.out / file_of(sample, label)) ==
+          recipe_of(sample, label))
+        continue;
+      num_written_ = before;
+      return false;
+    }
+    return true;
   }
 
   void add(const at::Tensor& latents, const at::Tensor& samples,
@@ -39,18 +132,10 @@ class ImageOutput : public GenerateOutput {
     auto images = decoded(latents).to(torch::kCPU);
     if (setup_.init) images = setup_.init->paste(images);
     for (int64_t i = 0; i < images.size(0); ++i) {
-      const auto sample = samples[i].item<int64_t>();
-      const auto name = class_name(setup_.space, labels[i].item<int64_t>());
-      auto recipe = setup_.recipe;
-      recipe["sample"] = sample;
-      recipe["class"] = name;
-      if (setup_.job.to_seed)
-        recipe["way"] = double(num_written_) /
-                        double(std::max<int64_t>(1, setup_.job.count - 1));
-      writer_.write(
-          fmt::format("{}/{:05}.png", file_word(name), file_number(sample)),
-          images[i],
-          {{"Software", version_text()}, {"calotype", json_text(recipe)}});
+      const auto sample = samples[i].item<int64_t>(),
+                 label = labels[i].item<int64_t>();
+      writer_.write_file(file_of(sample, label), images[i],
+                         recipe_of(sample, label));
       ++num_written_;
     }
     const auto left = kGridImages - num_shown_;
@@ -63,7 +148,8 @@ class ImageOutput : public GenerateOutput {
     auto images = look_at(latents).to(torch::kCPU);
     if (setup_.init) images = setup_.init->paste(images);
     write_file_atomic(preview_file(setup_.job.out),
-                      encode_png(grid_of(images)));
+                      encode_png(grid_of(images), by_product_text("preview")),
+                      Durability::kRenamed);
   }
 
   void finish() override {
@@ -71,11 +157,9 @@ class ImageOutput : public GenerateOutput {
     const auto last =
         setup_.job.first + (setup_.job.to_seed ? 0 : num_shown_ - 1);
     recipe["samples"] = {setup_.job.first, last};
-    write_file_atomic(grid_file(setup_.job.out),
-                      encode_png(grid_of(torch::cat(shown_)),
-                                 {{"Software", version_text()},
-                                  {"calotype", json_text(recipe)}}));
+    writer_.write_overview(grid_of(torch::cat(shown_)), recipe);
     std::filesystem::remove(preview_file(setup_.job.out));
+    writer_.finish();
   }
 
  private:
@@ -103,70 +187,120 @@ class ImageOutput : public GenerateOutput {
     return decoded(shown.narrow(0, 0, std::min(kDecoded, shown.size(0))));
   }
 
-  /// On the way from seed to seed all images are of one sample: they are
-  /// counted.
-  int64_t file_number(int64_t sample) const {
-    return setup_.job.to_seed ? num_written_ : sample;
+  /// Of the next image.
+  std::string file_of(int64_t sample, int64_t label) const {
+    return files_.name(setup_.job.to_seed ? num_written_ : sample, label) +
+           ".png";
+  }
+
+  Json recipe_of(int64_t sample, int64_t label) const {
+    auto recipe = setup_.recipe;
+    recipe["sample"] = sample;
+    recipe["class"] = class_name(setup_.space, label);
+    if (setup_.job.to_seed)
+      recipe["way"] = double(num_written_) /
+                      double(std::max<int64_t>(1, setup_.job.count - 1));
+    return recipe;
   }
 
   OutputSetup setup_;
+  DrawnFiles files_;
   ImageFolderWriter writer_;
   std::vector<at::Tensor> shown_;
   int64_t num_shown_ = 0, num_written_ = 0;
 };
 
+/// Behind the index of the last image.
+int64_t end_of(const GenerateJob& job) {
+  return (job.to_seed ? 0 : job.first) + job.count;
+}
+
+StoreInfo drawn_store_info(const OutputSetup& setup) {
+  StoreInfo info{.kind = "latents", .dtype = "fp32"};
+  if (setup.tokens) {
+    info.kind = "tokens";
+    info.dtype =
+        token_dtype(setup.space.codec.value("num_codes", int64_t{1} << 24));
+  }
+  info.codec = setup.space.codec;
+  info.recipe = setup.recipe;
+  info.source = {{"spec", "generated"},
+                 {"fingerprint", settings_of(setup).dump()},
+                 {"count", end_of(setup.job)}};
+  info.class_names = setup.space.class_names;
+  return info;
+}
+
+void expect_place_for_store(const OutputSetup& setup) {
+  const auto& job = setup.job;
+  if (job.fresh)
+    throw ConfigError(
+        "generate: --fresh removes images; delete a store to draw it anew");
+  check_range("generate", "--first and --count of a store, together",
+              double(end_of(job)), 1, double(int64_t{1} << 33));
+  expect_apart(job.out, {job.init_image, job.mask}, {job.model, job.guide});
+  expect_empty(job.out, "store.json");
+}
+
 class StoreOutput : public GenerateOutput {
  public:
   explicit StoreOutput(OutputSetup setup)
-      : setup_(std::move(setup)), writer_(setup_.job.out, info(setup_)) {
-    if (writer_.num_stored() > 0)
-      throw ConfigError(setup_.job.out.string() +
-                        ": holds latents already; choose another --out");
+      : setup_(std::move(setup)),
+        files_(setup_),
+        writer_(setup_.job.out, drawn_store_info(setup_)),
+        is_stored_(writer_.stored(end_of(setup_.job))) {}
+
+  bool has(const at::Tensor& samples, const at::Tensor&) override {
+    const auto indices = indices_of(samples);
+    for (int64_t i = 0; i < indices.size(0); ++i)
+      if (!is_stored_[size_t(indices[i].item<int64_t>())]) return false;
+    num_drawn_ += samples.size(0);
+    return true;
   }
 
   void add(const at::Tensor& latents, const at::Tensor& samples,
            const at::Tensor& labels) override {
-    StoreRows rows{.labels = labels, .indices = samples};
-    if (setup_.job.to_seed)
-      rows.indices = torch::arange(num_stored_, num_stored_ + latents.size(0),
-                                   torch::kLong);
-    num_stored_ += latents.size(0);
+    StoreRows rows{.labels = labels, .indices = indices_of(samples)};
+    num_drawn_ += latents.size(0);
     (setup_.tokens ? rows.tokens : rows.grid.mean) = latents;
     for (int64_t i = 0; i < latents.size(0); ++i) {
-      rows.names.push_back(fmt::format(
-          "{}/{:05}",
-          file_word(class_name(setup_.space, labels[i].item<int64_t>())),
-          rows.indices[i].item<int64_t>()));
+      rows.names.push_back(files_.name(rows.indices[i].item<int64_t>(),
+                                       labels[i].item<int64_t>()));
       rows.sizes.push_back({0, 0});
       rows.hashes.push_back(0);
     }
-    writer_.append(rows);
+    append_missing(rows);
   }
 
   void preview(const at::Tensor&) override {}
   void finish() override { writer_.finish(); }
 
  private:
-  static StoreInfo info(const OutputSetup& setup) {
-    StoreInfo info{.kind = "latents", .dtype = "fp32"};
-    if (setup.tokens) {
-      info.kind = "tokens";
-      info.dtype =
-          token_dtype(setup.space.codec.value("num_codes", int64_t{1} << 24));
+  at::Tensor indices_of(const at::Tensor& samples) const {
+    return setup_.job.to_seed
+               ? torch::arange(num_drawn_, num_drawn_ + samples.size(0),
+                               torch::kLong)
+               : samples;
+  }
+
+  /// A batch that the end of a shard cut in two was drawn again as a whole.
+  void append_missing(const StoreRows& rows) {
+    const auto n = rows.indices.size(0);
+    const auto is_stored = [&](int64_t i) {
+      return bool(is_stored_[size_t(rows.indices[i].item<int64_t>())]);
+    };
+    for (int64_t begin = 0, end = 0; begin < n; begin = end) {
+      while (end < n && is_stored(end) == is_stored(begin)) ++end;
+      if (!is_stored(begin))
+        writer_.append(slice_rows(rows, begin, end - begin));
     }
-    info.codec = setup.space.codec;
-    info.recipe = setup.recipe;
-    info.source = {
-        {"spec", "generated"},
-        {"fingerprint", json_text(setup.recipe)},
-        {"count", (setup.job.to_seed ? 0 : setup.job.first) + setup.job.count}};
-    info.class_names = setup.space.class_names;
-    return info;
   }
 
   OutputSetup setup_;
+  DrawnFiles files_;
   StoreWriter writer_;
-  int64_t num_stored_ = 0;
+  std::vector<bool> is_stored_;
+  int64_t num_drawn_ = 0;
 };
 
 }  // namespace
@@ -186,18 +320,26 @@ LoadedCodec codec_of(const GenerateJob& job, const LatentSpace& space) {
   return codec;
 }
 
-std::string class_name(const LatentSpace& space, int64_t label) {
-  if (label < 0) return "any";
-  return label < int64_t(space.class_names.size())
-             ? space.class_names[size_t(label)]
-             : std::to_string(label);
-}
-
 std::unique_ptr<GenerateOutput> image_output(OutputSetup setup) {
   return std::make_unique<ImageOutput>(std::move(setup));
 }
 
+bool is_drawn_already(const OutputSetup& setup) {
+  const auto file = setup.job.out / "store.json";
+  if (!std::filesystem::exists(file)) return false;
+  const auto found = parse_store_info(read_text_file(file), file.string());
+  if (!found.complete ||
+      !first_difference(found, drawn_store_info(setup)).empty())
+    return false;
+  try {
+    return StoreReader(setup.job.out).size() == setup.job.count;
+  } catch (const DataError&) {  // damaged: what is missing is drawn
+    return false;
+  }
+}
+
 std::unique_ptr<GenerateOutput> store_output(OutputSetup setup) {
+  expect_place_for_store(setup);
   return std::make_unique<StoreOutput>(std::move(setup));
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/config.h"
 #include "diffusion/latent_space.h"
@@ -19,13 +20,14 @@ namespace calotype {
 /// on.
 LoadedCodec codec_of(const GenerateJob& job, const LatentSpace& space);
 
-/// "any" for label -1.
-std::string class_name(const LatentSpace& space, int64_t label);
-
 /// Where drawn latents go.
 class GenerateOutput {
  public:
   virtual ~GenerateOutput() = default;
+
+  /// Whether an earlier call that was broken off has written all of these; they
+  /// then count as added.
+  virtual bool has(const at::Tensor& samples, const at::Tensor& labels) = 0;
 
   /// Latents [N,D,h,w], or tokens [N,L,h,w] int64, and int64 [N] of each.
   virtual void add(const at::Tensor& latents, const at::Tensor& samples,
@@ -45,12 +47,17 @@ struct OutputSetup {
   bool tokens = false;               // what is drawn are tokens
   std::optional<LoadedCodec> codec;  // decodes; none where latents are stored
   const InitImage* init = nullptr;   // what is pasted outside of its mask
+  std::vector<int64_t> classes = {-1};  // that the samples take in turn
 };
 
 /// PNG files by class and a grid of the first 100.
 std::unique_ptr<GenerateOutput> image_output(OutputSetup setup);
 
-/// A latent store.
+/// Whether the store that the job names holds just what it would draw.
+bool is_drawn_already(const OutputSetup& setup);
+
+/// A latent store; one that was broken off goes on. Throws ConfigError for a
+/// folder that holds anything else.
 std::unique_ptr<GenerateOutput> store_output(OutputSetup setup);
 
 }  // namespace calotype

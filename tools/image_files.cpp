@@ -2,40 +2,109 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+#include <unordered_set>
+#include <utility>
+
 #include "core/error.h"
 #include "core/files.h"
+#include "datasets/png_recipe.h"
+#include "tools/apart.h"
+#include "tools/output_names.h"
 
 namespace calotype {
+namespace {
 
 namespace fs = std::filesystem;
 
+/// "drawn" of "drawn/", and of "." in it.
+fs::path by_its_name(const fs::path& folder) {
+  auto path = (folder / "").parent_path();
+  if (path.filename() == "." || path.filename() == "..")
+    path = (fs::weakly_canonical(path) / "").parent_path();
+  return path;
+}
+
+OutputFolder open_folder(const ImageFolderPlan& plan,
+                         std::function<bool(const std::string&)> makes) {
+  expect_apart(plan.folder, plan.sets, plan.models);
+  auto inputs = plan.sets;
+  inputs.insert(inputs.end(), plan.models.begin(), plan.models.end());
+  for (const auto& beside :
+       {grid_file(plan.folder), preview_file(plan.folder)}) {
+    expect_place_for_picture(beside, inputs);
+  }
+  OutputFolder folder(plan.folder,
+                      {.command = plan.command,
+                       .settings = plan.settings,
+                       .makes = std::move(makes)},
+                      plan.fresh);
+  folder.begin();
+  return folder;
+}
+
+std::unordered_map<std::string, std::string> files_by_name(
+    const std::vector<std::string>& names) {
+  const auto files = output_names(names);
+  std::unordered_map<std::string, std::string> found;
+  for (size_t i = 0; i < names.size(); ++i) found.emplace(names[i], files[i]);
+  return found;
+}
+
+std::function<bool(const std::string&)> is_one_of(
+    const std::unordered_map<std::string, std::string>& files) {
+  auto all = std::make_shared<std::unordered_set<std::string>>();
+  for (const auto& item : files) all->insert(item.second);
+  return [all](const std::string& file) { return all->contains(file); };
+}
+
+}  // namespace
+
 fs::path grid_file(const fs::path& folder) {
-  auto path = (folder / "").parent_path();  // without a slash at the end
-  return path += ".png";
+  return by_its_name(folder) += ".png";
 }
 
 fs::path preview_file(const fs::path& folder) {
-  return grid_file(folder).replace_extension(".preview.png");
+  return by_its_name(folder) += ".preview.png";
 }
 
-ImageFolderWriter::ImageFolderWriter(const fs::path& folder) : folder_(folder) {
-  make_folder(folder);
+void expect_place_for_picture(const fs::path& file,
+                              const std::vector<fs::path>& inputs) {
+  expect_other_than(file, inputs);
+  expect_own_picture(file);
 }
+
+ImageFolderWriter::ImageFolderWriter(const ImageFolderPlan& plan,
+                                     const std::vector<std::string>& names)
+    : ImageFolderWriter(plan, files_by_name(names)) {}
+
+ImageFolderWriter::ImageFolderWriter(
+    const ImageFolderPlan& plan,
+    std::unordered_map<std::string, std::string> files)
+    : folder_(open_folder(plan, is_one_of(files))), files_(std::move(files)) {}
+
+ImageFolderWriter::ImageFolderWriter(
+    const ImageFolderPlan& plan, std::function<bool(const std::string&)> makes)
+    : folder_(open_folder(plan, std::move(makes))) {}
 
 void ImageFolderWriter::write(const std::string& name, const at::Tensor& pixels,
-                              const PngText& text) {
-  const auto path = fs::path(name).lexically_normal();
-  if (path.empty() || path.is_absolute() || *path.begin() == ".." ||
-      !path.has_filename())
-    throw DataError(
-        fmt::format("image name \"{}\" leads out of the folder", name));
-  auto target = fs::path(path).replace_extension(".png");
-  if (taken_.count(target)) target = path.string() + ".png";
-  if (!taken_.insert(target).second)
-    throw DataError(
-        fmt::format("image name \"{}\" stands twice in the set", name));
-  make_folder((folder_ / target).parent_path());
-  write_file_atomic(folder_ / target, encode_png(to_image(pixels), text));
+                              const Json& recipe) {
+  write_file(files_.at(name), pixels, recipe);
+}
+
+void ImageFolderWriter::write_file(const std::string& file,
+                                   const at::Tensor& pixels,
+                                   const Json& recipe) {
+  const auto path = folder_.path() / file;
+  make_folder(path.parent_path());
+  write_file_atomic(path, encode_png(to_image(pixels), recipe_text(recipe)),
+                    Durability::kRenamed);
+}
+
+void ImageFolderWriter::write_overview(const Image& image, Json recipe) {
+  write_file_atomic(
+      grid_file(folder_.path()),
+      encode_png(image, by_product_text("overview", std::move(recipe))));
 }
 
 }  // namespace calotype

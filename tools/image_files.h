@@ -3,10 +3,14 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
-#include <set>
+#include <functional>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
+#include "core/config.h"
 #include "datasets/image_io.h"
+#include "tools/output_folder.h"
 
 namespace calotype {
 
@@ -17,21 +21,55 @@ std::filesystem::path grid_file(const std::filesystem::path& folder);
 /// What is being drawn, seen on the way: "drawn" has "drawn.preview.png".
 std::filesystem::path preview_file(const std::filesystem::path& folder);
 
-/// Writes images into a folder under names that come from elsewhere (a store, a
-/// set), never outside of it.
+/// Throws ConfigError unless a picture may be written to `file`: nothing is
+/// there, or a picture of ours that is none of the inputs.
+void expect_place_for_picture(const std::filesystem::path& file,
+                              const std::vector<std::filesystem::path>& inputs);
+
+/// Which folder a set is written to, by which call.
+struct ImageFolderPlan {
+  std::filesystem::path folder;
+  std::string command;
+  Json settings;  // what the images depend on
+  bool fresh = false;
+  std::vector<std::filesystem::path> sets;    // images and stores that are read
+  std::vector<std::filesystem::path> models;  // models that are read
+};
+
+/// Writes a folder of images, and pictures beside it.
 class ImageFolderWriter {
  public:
-  explicit ImageFolderWriter(const std::filesystem::path& folder);
+  /// `names`: of all images, which come from elsewhere (a store, a set); see
+  /// output_names(). Throws ConfigError, with nothing touched, for a folder
+  /// that holds what is not of this call (see OutputFolder), or is or meets
+  /// what is read; DataError for names that cannot be files.
+  ImageFolderWriter(const ImageFolderPlan& plan,
+                    const std::vector<std::string>& names);
 
-  /// `pixels`: [C,H,W] in [-1,1]. The name's ending becomes .png; a name that
-  /// is taken keeps its old ending in front of it. Throws DataError for a name
-  /// that leads out of the folder.
+  /// The same for files that `makes` tells by their path below the folder.
+  ImageFolderWriter(const ImageFolderPlan& plan,
+                    std::function<bool(const std::string&)> makes);
+
+  /// `pixels`: [C,H,W] in [-1,1]. `name`: one of those given.
   void write(const std::string& name, const at::Tensor& pixels,
-             const PngText& text);
+             const Json& recipe);
+
+  /// The same under the path of a file below the folder.
+  void write_file(const std::string& file, const at::Tensor& pixels,
+                  const Json& recipe);
+
+  /// The picture beside the folder that shows what is in it.
+  void write_overview(const Image& image, Json recipe = Json::object());
+
+  /// To be called after the last image: all are on the disk then.
+  void finish() { folder_.finish(); }
 
  private:
-  std::filesystem::path folder_;
-  std::set<std::filesystem::path> taken_;
+  ImageFolderWriter(const ImageFolderPlan& plan,
+                    std::unordered_map<std::string, std::string> files);
+
+  OutputFolder folder_;
+  std::unordered_map<std::string, std::string> files_;  // by name
 };
 
 }  // namespace calotype

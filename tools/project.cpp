@@ -5,8 +5,10 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "metrics/moments.h"
+#include "tools/apart.h"
 #include "tools/codec.h"
 #include "tools/image_pass.h"
+#include "tools/output_folder.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
 #include "training/line_chart.h"
@@ -40,6 +42,8 @@ std::vector<LineSeries> dots_by_class(const at::Tensor& points,
 
 Json project(const ProjectJob& given) {
   auto job = given;
+  expect_other_than(job.out, {path_of_source(job.data), job.codec});
+  expect_own_text(job.out, "calotype-chart");
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source = open_source(job.data);

@@ -2,8 +2,6 @@
 
 #include <torch/torch.h>
 
-#include "core/files.h"
-#include "core/runtime.h"
 #include "tools/codec.h"
 #include "tools/image_files.h"
 #include "tools/image_pass.h"
@@ -24,7 +22,17 @@ Json reconstruct(const ReconstructJob& given) {
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
   const torch::InferenceMode inference;
-  ImageFolderWriter writer(job.out);
+  ImageFolderWriter writer(
+      {.folder = job.out,
+       .command = "reconstruct",
+       .settings = {{"codec", codec.sha256},
+                    {"data", source->spec()},
+                    {"preprocessing", write_config(job.preprocessing)},
+                    {"limit", job.limit}},
+       .fresh = job.fresh,
+       .sets = {path_of_source(job.data)},
+       .models = {job.codec}},
+      names_of(*source));
   std::vector<at::Tensor> pairs;
   const auto pass = for_each_batch(
       job, "reconstruct", source, job.limit, [&](const ImageBatch& batch) {
@@ -33,8 +41,7 @@ Json reconstruct(const ReconstructJob& given) {
           const auto pair = torch::stack({batch.images[i], decoded[i]});
           writer.write(batch.names[size_t(i)],
                        torch::cat({pair[0], pair[1]}, 2),
-                       {{"Software", version_text()},
-                        {"calotype", Json{{"codec", codec.sha256}}.dump()}});
+                       {{"codec", codec.sha256}});
           const bool same_shape =
               pairs.empty() || pairs.front().sizes() == pair.sizes();
           if (same_shape && int64_t(pairs.size()) < kGridImages)
@@ -43,10 +50,11 @@ Json reconstruct(const ReconstructJob& given) {
       });
   if (!pairs.empty()) {
     const auto shown = torch::cat(pairs);
-    write_file_atomic(grid_file(job.out),
-                      encode_png(image_grid(shown, 2 * kGridPairs,
-                                            shown.size(3) < 64 ? 2 : 1)));
+    writer.write_overview(
+        image_grid(shown, 2 * kGridPairs, shown.size(3) < 64 ? 2 : 1),
+        {{"codec", codec.sha256}});
   }
+  writer.finish();
   Json result{{"folder", job.out.string()},
               {"images", pass.num_images},
               {"images_per_s", pass.images_per_s}};

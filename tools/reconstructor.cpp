@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <map>
 
 #include "core/error.h"
 #include "core/runtime.h"
 #include "datasets/token_packing.h"
 #include "tools/codec.h"
+#include "tools/pairing.h"
 #include "tools/round_trip.h"
 
 namespace calotype {
@@ -79,35 +79,6 @@ bool has_colours(const Image& image) {
   return false;
 }
 
-/// By what the two images of a pair know each other.
-std::string pair_key(const std::string& name) {
-  return std::filesystem::path(name).replace_extension().string();
-}
-
-/// Positions by key. Throws ConfigError for a key that stands twice.
-std::map<std::string, int64_t> positions(const ImageSource& source) {
-  std::map<std::string, int64_t> found;
-  for (int64_t i = 0; i < source.size(); ++i)
-    if (!found.emplace(pair_key(source.name(i)), i).second)
-      throw ConfigError(fmt::format(
-          "pairs: {} has two images that are called {} but for the ending",
-          source.spec(), pair_key(source.name(i))));
-  return found;
-}
-
-/// Those of `some` that have no partner in `others`: how many, and one of them.
-std::string lonely(const ImageSource& source,
-                   const std::map<std::string, int64_t>& some,
-                   const std::map<std::string, int64_t>& others) {
-  int64_t count = 0;
-  std::string first;
-  for (const auto& [key, index] : some)
-    if (!others.contains(key) && count++ == 0) first = source.name(index);
-  return count == 0 ? ""
-                    : fmt::format("{} of {} images in {} have none, such as {}",
-                                  count, some.size(), source.spec(), first);
-}
-
 /// Whether an image's file is what a codec stores; others (PNG) are pictures of
 /// what it makes.
 bool is_lossy_file(const std::string& name) {
@@ -120,28 +91,19 @@ bool is_lossy_file(const std::string& name) {
 class PairedImages : public Reconstructor {
  public:
   PairedImages(std::unique_ptr<ImageSource> made, const ImageSource& originals)
-      : made_(std::move(made)) {
-    positions_ = positions(*made_);
-    const auto wanted = positions(originals);
-    for (const auto& problem : {lonely(originals, wanted, positions_),
-                                lonely(*made_, positions_, wanted)})
-      if (!problem.empty())
-        throw ConfigError(
-            "pairs: every image needs a partner of its name in the other "
-            "set: " +
-            problem);
-  }
+      : made_(std::move(made)), partners_(pair_images(originals, *made_)) {}
 
   Reconstructed reconstruct(const ImageBatch& batch) override {
     Reconstructed found{
         .images = torch::empty_like(batch.images),
         .stored_bytes = torch::zeros({batch.images.size(0)}, torch::kDouble)};
     auto* bytes = found.stored_bytes.data_ptr<double>();
+    const auto* indices = batch.indices.data_ptr<int64_t>();
     at::parallel_for(
         0, batch.images.size(0), 1, [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; ++i)
-            bytes[i] = double(
-                load(batch.names[size_t(i)], batch.images[i], found.images[i]));
+            bytes[i] =
+                double(load(indices[i], batch.images[i], found.images[i]));
         });
     if (!found.stored_bytes.gt(0).all().item<bool>())
       found.stored_bytes = at::Tensor();
@@ -156,9 +118,9 @@ class PairedImages : public Reconstructor {
  private:
   /// Writes the partner of an image to `out`; returns the bytes that its codec
   /// has stored, or 0 if nobody knows.
-  int64_t load(const std::string& name, const at::Tensor& original,
+  int64_t load(int64_t original_index, const at::Tensor& original,
                const at::Tensor& out) const {
-    const auto index = positions_.at(pair_key(name));
+    const auto index = partners_[size_t(original_index)];
     auto loaded = made_->load(index);
     if (original.size(0) == 1 && has_colours(loaded.image))
       throw DataError(
@@ -177,7 +139,7 @@ class PairedImages : public Reconstructor {
   }
 
   std::shared_ptr<const ImageSource> made_;
-  std::map<std::string, int64_t> positions_;
+  std::vector<int64_t> partners_;  // by place in the originals
 };
 
 }  // namespace

@@ -42,8 +42,8 @@ class Reconstructor {
 /// The codec of the job; sets what it decides of the preprocessing.
 std::unique_ptr<Reconstructor> open_codec_reconstructor(EvaluateJob& job);
 
-/// The images of `job.data`, each for the one of its name (without the ending)
-/// in `originals`. Throws ConfigError unless each has exactly one partner.
+/// The images of `job.data`, each for the one of its name in `originals`; see
+/// pair_images().
 std::unique_ptr<Reconstructor> open_pairs(const EvaluateJob& job,
                                           const ImageSource& originals);
 

@@ -1,9 +1,13 @@
 #include "tools/report_parts.h"
 
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <cmath>
 
-#include "core/error.h"
-#include "core/files.h"
+#include "datasets/image_source.h"
+#include "tools/apart.h"
+#include "tools/csv.h"
 #include "training/line_chart.h"
 
 namespace calotype {
@@ -24,29 +28,62 @@ void flatten(const Json& json, const std::string& prefix, ReportTable& table) {
   }
 }
 
-}  // namespace
-
-void open_report_folder(const fs::path& folder) {
-  make_folder(folder);
-  if (fs::exists(folder / "index.html") && !fs::exists(folder / "result.json"))
-    throw ConfigError(fmt::format(
-        "--report {}: holds an index.html that is no report; name another "
-        "folder",
-        folder.string()));
+/// "nearest" and "3" of "nearest_3.png"; false for other files.
+bool is_strip(const std::string& file) {
+  const auto bar = file.find('_');
+  if (bar == std::string::npos || !file.ends_with(".png")) return false;
+  const auto name = file.substr(0, bar);
+  const auto part = file.substr(bar + 1, file.size() - bar - 5);
+  if (name == "images" || name == "reference" || name == "nearest")
+    return !part.empty() && std::ranges::all_of(part, [](unsigned char c) {
+      return std::isdigit(c);
+    });
+  return (name == "worst" || name == "median" || name == "best") &&
+         (part == "originals" || part == "reconstructions" || part == "errors");
 }
 
-void clear_report(const fs::path& folder) {
-  for (const char* file :
-       {"index.html", "result.json", "measures.csv", "images.csv",
-        "examples.json", "psnr.svg", "rate_distortion.svg"})
-    fs::remove(folder / file);
-  for (const char* rank : {"worst", "median", "best"})
-    for (const char* part : {"originals", "reconstructions", "errors"})
-      fs::remove(folder / fmt::format("{}_{}.png", rank, part));
-  for (const char* strip : {"images", "reference", "nearest"})
-    for (int row = 0; fs::remove(folder / fmt::format("{}_{}.png", strip, row));
-         ++row) {
-    }
+bool is_report_file(const std::string& file) {
+  static constexpr std::array kNames = {
+      "index.html",    "result.json", "measures.csv",       "images.csv",
+      "examples.json", "psnr.svg",    "rate_distortion.svg"};
+  return std::ranges::find(kNames, file) != kNames.end() || is_strip(file);
+}
+
+Json settings_of(const EvaluateJob& job) {
+  Json lpips = Json::array();
+  for (const auto& file : job.lpips) lpips.push_back(file.string());
+  return {{"model", job.model.string()},
+          {"data", job.data},
+          {"reference", job.reference},
+          {"preprocessing", write_config(job.preprocessing)},
+          {"dtype", job.dtype},
+          {"rounding", job.rounding},
+          {"lpips", lpips},
+          {"features", job.features},
+          {"beside", job.beside},
+          {"beside_images", job.beside_images},
+          {"importance_samples", job.importance_samples},
+          {"binarize", job.binarize},
+          {"jacobian_probes", job.jacobian_probes},
+          {"manifold_samples", job.manifold_samples},
+          {"nearest", job.nearest},
+          {"cas", job.cas},
+          {"seed", job.seed}};
+}
+
+}  // namespace
+
+OutputFolder report_folder(const EvaluateJob& job) {
+  expect_apart(job.report,
+               {path_of_source(job.data), path_of_source(job.reference),
+                path_of_source(job.cas)},
+               {job.model, job.features});
+  return OutputFolder(job.report,
+                      {.command = "evaluate",
+                       .settings = settings_of(job),
+                       .makes = is_report_file,
+                       .is_set = false},
+                      job.fresh);
 }
 
 std::string shown_number(const Json& value, int digits) {
@@ -90,7 +127,7 @@ std::string measures_csv(const Json& result,
         value.is_number()) {
       const auto interval = result["intervals"].value(
           measure.key, Json::array({nullptr, nullptr}));
-      text += fmt::format("{},{},{},{}\n", measure.key, field(value),
+      text += fmt::format("{},{},{},{}\n", csv_field(measure.key), field(value),
                           field(interval[0]), field(interval[1]));
     }
   return text;

@@ -5,17 +5,17 @@
 #include <vector>
 
 #include "core/config.h"
+#include "tools/evaluate.h"
 #include "tools/html_report.h"
+#include "tools/output_folder.h"
 
 // What the pages of evaluations have in common.
 namespace calotype {
 
-/// The folder of a report, made if it is not there. Throws ConfigError for one
-/// that holds somebody else's index.html.
-void open_report_folder(const std::filesystem::path& folder);
-
-/// Removes the files of the report that was there before.
-void clear_report(const std::filesystem::path& folder);
+/// The folder of a job's report, which may hold the report of the same job;
+/// files that are called otherwise than a report's stay. Throws ConfigError,
+/// with nothing touched, for another one, and for a place where the job reads.
+OutputFolder report_folder(const EvaluateJob& job);
 
 /// A number as a page shows it: so many significant digits, no exponent where
 /// it can be avoided; "–" for null.

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "datasets/image_io.h"
 #include "datasets/loader.h"
+#include "datasets/png_recipe.h"
 #include "datasets/resample.h"
 #include "metrics/distortion.h"
 #include "tools/fidelity.h"
@@ -48,7 +49,7 @@ std::vector<uint8_t> strip_png(const std::vector<at::Tensor>& pictures) {
         .narrow(1, 0, thumbnails[i].size(1))
         .narrow(2, 0, thumbnails[i].size(2))
         .copy_(thumbnails[i]);
-  return encode_png(image_grid(strip, strip.size(0)));
+  return encode_png(image_grid(strip, strip.size(0)), by_product_text("strip"));
 }
 
 }  // namespace

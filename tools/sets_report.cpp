@@ -160,8 +160,9 @@ void write_sets_report(const EvaluateJob& job, const Json& result,
                        const ImageSource* shown, const ImageSource* reference,
                        const at::Tensor& queries,
                        const NearestImages* nearest) {
-  const auto& folder = job.report;
-  clear_report(folder);
+  auto output = report_folder(job);
+  output.begin();
+  const auto& folder = output.path();
   write_images(folder, "images", shown);
   write_images(folder, "reference", reference);
   if (nearest && shown && reference)
@@ -190,6 +191,7 @@ void write_sets_report(const EvaluateJob& job, const Json& result,
   add_protocol_section(report, result);
   report.footer(version_text());
   write_file_atomic(folder / "index.html", report.html());
+  output.finish();
 }
 
 }  // namespace calotype

@@ -22,7 +22,8 @@ class TokenDemo {
       : job_(job), is_tiny_(job.preset == "emoji-tiny") {}
 
   Json run() {
-    make_folder(job_.out);
+    auto output = demo_folder(job_);
+    output.begin();
     stages_.run("train the tokenizer",
                 [&] { train_model("tokenizer", "emoji_vq", train_data()); });
     stages_.run("encode", [&] {
@@ -50,6 +51,7 @@ class TokenDemo {
     results_["preset"] = job_.preset;
     write_file_atomic(job_.out / "results.json", json_text(results_, 2) + "\n");
     write_token_demo_report(job_.out, results_);
+    output.finish();
     const auto& fidelity = results_["fidelity"];
     return {{"report", (job_.out / "report" / "index.html").string()},
             {"mse", fidelity["mse"]},
@@ -89,8 +91,8 @@ class TokenDemo {
                           .steps = steps,
                           .guidance = 2,
                           .batch_size = 30,
+                          .fresh = true,
                           .device = job_.device};
-    fs::remove_all(job.out);
     generate(job);
   }
 
@@ -99,6 +101,7 @@ class TokenDemo {
     reconstruct({.codec = tokenizer,
                  .data = test_data(),
                  .out = job_.out / "reconstructed",
+                 .fresh = true,
                  .device = job_.device});
     EvaluateJob job;
     job.model = tokenizer;

@@ -7,6 +7,7 @@
 #include "core/runtime.h"
 #include "diffusion/denoisers.h"
 #include "nn/model_folder.h"
+#include "tools/apart.h"
 #include "tools/classifier_model.h"
 #include "tools/codec.h"
 #include "tools/config_override.h"
@@ -301,6 +302,8 @@ TrainConfig read_train_config(const fs::path& path,
 Json train(const TrainJob& job) {
   auto config = job.config;
   config.training.validate();
+  expect_other_than(job.out, {path_of_source(config.data.train),
+                              path_of_source(config.data.validation)});
   auto prepared = prepare(config, job);
   config.model = Json{{"_class_name", prepared.class_name}};
   config.model.update(prepared.model_config);

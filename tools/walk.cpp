@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "datasets/png_recipe.h"
 #include "tools/codec.h"
 #include "tools/image_files.h"
 #include "tools/image_pass.h"
@@ -49,6 +50,8 @@ Json interpolate(const InterpolateJob& given) {
   auto job = given;
   check_one_of("interpolate", "--path", job.path, {"linear", "spherical"});
   check_range("interpolate", "--count", double(job.count), 2, 1000);
+  expect_place_for_picture(
+      job.out, {path_of_source(job.from), path_of_source(job.to), job.codec});
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
   const torch::InferenceMode inference;
@@ -68,7 +71,8 @@ Json interpolate(const InterpolateJob& given) {
       decode_images(*codec.codec, torch::cat(codes), a.size(2), a.size(3));
   const auto strip = torch::cat({a, decoded, b});
   write_file_atomic(
-      job.out, encode_png(image_grid(strip, strip.size(0), zoom_of(strip))));
+      job.out, encode_png(image_grid(strip, strip.size(0), zoom_of(strip)),
+                          by_product_text("strip", {{"codec", codec.sha256}})));
   return {{"strip", job.out.string()},
           {"path", job.path},
           {"pictures", job.count},
@@ -81,6 +85,7 @@ Json traverse(const TraverseJob& given) {
   check_range("traverse", "--directions", double(job.num_directions), 1, 1000);
   check_range("traverse", "--range", job.range, 0, 1000);
   check_range("traverse", "--limit", double(job.limit), 2, 1e9);
+  expect_place_for_picture(job.out, {path_of_source(job.data), job.codec});
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
@@ -123,7 +128,8 @@ Json traverse(const TraverseJob& given) {
   const auto pictures = decode_images(*codec.codec, torch::cat(codes),
                                       first.size(2), first.size(3));
   write_file_atomic(
-      job.out, encode_png(image_grid(pictures, job.count, zoom_of(pictures))));
+      job.out, encode_png(image_grid(pictures, job.count, zoom_of(pictures)),
+                          by_product_text("walks", {{"codec", codec.sha256}})));
   Json result{{"picture", job.out.string()}, {"directions", directions}};
   report_skipped(result, pass.skipped);
   return result;

@@ -12,6 +12,7 @@
 #include "core/runtime.h"
 #include "core/stop_signal.h"
 #include "datasets/image_io.h"
+#include "datasets/png_recipe.h"
 #include "training/checkpoint.h"
 #include "training/ema_snapshots.h"
 #include "training/loss_curves.h"
@@ -285,7 +286,8 @@ void Trainer::draw_samples() {
   }
   const auto grid =
       image_grid(shown, kSampleColumns, shown.size(3) < 64 ? 2 : 1);
-  write_file_atomic(run_.sample_file(step_), encode_png(grid));
+  write_file_atomic(run_.sample_file(step_),
+                    encode_png(grid, by_product_text("samples")));
 }
 
 std::map<std::string, at::Tensor> Trainer::state_tensors() {

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
+#include "datasets/png_recipe.h"
 #include "tests/datasets/image_files.h"
 #include "tests/support/temp_folder.h"
 
@@ -25,12 +26,6 @@ void put(const fs::path& path, const FileBytes& bytes) {
 
 FileBytes small_png(uint8_t value = 7) {
   return encode_png({1, 1, 1, {value}});
-}
-
-std::vector<std::string> names_of(const ImageSource& source) {
-  std::vector<std::string> names;
-  for (int64_t i = 0; i < source.size(); ++i) names.push_back(source.name(i));
-  return names;
 }
 
 std::string refusal_of(const std::string& spec) {
@@ -59,14 +54,77 @@ TEST(ImageFolder, FoldersAreClassesInSortedOrder) {
   EXPECT_EQ(source->spec(), root.path().string());
 }
 
-TEST(ImageFolder, ImagesBesideTheFoldersMeanNoClasses) {
+TEST(ImageFolder, ImagesBesideTheFoldersHaveNoClassWhichIsTold) {
   TempFolder root;
   put(root / "a.png", small_png());
   put(root / "b/c.png", small_png());
+  fs::create_directory(root / "empty");
+  testing::internal::CaptureStderr();
   const auto source = open_source(root.path());
+  open_source(root.path());
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            root.path().string() +
+                ": 1 of the images lie beside the class folders and have no "
+                "class: a.png\n" +
+                root.path().string() +
+                ": 1 of the sub-folders hold no image and are no class: "
+                "empty\n");
   EXPECT_EQ(source->size(), 2);
+  EXPECT_THAT(source->class_names(), ElementsAre("b"));
+  EXPECT_EQ(source->label(0), -1);
+  EXPECT_EQ(source->label(1), 0);
+}
+
+TEST(ImageFolder, ImagesAloneHaveNoClassesAndNothingIsTold) {
+  TempFolder root;
+  put(root / "a.png", small_png());
+  fs::create_directory(root / "empty");
+  testing::internal::CaptureStderr();
+  const auto source = open_source(root.path());
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   EXPECT_THAT(source->class_names(), ElementsAre());
-  EXPECT_EQ(source->label(1), -1);
+}
+
+TEST(ImageFolder, TellsOfClassesThatDifferInCaseAndOfLinkedOnes) {
+  TempFolder root;
+  put(root / "Cat/1.png", small_png());
+  put(root / "cat/1.png", small_png());
+  fs::create_directory_symlink(root / "cat", root / "kitten");
+  testing::internal::CaptureStderr();
+  const auto source = open_source(root.path());
+  const auto told = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(told, HasSubstr("like another but for small letters: cat"));
+  EXPECT_THAT(told, HasSubstr("read already, and left out: kitten"));
+  EXPECT_THAT(source->class_names(), ElementsAre("Cat", "cat"));
+}
+
+TEST(ImageFolder, ClassesAreWhatTheirFoldersStandFor) {
+  TempFolder root;
+  for (const char* folder : {"T-shirt%2Ftop", "100%25", "caf\xe9"})
+    put(root / folder / "1.png", small_png());
+  EXPECT_THAT(open_source(root.path())->class_names(),
+              ElementsAre("100%25", "T-shirt/top", "caf\\xE9"));
+}
+
+TEST(ImageFolder, WhatCommandsWriteBesideASetIsNoneOfItsImages) {
+  TempFolder root;
+  put(root / "cat/1.png", small_png());
+  put(root / "cat/drawn.png",
+      encode_png({1, 1, 1, {7}}, recipe_text({{"seed", 1}})));
+  put(root / "cat.png",
+      encode_png({1, 1, 1, {7}}, by_product_text("overview")));
+  put(root / "old.png",
+      encode_png({1, 1, 1, {7}}, {{"calotype", "{\"samples\":[0,9]}"}}));
+  put(root / "run/run.json", bytes_of("{}"));
+  put(root / "run/state/state.safetensors", bytes_of("x"));
+  put(root / "run/samples/step.png", small_png());
+  put(root / "__MACOSX/cat/1.png", small_png());
+  put(root / "cat/.calotype.json", bytes_of("{}"));
+  const auto source = open_source(root.path());
+  EXPECT_THAT(names_of(*source), ElementsAre("cat/1.png", "cat/drawn.png"));
+  EXPECT_THAT(source->class_names(), ElementsAre("cat"));
+  EXPECT_THAT(source->ignored_files(),
+              ElementsAre("__MACOSX/", "cat.png", "old.png", "run/"));
 }
 
 TEST(ImageFolder, BadFilesWithAnImagesNameStayAndSayWhy) {
@@ -333,6 +391,24 @@ TEST(ClassSubset, KeepsTheNamedClassesOrAllOthers) {
   EXPECT_NE(some->fingerprint(), others->fingerprint());
   EXPECT_THAT(names_of(*open_source(spec + "[class!=cat][1:]")),
               ElementsAre("emu/3.png"));
+}
+
+TEST(ClassSubset, TakesNamesWithCommasAndBrackets) {
+  TempFolder root;
+  for (const char* folder : {"a,b", "a", "b", "x[1]", "y[class=a]", "p=q"})
+    put(root / folder / "1.png", small_png());
+  const auto spec = root.path().string();
+  const auto names = [&](const std::string& suffix) {
+    return names_of(*open_source(spec + suffix));
+  };
+  EXPECT_THAT(names("[class=a,b]"), ElementsAre("a,b/1.png"));
+  EXPECT_THAT(names("[class=b,a]"), ElementsAre("a/1.png", "b/1.png"));
+  EXPECT_THAT(names("[class=x[1],p=q]"),
+              ElementsAre("p=q/1.png", "x[1]/1.png"));
+  EXPECT_THAT(names("[class=y[class=a]]"), ElementsAre("y[class=a]/1.png"));
+  EXPECT_THAT(names("[class!=a,b][0:1]"), ElementsAre("a/1.png"));
+  EXPECT_EQ(path_of_source(spec + "[class!=a,b][0:1]"), root.path());
+  EXPECT_EQ(path_of_source("synthetic:8"), "");
 }
 
 TEST(ClassSubset, RefusesUnknownNamesAndEmptySets) {

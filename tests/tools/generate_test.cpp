@@ -141,6 +141,7 @@ TEST_F(Generate, TakesTheUsualSamplerOfTheModel) {
 TEST_F(Generate, SpacesLevelsAsTheSamplerNeeds) {
   EXPECT_FALSE(generate(job())["recipe"].contains("spacing"));
   auto changed = job();
+  changed.fresh = true;
   changed.sampler = "heun";
   EXPECT_EQ(generate(changed)["recipe"]["spacing"], "karras");
   train_model(folder_ / "of_heun", "HeunDiscreteScheduler");
@@ -302,8 +303,81 @@ TEST_F(Generate, DrawsPixelsWhereTheyAreTheLatents) {
 TEST_F(Generate, GuidesByClassesWhereThereAreSome) {
   EXPECT_EQ(generate(job())["recipe"]["guidance"], 2);
   auto changed = job();
+  changed.fresh = true;
   changed.classes = "none";
   EXPECT_EQ(generate(changed)["recipe"]["guidance"], 1);
+}
+
+TEST_F(Generate, AddsNothingToTheImagesOfAnotherCall) {
+  generate(job());
+  generate(job());  // goes on
+  EXPECT_THAT(refusal([](auto& j) { j.seed = 1; }),
+              HasSubstr("settings.recipe.seed: 0 before, 1 now"));
+  EXPECT_THAT(refusal([](auto& j) { j.count = 2; }),
+              HasSubstr("settings.count: 4 before, 2 now"));
+  EXPECT_THAT(refusal([](auto& j) { j.first = 4; }), HasSubstr("first"));
+  EXPECT_EQ(open_source(out_.string())->size(), 4);
+  write_file_atomic(out_ / "ring.txt", "mine");
+  EXPECT_THAT(refusal([](auto& j) { j.fresh = true; }),
+              HasSubstr("holds 1 file, such as ring.txt"));
+  EXPECT_EQ(open_source(out_.string())->size(), 4);
+}
+
+TEST_F(Generate, GoesOnWithImagesAndLatentsWithoutDrawingAgain) {
+  auto changed = job();
+  changed.count = 200;
+  changed.batch_size = 40;
+  changed.steps = 1;
+  generate(changed);
+  const auto last = open_source(out_.string())->name(199);
+  const auto before = read_file(out_ / last);
+  fs::remove(grid_file(out_));
+  generate(changed);
+  EXPECT_TRUE(fs::exists(grid_file(out_)));
+  EXPECT_EQ(read_file(out_ / last), before);
+  changed.latents = true;
+  changed.out = folder_ / "latents";
+  generate(changed);
+  EXPECT_TRUE(generate(changed)["already_complete"].get<bool>());
+  changed.classes = "ring";
+  EXPECT_THROW(generate(changed), ConfigError);
+}
+
+TEST_F(Generate, KeepsClassesOfAnyNameApart) {
+  auto space = read_json_file(model_ / "latent_space.json");
+  const std::vector<std::string> names = {"猫", "狗", "C++", "a/b",
+                                          "..", "1",  "a,b", ""};
+  for (size_t i = 0; i < names.size(); ++i) space["class_names"][i] = names[i];
+  space["class_names"].erase(
+      space["class_names"].begin() + int64_t(names.size()),
+      space["class_names"].end());
+  write_file_atomic(model_ / "latent_space.json", space.dump());
+  auto changed = job();
+  changed.count = int64_t(names.size());
+  changed.steps = 1;
+  generate(changed);
+  const auto drawn = open_source(out_.string());
+  EXPECT_EQ(drawn->size(), changed.count);
+  EXPECT_THAT(drawn->class_names(), testing::UnorderedElementsAreArray(names));
+  for (const auto& entry : fs::directory_iterator(folder_.path()))
+    EXPECT_THAT(
+        entry.path().filename().string(),
+        testing::AnyOf("codec", "store", "model", "drawn", "drawn.png"));
+  changed.out = folder_ / "some";
+  changed.classes = "a,b,1\n猫";
+  changed.count = 3;
+  generate(changed);
+  EXPECT_THAT(open_source(changed.out.string())->class_names(),
+              testing::UnorderedElementsAre("a,b", "1", "猫"));
+}
+
+TEST_F(Generate, NeverDrawsOverWhatItStartsFrom) {
+  auto changed = job();
+  changed.init_image = picture("drawn.png", 40, 200);  // the overview's place
+  const auto before = read_file(changed.init_image);
+  EXPECT_THROW(generate(changed), ConfigError);
+  EXPECT_EQ(read_file(changed.init_image), before);
+  EXPECT_FALSE(fs::exists(out_));
 }
 
 TEST_F(Generate, NeedsAStoreWithNormalisation) {

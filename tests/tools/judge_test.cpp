@@ -214,6 +214,52 @@ TEST_F(Judge, KeepsTheRunOfAScoreForTheImagesThatItSaw) {
   EXPECT_FALSE(fs::exists(judge_ / "cas_data.json"));
 }
 
+TEST_F(Judge, AsksForClassesByNamesOfAnyLetters) {
+  const auto before = evaluate({.model = judge_, .data = real_});
+  const std::vector<std::pair<std::string, std::string>> names = {
+      {"猫", "猫"},
+      {"狗", "狗"},
+      {"T-shirt/top", "T-shirt%2Ftop"},
+      {"C++", "C++"}};
+  Json known = Json::array();
+  for (int64_t bar = 0; bar < kNumBars; ++bar) {
+    known.push_back(names[size_t(bar)].first);
+    fs::rename(folder_ / "real" / fmt::format("bar-{}", bar),
+               folder_ / "real" / names[size_t(bar)].second);
+  }
+  write_file_atomic(judge_ / "class_names.json", known.dump());
+  const auto after = evaluate({.model = judge_, .data = real_});
+  EXPECT_EQ(after["class_agreement"], before["class_agreement"]);
+  EXPECT_EQ(after["per_class"]["猫"], before["per_class"]["bar-0"]);
+  EXPECT_EQ(after["per_class"]["T-shirt/top"], before["per_class"]["bar-2"]);
+  // As a folder of that class used to be called.
+  fs::rename(folder_ / "real" / "T-shirt%2Ftop",
+             folder_ / "real" / "T-shirt-top");
+  EXPECT_EQ(evaluate({.model = judge_, .data = real_})["class_agreement"],
+            before["class_agreement"]);
+}
+
+TEST_F(Judge, LeavesOutWhatHasNoClassThatItKnows) {
+  const auto before = evaluate({.model = judge_, .data = real_});
+  fs::copy_file(folder_ / "real" / "bar-0" / "00000.png",
+                folder_ / "real" / "stray.png");
+  const auto stray = evaluate({.model = judge_, .data = real_});
+  EXPECT_EQ(stray["class_agreement"], before["class_agreement"]);
+  EXPECT_EQ(stray["images"], 49);
+  EXPECT_THAT(stray["note"].get<std::string>(),
+              HasSubstr("1 of the images have no class that"));
+  fs::rename(folder_ / "real" / "bar-3", folder_ / "real" / "teapot");
+  const auto unknown = evaluate({.model = judge_, .data = real_});
+  EXPECT_THAT(unknown["note"].get<std::string>(),
+              HasSubstr("does not know all classes of " + real_ +
+                        " (teapot), so that class agreement is left out for "
+                        "these"));
+  EXPECT_EQ(unknown["per_class"].size(), 3);
+  EXPECT_EQ(unknown["per_class"]["bar-0"], before["per_class"]["bar-0"]);
+  EXPECT_THAT(refusal({.model = judge_, .data = real_ + "[class=teapot]"}),
+              HasSubstr("not one image has a class that"));
+}
+
 TEST_F(Judge, ScoresOnlyWhatHasEveryClassAndARecipe) {
   EvaluateJob job{.model = judge_, .data = drawn_, .cas = real_};
   fs::remove_all(folder_ / "drawn" / "bar-2");
