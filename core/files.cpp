@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/file_parts.h"
 
 namespace calotype {
 namespace {
@@ -120,6 +121,28 @@ void write_file_atomic(const fs::path& path, std::span<const uint8_t> bytes) {
 void write_file_atomic(const fs::path& path, std::string_view text) {
   const auto* data = reinterpret_cast<const uint8_t*>(text.data());
   write_file_atomic(path, std::span(data, text.size()));
+}
+
+void write_parts_atomic(const fs::path& path,
+                        const std::function<void(const PartSink&)>& give_parts) {
+  auto temporary = path;
+  temporary += ".tmp";
+  const auto give_up = [&](const char* what) { fail(path, what, errno); };
+  try {
+    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file.is_open()) give_up("cannot write");
+    give_parts([&](std::span<const uint8_t> bytes) {
+      if (!write_all(file.get(), bytes.data(), bytes.size()))
+        give_up("cannot write");
+    });
+    if (::fsync(file.get()) != 0) give_up("cannot sync");
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
+      give_up("cannot rename");
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_folder(folder_of(path));
 }
 
 void append_line_synced(const fs::path& path, std::string_view line) {
