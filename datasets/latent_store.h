@@ -169,6 +169,9 @@ class StoreReader {
   /// Position in the source of each row.
   std::vector<int64_t> indices() const;
 
+  /// Original height and width of each row's image; 0 where there was none.
+  std::vector<std::array<int32_t, 2>> sizes() const;
+
   /// Latents (as fp32) or tokens, labels and indices of `rows` (int64 [N] in
   /// [0, size()), all of one bucket). `flipped` (bool [N]; undefined: none of
   /// them): which rows' latents are those of the mirror image; needs

@@ -277,6 +277,15 @@ std::vector<int64_t> StoreReader::indices() const {
   return impl_->indices();
 }
 
+std::vector<std::array<int32_t, 2>> StoreReader::sizes() const {
+  std::vector<std::array<int32_t, 2>> sizes;
+  sizes.reserve(size_t(size()));
+  for (const auto& shard : impl_->shards)
+    for (int64_t row = 0; row < shard.count(); ++row)
+      sizes.push_back(shard.size(row));
+  return sizes;
+}
+
 StoreRows StoreReader::gather(const at::Tensor& rows,
                               const at::Tensor& flipped) const {
   return impl_->gather(impl_->locate(rows, flipped));

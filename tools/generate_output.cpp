@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -11,6 +12,7 @@
 #include "nn/latent_preview.h"
 #include "tools/classifier_model.h"
 #include "tools/image_files.h"
+#include "tools/image_size.h"
 #include "tools/token_space.h"
 
 namespace calotype {
@@ -81,9 +83,10 @@ class ImageOutput : public GenerateOutput {
  private:
   at::Tensor decoded(const at::Tensor& latents) {
     const auto on_device = latents.to(setup_.job.device);
-    return latents.scalar_type() == torch::kLong
-               ? setup_.codec->tokenizer->detokenize(on_device)
-               : setup_.codec->codec->decode(on_device);
+    return cut_to(latents.scalar_type() == torch::kLong
+                      ? setup_.codec->tokenizer->detokenize(on_device)
+                      : setup_.codec->codec->decode(on_device),
+                  setup_.space.image_size);
   }
 
   /// By the linear map that the store knew, or by the decoder, a few at a time:
@@ -95,9 +98,11 @@ class ImageOutput : public GenerateOutput {
     if (int64_t(space.preview_matrix.size()) ==
         setup_.codec->codec->image_channels()) {
       const auto f = setup_.codec->codec->downsample();
-      return latent_preview(shown, space.preview_matrix, space.preview_bias)
-          .repeat_interleave(f, 2)
-          .repeat_interleave(f, 3);
+      return cut_to(
+          latent_preview(shown, space.preview_matrix, space.preview_bias)
+              .repeat_interleave(f, 2)
+              .repeat_interleave(f, 3),
+          space.image_size);
     }
     constexpr int64_t kDecoded = 16;
     return decoded(shown.narrow(0, 0, std::min(kDecoded, shown.size(0))));
@@ -137,7 +142,7 @@ class StoreOutput : public GenerateOutput {
           "{}/{:05}",
           file_word(class_name(setup_.space, labels[i].item<int64_t>())),
           rows.indices[i].item<int64_t>()));
-      rows.sizes.push_back({0, 0});
+      rows.sizes.push_back(image_size());
       rows.hashes.push_back(0);
     }
     writer_.append(rows);
@@ -147,6 +152,13 @@ class StoreOutput : public GenerateOutput {
   void finish() override { writer_.finish(); }
 
  private:
+  /// What decode() cuts each image to; 0 for as it is.
+  std::array<int32_t, 2> image_size() const {
+    const auto& size = setup_.space.image_size;
+    if (size.empty()) return {0, 0};
+    return {int32_t(size[0]), int32_t(size[1])};
+  }
+
   static StoreInfo info(const OutputSetup& setup) {
     StoreInfo info{.kind = "latents", .dtype = "fp32"};
     if (setup.tokens) {
