@@ -28,11 +28,27 @@ namespace calotype {
 using Json = nlohmann::ordered_json;  // keeps the order of the fields
 
 /// Reads JSON text; `where` is the file's name in messages. Throws DataError
-/// for text that is not JSON, with the line and column.
+/// for text that is not JSON, with the line and column, for numbers that a
+/// double cannot hold, keys that stand twice in an object and more than 256
+/// levels.
 Json parse_json(std::string_view text, const std::string& where);
+
+/// The same, or `text` itself as a string where it is no such JSON.
+Json json_or_text(const std::string& text);
 
 /// Reads a JSON file. Throws ConfigError if it is not there.
 Json read_json_file(const std::filesystem::path& path);
+
+/// The same of one that must hold an object; throws DataError otherwise.
+Json read_json_object(const std::filesystem::path& path);
+
+/// `json` as text, in one line or with `indent`. Strings come from file names
+/// and the command line, which need not be UTF-8: what is not becomes U+FFFD.
+std::string json_text(const Json& json, int indent = -1);
+
+/// "did you mean "x"?", or "known are x, y".
+std::string key_advice(const std::string& key,
+                       const std::vector<std::string>& known);
 
 /// Throws ConfigError naming `key` and the nearest of `known`.
 [[noreturn]] void refuse_unknown_key(const std::string& where,
@@ -40,6 +56,12 @@ Json read_json_file(const std::filesystem::path& path);
                                      const std::vector<std::string>& known);
 
 namespace config_detail {
+
+/// `json` for a message: the beginning, where it is long.
+std::string shown(const Json& json);
+
+/// A string that json_text writes and parse_json reads back unchanged.
+Json text_value(const std::string& text);
 
 struct AnyVisitor {
   template <class T>
@@ -106,7 +128,7 @@ void read_config(const Json& json, T& config, const std::string& where) {
   } else if constexpr (d::is_vector<T>::value) {
     if (!json.is_array())
       throw ConfigError(
-          fmt::format("{}: expected a list, got {}", where, json.dump()));
+          fmt::format("{}: expected a list, got {}", where, d::shown(json)));
     config.clear();
     for (const auto& item : json) {
       typename T::value_type value{};
@@ -116,7 +138,7 @@ void read_config(const Json& json, T& config, const std::string& where) {
   } else if constexpr (d::Struct<T>) {
     if (!json.is_object())
       throw ConfigError(
-          fmt::format("{}: expected {{...}}, got {}", where, json.dump()));
+          fmt::format("{}: expected {{...}}, got {}", where, d::shown(json)));
     std::vector<std::string> known;
     visit_fields(config, [&](const char* key, auto& field) {
       known.emplace_back(key);
@@ -129,7 +151,7 @@ void read_config(const Json& json, T& config, const std::string& where) {
   } else {
     if (!d::holds<T>(json))
       throw ConfigError(fmt::format("{}: expected {}, got {}", where,
-                                    d::type_name<T>(), json.dump()));
+                                    d::type_name<T>(), d::shown(json)));
     config = json.template get<T>();
   }
 }
@@ -151,6 +173,8 @@ Json write_config(const T& config) {
       json[key] = write_config(field);
     });
     return json;
+  } else if constexpr (std::same_as<T, std::string>) {
+    return d::text_value(config);
   } else {
     return Json(config);
   }

@@ -26,7 +26,7 @@ struct NumericError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// SIGINT or SIGTERM was obeyed and the state is saved (exit code 128 +
+/// SIGINT, SIGTERM or SIGHUP was obeyed and the state is saved (exit code 128 +
 /// signal).
 struct Interrupted : std::runtime_error {
   explicit Interrupted(int signal_number)

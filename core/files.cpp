@@ -3,19 +3,30 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <system_error>
 
 #include "core/error.h"
 #include "core/file_parts.h"
+#include "core/hash.h"
+#include "core/stop_signal.h"
 
 namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t kBlockBytes = 1 << 20;
+constexpr uint64_t kMaxStreamBytes = 256 << 20;  // of what has no size: pipes
+constexpr int kMaxWriters = 1000;                // of one path at a time
+constexpr std::string_view kTemporaryPrefix = ".calotype-";
+constexpr std::string_view kTemporarySuffix = ".tmp";
 
 [[noreturn]] void fail(const fs::path& path, const char* what, int error) {
   throw ConfigError(
@@ -62,35 +73,132 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+/// A file to be read from its beginning.
+class Input {
+ public:
+  explicit Input(const fs::path& path) : path_(path), file_(path, O_RDONLY) {
+    struct stat status {};
+    if (!file_.is_open() && errno == EINTR) throw_if_stopped();  // of a pipe
+    if (!file_.is_open() || ::fstat(file_.get(), &status) != 0)
+      fail(path, "cannot open", errno);
+    if (S_ISDIR(status.st_mode)) fail(path, "cannot read", EISDIR);
+    if (S_ISREG(status.st_mode)) size_bytes_ = uint64_t(status.st_size);
+    is_regular_ = S_ISREG(status.st_mode);
+  }
+
+  bool is_regular() const { return is_regular_; }
+  uint64_t size_bytes() const { return size_bytes_; }  // 0 of a pipe
+
+  /// As many bytes as fit, or what there is; 0 at the end.
+  size_t read(void* to, size_t size) {
+    size_t done = 0;
+    while (done < size) {
+      const auto got =
+          ::read(file_.get(), static_cast<char*>(to) + done, size - done);
+      if (got < 0 && errno == EINTR) {
+        throw_if_stopped();  // a pipe may keep silent for ever
+        continue;
+      }
+      if (got < 0)
+        throw DataError(fmt::format("{}: reading broke off: {}", path_.string(),
+                                    std::strerror(errno)));
+      if (got == 0) break;
+      done += size_t(got);
+    }
+    return done;
+  }
+
+ private:
+  const fs::path& path_;
+  Descriptor file_;
+  bool is_regular_ = false;
+  uint64_t size_bytes_ = 0;
+};
+
+/// A file of another name in the folder of `path`, empty and open for writing.
+/// The name is short, since that of `path` may have 255 bytes, and made from
+/// it, so that what a killed process left is taken over instead of piling up. A
+/// lock tells what is left over from what another process is writing.
+class Temporary {
+ public:
+  explicit Temporary(const fs::path& path) {
+    for (int writer = 0; writer < kMaxWriters; ++writer) {
+      name_ =
+          folder_of(path) / fmt::format("{}{}-{}{}", kTemporaryPrefix,
+                                        hex64(xxh64(path.filename().string())),
+                                        writer, kTemporarySuffix);
+      file_ = std::make_unique<Descriptor>(name_, O_WRONLY | O_CREAT);
+      if (!file_->is_open()) fail(path, "cannot write", errno);
+      if (is_ours()) {
+        if (::ftruncate(file_->get(), 0) != 0)
+          fail(path, "cannot write", errno);
+        return;
+      }
+    }
+    fail(path, "cannot write", EBUSY);
+  }
+
+  const fs::path& name() const { return name_; }
+  int descriptor() const { return file_->get(); }
+
+ private:
+  /// False where another writer has it, or has renamed it since it was opened.
+  bool is_ours() const {
+    if (::flock(file_->get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+      return false;
+    struct stat opened {
+    }, named{};
+    return ::fstat(file_->get(), &opened) == 0 &&
+           ::stat(name_.c_str(), &named) == 0 &&
+           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+  }
+
+  fs::path name_;
+  std::unique_ptr<Descriptor> file_;
+};
+
+/// As root, a rename would put a file in the place of /dev/null.
+void expect_replaceable(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) &&
+      !S_ISDIR(status.st_mode))
+    throw ConfigError(fmt::format(
+        "{}: cannot write: expected the name of a file, got a device or a pipe",
+        path.string()));
+}
+
 }  // namespace
 
 std::vector<uint8_t> read_file(const fs::path& path, uint64_t max_bytes) {
-  if (fs::is_directory(path)) fail(path, "cannot read", EISDIR);
-  const Descriptor file(path, O_RDONLY);
-  if (!file.is_open()) fail(path, "cannot open", errno);
+  Input input(path);
+  if (!input.is_regular()) max_bytes = std::min(max_bytes, kMaxStreamBytes);
+  const auto too_large = [&] {
+    return DataError(fmt::format("{}: larger than the limit of {} bytes",
+                                 path.string(), max_bytes));
+  };
+  if (input.size_bytes() > max_bytes) throw too_large();
   std::vector<uint8_t> bytes;
-  std::error_code ignored;
-  bytes.reserve(std::min<uint64_t>(fs::file_size(path, ignored), max_bytes));
+  bytes.reserve(input.size_bytes());
   uint8_t buffer[1 << 16];
-  while (true) {
-    const auto got = ::read(file.get(), buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail(path, "cannot read", errno);
-    if (got == 0) return bytes;
+  while (const auto got = input.read(buffer, sizeof buffer)) {
     bytes.insert(bytes.end(), buffer, buffer + got);
-    if (bytes.size() > max_bytes)
-      throw DataError(fmt::format("{}: larger than the limit of {} bytes",
-                                  path.string(), max_bytes));
+    if (bytes.size() > max_bytes) throw too_large();
   }
+  return bytes;
+}
+
+void visit_file(const fs::path& path,
+                const std::function<void(std::span<const uint8_t>)>& visit) {
+  Input input(path);
+  std::vector<uint8_t> block(kBlockBytes);
+  while (const auto got = input.read(block.data(), block.size()))
+    visit(std::span(block.data(), got));
 }
 
 std::vector<uint8_t> read_file_head(const fs::path& path, size_t num_bytes) {
-  const Descriptor file(path, O_RDONLY);
-  if (!file.is_open()) fail(path, "cannot open", errno);
+  Input input(path);
   std::vector<uint8_t> bytes(num_bytes);
-  const auto got = ::read(file.get(), bytes.data(), num_bytes);
-  if (got < 0) fail(path, "cannot read", errno);
-  bytes.resize(size_t(got));
+  bytes.resize(input.read(bytes.data(), num_bytes));
   return bytes;
 }
 
@@ -99,50 +207,52 @@ std::string read_text_file(const fs::path& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-void write_file_atomic(const fs::path& path, std::span<const uint8_t> bytes) {
-  auto temporary = path;
-  temporary += ".tmp";
-  const auto give_up = [&](const char* what) {
-    const int error = errno;
-    ::unlink(temporary.c_str());
-    fail(path, what, error);
+namespace {
+
+void write_atomic(const fs::path& path, Durability durability,
+                  const std::function<void(const PartSink&)>& give_parts) {
+  expect_replaceable(path);
+  const bool synced = durability == Durability::kSynced;
+  const Temporary temporary(path);
+  const auto expect = [&](bool done, const char* what) {
+    if (!done) fail(path, what, errno);
   };
-  {
-    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    if (!file.is_open()) fail(path, "cannot write", errno);
-    if (!write_all(file.get(), bytes.data(), bytes.size()))
-      give_up("cannot write");
-    if (::fsync(file.get()) != 0) give_up("cannot sync");
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("cannot rename");
-  sync_folder(folder_of(path));
-}
-
-void write_file_atomic(const fs::path& path, std::string_view text) {
-  const auto* data = reinterpret_cast<const uint8_t*>(text.data());
-  write_file_atomic(path, std::span(data, text.size()));
-}
-
-void write_parts_atomic(const fs::path& path,
-                        const std::function<void(const PartSink&)>& give_parts) {
-  auto temporary = path;
-  temporary += ".tmp";
-  const auto give_up = [&](const char* what) { fail(path, what, errno); };
   try {
-    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    if (!file.is_open()) give_up("cannot write");
     give_parts([&](std::span<const uint8_t> bytes) {
-      if (!write_all(file.get(), bytes.data(), bytes.size()))
-        give_up("cannot write");
+      expect(write_all(temporary.descriptor(), bytes.data(), bytes.size()),
+             "cannot write");
     });
-    if (::fsync(file.get()) != 0) give_up("cannot sync");
-    if (::rename(temporary.c_str(), path.c_str()) != 0)
-      give_up("cannot rename");
+    expect(!synced || ::fsync(temporary.descriptor()) == 0, "cannot sync");
+    expect(::rename(temporary.name().c_str(), path.c_str()) == 0,
+           "cannot rename");
   } catch (...) {
-    ::unlink(temporary.c_str());
+    ::unlink(temporary.name().c_str());
     throw;
   }
-  sync_folder(folder_of(path));
+  if (synced) sync_folder(folder_of(path));
+}
+
+}  // namespace
+
+void write_file_atomic(const fs::path& path, std::span<const uint8_t> bytes,
+                       Durability durability) {
+  write_atomic(path, durability, [&](const PartSink& sink) { sink(bytes); });
+}
+
+void write_file_atomic(const fs::path& path, std::string_view text,
+                       Durability durability) {
+  const auto* data = reinterpret_cast<const uint8_t*>(text.data());
+  write_file_atomic(path, std::span(data, text.size()), durability);
+}
+
+bool is_temporary_name(std::string_view name) {
+  return name.starts_with(kTemporaryPrefix) && name.ends_with(kTemporarySuffix);
+}
+
+void write_parts_atomic(
+    const fs::path& path,
+    const std::function<void(const PartSink&)>& give_parts) {
+  write_atomic(path, Durability::kSynced, give_parts);
 }
 
 void append_line_synced(const fs::path& path, std::string_view line) {
@@ -157,6 +267,7 @@ void append_line_synced(const fs::path& path, std::string_view line) {
   if (!write_all(file.get(), text.data(), text.size()))
     fail(path, "cannot write", errno);
   if (::fsync(file.get()) != 0) fail(path, "cannot sync", errno);
+  if (end == 0) sync_folder(folder_of(path));
 }
 
 void make_folder(const fs::path& path) {
@@ -171,8 +282,10 @@ FolderLock::FolderLock(const fs::path& folder) {
   descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail(path, "cannot write", errno);
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const int error = errno;
   ::close(descriptor_);
-  throw ConfigError(
+  if (error != EWOULDBLOCK) fail(path, "cannot lock", error);
+  throw FolderInUse(
       fmt::format("{}: another process is writing here", folder.string()));
 }
 

@@ -2,18 +2,27 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/error.h"
+
 // Files that are either whole or not there.
 namespace calotype {
 
-/// The whole file. Throws ConfigError if it cannot be opened ("no such file"),
+/// The whole file, or all that comes through a pipe, which may be 256 MiB.
+/// Throws ConfigError if it cannot be opened ("no such file") or is a folder,
 /// DataError if reading breaks off or it is larger than `max_bytes`.
 std::vector<uint8_t> read_file(const std::filesystem::path& path,
                                uint64_t max_bytes = UINT64_MAX);
+
+/// Calls visit(bytes) with piece after piece of the file, of 1 MiB at most.
+/// Throws as read_file does.
+void visit_file(const std::filesystem::path& path,
+                const std::function<void(std::span<const uint8_t>)>& visit);
 
 /// At most the first `num_bytes` of it.
 std::vector<uint8_t> read_file_head(const std::filesystem::path& path,
@@ -21,16 +30,30 @@ std::vector<uint8_t> read_file_head(const std::filesystem::path& path,
 
 std::string read_text_file(const std::filesystem::path& path);
 
+/// What must outlive a power cut, and what need only outlive a kill: pictures
+/// by the thousand, which the same call makes again.
+enum class Durability {
+  kSynced,   // the disk has the file when the call returns
+  kRenamed,  // the system writes it when it likes
+};
+
 /// Writes `bytes` under a temporary name in the same folder, syncs, renames
 /// over `path` and syncs the folder: after a kill or a power cut `path` holds
-/// the old content or the new. Throws ConfigError (disk full, no permission)
-/// and leaves nothing behind.
+/// the old content or the new. Several processes may write to one path; the
+/// last one wins. Throws ConfigError (disk full, no permission, `path` is a
+/// device) and leaves nothing behind. What a kill leaves behind is taken over
+/// by the next call for the same path.
 void write_file_atomic(const std::filesystem::path& path,
-                       std::span<const uint8_t> bytes);
-void write_file_atomic(const std::filesystem::path& path,
-                       std::string_view text);
+                       std::span<const uint8_t> bytes,
+                       Durability durability = Durability::kSynced);
+void write_file_atomic(const std::filesystem::path& path, std::string_view text,
+                       Durability durability = Durability::kSynced);
 
-/// Appends `line` and a newline and syncs. A torn last line of an earlier,
+/// Whether a file of this name is one of write_file_atomic's on its way.
+bool is_temporary_name(std::string_view name);
+
+/// Appends `line` and a newline and syncs, the folder too where the file is
+/// new. A torn last line of an earlier,
 /// killed process is ended first, so that it cannot swallow this one.
 void append_line_synced(const std::filesystem::path& path,
                         std::string_view line);
@@ -38,9 +61,14 @@ void append_line_synced(const std::filesystem::path& path,
 /// Makes `path` and its parents. Throws ConfigError.
 void make_folder(const std::filesystem::path& path);
 
+/// Another process holds a FolderLock.
+struct FolderInUse : ConfigError {
+  using ConfigError::ConfigError;
+};
+
 /// Holds an exclusive lock on a file for as long as it lives: two writers of
 /// one folder must not meet. The system frees the lock when the process dies,
-/// however it dies. Throws ConfigError if another process holds it.
+/// however it dies. Throws FolderInUse if another process holds it.
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);

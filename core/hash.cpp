@@ -4,11 +4,10 @@
 #include <openssl/evp.h>
 #include <xxhash.h>
 
-#include <fstream>
 #include <memory>
-#include <vector>
+#include <new>
 
-#include "core/error.h"
+#include "core/files.h"
 
 namespace calotype {
 namespace {
@@ -55,14 +54,22 @@ std::string sha256_hex(std::span<const uint8_t> bytes) {
 }
 
 std::string sha256_hex_of_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw ConfigError(path.string() + ": cannot open");
   Sha256 hash;
-  std::vector<char> buffer(1 << 20);
-  while (file.read(buffer.data(), std::streamsize(buffer.size())),
-         file.gcount() > 0)
-    hash.add(buffer.data(), size_t(file.gcount()));
+  visit_file(path, [&](std::span<const uint8_t> bytes) {
+    hash.add(bytes.data(), bytes.size());
+  });
   return hash.hex();
+}
+
+uint64_t xxh64_of_file(const std::filesystem::path& path) {
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(
+      XXH3_createState(), &XXH3_freeState);
+  if (!state) throw std::bad_alloc();
+  XXH3_64bits_reset(state.get());
+  visit_file(path, [&](std::span<const uint8_t> bytes) {
+    XXH3_64bits_update(state.get(), bytes.data(), bytes.size());
+  });
+  return XXH3_64bits_digest(state.get());
 }
 
 std::string hex64(uint64_t value) {

@@ -12,7 +12,11 @@ namespace calotype {
 uint64_t xxh64(std::span<const uint8_t> bytes);
 uint64_t xxh64(std::string_view text);
 
-/// SHA-256 as 64 hex digits: identity of weights.
+/// Of all bytes of the file, without holding them. Throws as read_file does.
+uint64_t xxh64_of_file(const std::filesystem::path& path);
+
+/// SHA-256 as 64 hex digits: identity of weights. That of a file throws as
+/// read_file does.
 std::string sha256_hex(std::span<const uint8_t> bytes);
 std::string sha256_hex_of_file(const std::filesystem::path& path);
 

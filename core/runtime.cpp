@@ -6,12 +6,16 @@
 #include <malloc.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <torch/cuda.h>
 #include <torch/version.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <optional>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/version.h"
@@ -35,17 +39,33 @@ void keep_freed_memory() {
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
+/// What `text` says, if it is a number and nothing else.
+std::optional<int> whole_number(std::string_view text) {
+  int number = 0;
+  const auto end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, number);
+  if (text.empty() || result.ptr != end || result.ec != std::errc()) return {};
+  return number;
+}
+
 c10::Device pick_device(const std::string& name) {
-  const bool has_cuda = at::globalContext().hasCUDA();
-  if (name == "auto")
-    return has_cuda ? c10::Device("cuda") : c10::Device("cpu");
-  if (name != "cpu" && name.rfind("cuda", 0) != 0)
+  const auto num_gpus = int(torch::cuda::device_count());
+  if (name == "auto") return num_gpus > 0 ? c10::kCUDA : c10::kCPU;
+  if (name == "cpu") return c10::kCPU;
+  const auto number = name == "cuda" ? std::optional(0)
+                      : name.starts_with("cuda:")
+                          ? whole_number(std::string_view(name).substr(5))
+                          : std::nullopt;
+  if (!number || *number < 0)
     throw ConfigError(fmt::format(
         "--device: expected auto, cpu, cuda or cuda:N, got {}", name));
-  if (name != "cpu" && !has_cuda)
+  if (*number >= num_gpus)
     throw ConfigError(fmt::format(
-        "--device: {} is not available; this machine has cpu", name));
-  return c10::Device(name);
+        "--device: {} is not available; this machine has cpu{}", name,
+        num_gpus > 0 ? fmt::format(" and cuda:0 to cuda:{}", num_gpus - 1)
+                     : ""));
+  return name == "cuda" ? c10::Device(c10::kCUDA)
+                        : c10::Device(c10::kCUDA, c10::DeviceIndex(*number));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "core/stop_signal.h"
 
+#include <atomic>
 #include <csignal>
 
 #include "core/error.h"
@@ -7,7 +8,9 @@
 namespace calotype {
 namespace {
 
-volatile std::sig_atomic_t requested = 0;
+// Set in a signal's handler and read by the threads that work.
+std::atomic<int> requested = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 
 void on_signal(int signal_number) {
   requested = signal_number;
@@ -17,8 +20,15 @@ void on_signal(int signal_number) {
 }  // namespace
 
 void install_stop_signals() {
-  for (const int number : {SIGINT, SIGTERM, SIGHUP})
-    std::signal(number, on_signal);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction old {};
+    if (sigaction(number, nullptr, &old) == 0 && old.sa_handler == SIG_IGN)
+      continue;
+    struct sigaction action {};
+    action.sa_handler = on_signal;  // without SA_RESTART: reading a pipe stops
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, nullptr);
+  }
 }
 
 int stop_requested() {
@@ -26,7 +36,7 @@ int stop_requested() {
 }
 
 void throw_if_stopped() {
-  if (requested) throw Interrupted(requested);
+  if (const int signal_number = requested) throw Interrupted(signal_number);
 }
 
 }  // namespace calotype

@@ -93,7 +93,8 @@ struct StoreReader::Impl {
     const auto path = folder / "store.json";
     if (!fs::exists(path))
       throw ConfigError(fmt::format(
-          "{}: no latent store here (store.json is missing)", folder.string()));
+          "{}: no latent store here (store.json is missing){}", folder.string(),
+          fs::exists(folder / "config.json") ? ", it is a model folder" : ""));
     info = parse_store_info(read_text_file(path), path.string());
     const auto list = read_shard_list(folder);
     if (!list.problems.empty()) throw DataError(list.problems[0]);

@@ -88,7 +88,8 @@ struct StoreWriter::Impl {
   /// What a kill leaves behind: temporary files, and shards that no line speaks
   /// of.
   bool is_left_over(const std::string& name) const {
-    if (name.ends_with(".tmp"))
+    if (is_temporary_name(name)) return true;
+    if (name.ends_with(".tmp"))  // of earlier versions
       return is_store_file(name.substr(0, name.size() - 4));
     const auto number = shard_number(name);
     return number && !numbers.contains(*number);

@@ -32,17 +32,33 @@ void fit_calotype_dit(Json& keys, const LatentShape& latents) {
   set_default(keys, "num_classes", latents.num_classes);
 }
 
+/// Throws ConfigError for a network that no sampler here can ask.
+template <class Config>
+void expect_usable(const std::string&, const Config&) {}
+
+void expect_usable(const std::string& where, const UNet2DModelConfig& config) {
+  if (config.class_embed_type)
+    throw ConfigError(fmt::format(
+        "{}: class_embed_type must be null, got \"{}\": such a network is "
+        "told its class as a number or a vector, which nothing here knows how "
+        "to choose",
+        where, *config.class_embed_type));
+}
+
 template <class Model, class Config>
 MadeDenoiser make(const Json& keys) {
   Config config;
   read_config(keys, config, "model");
+  expect_usable("model", config);
   Model model(config);
   return {model.ptr(), write_config(config)};
 }
 
 template <class Model, class Config>
 std::shared_ptr<Denoiser> load(const ModelFolder& folder) {
-  return load_model<Model, Config>(folder).ptr();
+  const auto model = load_model<Model, Config>(folder);
+  expect_usable((folder.path / "config.json").string(), model->config());
+  return model.ptr();
 }
 
 template <>

@@ -8,6 +8,7 @@
 #include "diffusion/adaptive_norm.h"
 #include "diffusion/dit_block.h"
 #include "nn/patches.h"
+#include "nn/sample_size.h"
 #include "nn/transformer_block.h"
 
 namespace calotype {
@@ -32,11 +33,11 @@ ModelFolder from_former_class(const ModelFolder& folder) {
   for (const auto& item : kKeysOfOthers.items()) {
     const auto found = dit.config.find(item.key());
     if (found == dit.config.end()) continue;
-    if (*found != item.value())
+    if (*found != item.value() && !found->is_null())
       throw ConfigError(fmt::format("{}: {} must be {} for a DiT, got {}",
                                     (folder.path / "config.json").string(),
-                                    item.key(), item.value().dump(),
-                                    found->dump()));
+                                    item.key(), json_text(item.value()),
+                                    json_text(*found)));
     dit.config.erase(item.key());
   }
   return dit;
@@ -139,10 +140,13 @@ torch::Tensor DiTTransformer2DModelImpl::forward(
 }
 
 DiTTransformer2DModel load_dit_transformer2d_model(const ModelFolder& folder) {
-  return load_model<DiTTransformer2DModel, DiTTransformer2DModelConfig>(
-      folder.class_name == DiTTransformer2DModelImpl::kFormerClassName
-          ? from_former_class(folder)
-          : folder);
+  auto dit = folder.class_name == DiTTransformer2DModelImpl::kFormerClassName
+                 ? from_former_class(folder)
+                 : folder;
+  if (const auto size = dit.config.find("sample_size");
+      size != dit.config.end())
+    *size = square_sample_size(kWhere, *size);
+  return load_model<DiTTransformer2DModel, DiTTransformer2DModelConfig>(dit);
 }
 
 }  // namespace calotype

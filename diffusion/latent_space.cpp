@@ -62,7 +62,7 @@ LatentSpace read_latent_space(const std::filesystem::path& path) {
 
 void write_latent_space(const std::filesystem::path& path,
                         const LatentSpace& space) {
-  write_file_atomic(path, write_config(space).dump(2) + "\n");
+  write_file_atomic(path, json_text(write_config(space), 2) + "\n");
 }
 
 }  // namespace calotype

@@ -7,8 +7,10 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/note.h"
 #include "diffusion/samplers.h"
 #include "diffusion/scheduler_classes.h"
+#include "diffusion/scheduler_keys.h"
 
 namespace calotype {
 namespace {
@@ -25,8 +27,8 @@ void take_fixed(const SchedulerClass& entry, Json& keys,
     if (!keys.contains(key)) continue;
     if (keys[key] != value)
       throw ConfigError(fmt::format("{}: {} of {} must be {}, got {}", where,
-                                    key, entry.name, value.dump(),
-                                    keys[key].dump()));
+                                    key, entry.name, json_text(value),
+                                    json_text(keys[key])));
     keys.erase(key);
   }
   for (const auto& key : entry.unused) keys.erase(key);
@@ -79,6 +81,37 @@ FlowKeys take_flow_keys(const SchedulerClass& entry, Json& keys,
   return flow;
 }
 
+/// Whether the class of diffusers has the key, or had it.
+bool has_key(const SchedulerClass& entry, const std::string& key) {
+  if (spells_flow(entry)) {
+    if (key == "shift") return false;
+    if (key == "use_flow_sigmas" || key == "flow_shift") return true;
+  }
+  return key == "_class_name" || holds(entry.keys, key) ||
+         holds(entry.unused, key) || entry.fixed.contains(key);
+}
+
+/// The keys of a file that diffusers would give to `entry`: null stands for the
+/// default, and keys of other classes are left out, as they are there.
+Json published_keys(const SchedulerClass& entry, const Json& file,
+                    const std::string& where) {
+  // What prediction_type says today: the one old key that would be obeyed.
+  if (file.value("predict_epsilon", Json()) == false)
+    throw ConfigError(where +
+                      ": predict_epsilon must be true, got false; say "
+                      "\"prediction_type\": \"sample\" instead");
+  Json keys = Json::object();
+  for (const auto& [key, value] : file.items()) {
+    if (has_key(entry, key)) {
+      if (!value.is_null()) keys[key] = value;
+    } else if (!key.starts_with('_') && !is_scheduler_key(key)) {
+      note(fmt::format("{}: no scheduler has the key {}, which is left out; {}",
+                       where, json_text(key), key_advice(key, entry.keys)));
+    }
+  }
+  return keys;
+}
+
 /// Python's infinities, which JSON does not have, become null.
 std::string without_infinities(std::string text) {
   for (const std::string infinity : {"-Infinity", "Infinity"})
@@ -128,7 +161,7 @@ void read_config(const Json& json, SchedulerConfig& config,
                  const std::string& where) {
   if (!json.is_object())
     throw ConfigError(
-        fmt::format("{}: expected {{...}}, got {}", where, json.dump()));
+        fmt::format("{}: expected {{...}}, got {}", where, json_text(json)));
   Json keys = json;
   if (keys.contains("_class_name")) {
     read_config(keys["_class_name"], config.class_name,
@@ -182,17 +215,17 @@ std::string usual_spacing(const SchedulerConfig& config,
 
 SchedulerConfig parse_scheduler_config(std::string text,
                                        const std::string& where) {
-  const auto json = parse_json(without_infinities(std::move(text)), where);
-  Json keys = json;
-  if (json.is_object())
-    for (const auto& item : json.items())
-      if (item.key().starts_with("_") && item.key() != "_class_name")
-        keys.erase(item.key());
+  const auto file = parse_json(without_infinities(std::move(text)), where);
+  if (!file.is_object())
+    throw DataError(
+        fmt::format("{}: expected {{...}}, got {}", where, json_text(file)));
   SchedulerConfig config;
-  read_config(keys, config, where);
+  if (file.contains("_class_name"))
+    read_config(file["_class_name"], config.class_name, where);
+  const auto& entry = find_scheduler_class(config.class_name);
+  read_config(published_keys(entry, file, where), config, where);
   // A file without the key is older than the key: it meant what diffusers does.
-  if (!keys.contains("clip_sample") &&
-      holds(find_scheduler_class(config.class_name).keys, "clip_sample"))
+  if (!file.contains("clip_sample") && holds(entry.keys, "clip_sample"))
     config.schedule.clip_sample = config.class_name != "HeunDiscreteScheduler";
   config.validate();
   return config;
@@ -206,7 +239,7 @@ SchedulerConfig read_scheduler_config(const std::filesystem::path& path) {
 
 void write_scheduler_config(const std::filesystem::path& path,
                             const SchedulerConfig& config) {
-  write_file_atomic(path, write_config(config).dump(2) + "\n");
+  write_file_atomic(path, json_text(write_config(config), 2) + "\n");
 }
 
 }  // namespace calotype

@@ -38,9 +38,12 @@ std::string sampler_of(const SchedulerConfig& config);
 std::string usual_spacing(const SchedulerConfig& config,
                           const std::string& sampler);
 
-/// The same in a diffusers `scheduler_config.json`, whose other keys with a
-/// leading underscore say nothing about the schedule, and in which infinity may
-/// stand as Python writes it. Reading throws ConfigError if there is none.
+/// The same in a diffusers `scheduler_config.json`, read as diffusers reads it:
+/// null stands for the default, keys of other schedulers and those with a
+/// leading underscore say nothing, infinity may stand as Python writes it, and
+/// a key that no scheduler has is left out, which a note says. A value that
+/// asks for what is not done here is refused. Reading throws ConfigError if
+/// there is no such file.
 SchedulerConfig read_scheduler_config(const std::filesystem::path& path);
 SchedulerConfig parse_scheduler_config(std::string text,
                                        const std::string& where);

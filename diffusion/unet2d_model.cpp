@@ -9,31 +9,19 @@
 #include "diffusion/unet_blocks.h"
 #include "diffusion/unet_levels.h"
 #include "nn/norm_silu.h"
+#include "nn/sample_size.h"
 
 namespace calotype {
 namespace {
 
 constexpr const char* kWhere = "UNet2DModel";
 
-void check_sample_size(const Json& size) {
-  const auto is_edge = [](const Json& edge) {
-    return edge.is_number_integer() && edge > 0;
-  };
-  if (size.is_null() || is_edge(size)) return;
-  if (size.is_array() && size.size() == 2 && is_edge(size[0]) &&
-      is_edge(size[1]))
-    return;
-  throw ConfigError(fmt::format(
-      "{}: sample_size must be null, a number or two of them, got {}", kWhere,
-      size.dump()));
-}
-
 }  // namespace
 
 void UNet2DModelConfig::validate() const {
   constexpr double kMany = 1 << 16;
   const auto levels = block_out_channels.size();
-  check_sample_size(sample_size);
+  check_sample_size(kWhere, sample_size);
   check_range(kWhere, "in_channels", double(in_channels), 1, kMany);
   check_range(kWhere, "out_channels", double(out_channels), 1, kMany);
   check_range(kWhere, "number of block_out_channels", double(levels), 1, 16);

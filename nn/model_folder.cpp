@@ -1,11 +1,16 @@
 #include "nn/model_folder.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/torch.h>
+
+#include <algorithm>
 
 #include "core/check.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/hash.h"
+#include "core/note.h"
+#include "nn/old_attention.h"
 
 namespace calotype {
 namespace {
@@ -13,15 +18,22 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kConfigName = "config.json";
-constexpr const char* kWeightsName = "diffusion_pytorch_model.safetensors";
 
-fs::path find_weights(const fs::path& folder) {
-  for (const char* name :
-       {kWeightsName, "diffusion_pytorch_model.fp16.safetensors",
-        "diffusion_pytorch_model.bf16.safetensors"})
-    if (fs::exists(folder / name)) return folder / name;
-  throw ConfigError(fmt::format("{}: no weights here, expected {}",
-                                folder.string(), kWeightsName));
+/// What somebody may have meant who names `path`, which is no model folder.
+std::string what_it_is(const fs::path& path) {
+  if (fs::exists(path / "store.json"))
+    return "it is a latent store, and a model is named first";
+  if (fs::exists(path / "run.json"))
+    return "it is a training run that has saved no model yet";
+  if (!fs::exists(path / "model_index.json"))
+    return fmt::format("it has no {}", kConfigName);
+  std::vector<std::string> parts;
+  for (const auto& entry : fs::directory_iterator(path))
+    if (fs::exists(entry.path() / kConfigName))
+      parts.push_back(entry.path().filename().string());
+  std::sort(parts.begin(), parts.end());
+  return fmt::format("it is a pipeline; name one of its parts: {}",
+                     fmt::join(parts, ", "));
 }
 
 /// Calls visit(name, tensor) for every parameter and buffer.
@@ -35,12 +47,19 @@ void for_each_tensor(const torch::nn::Module& module, Visit&& visit) {
 
 }  // namespace
 
+void expect_model_folder(const fs::path& path) {
+  if (fs::is_directory(path)) {
+    if (fs::exists(path / kConfigName)) return;
+    throw ConfigError(fmt::format("{}: not a model folder, {}", path.string(),
+                                  what_it_is(path)));
+  }
+  throw ConfigError(fs::exists(path)
+                        ? path.string() + ": is a file, expected a model folder"
+                        : path.string() + ": no such model folder");
+}
+
 ModelFolder open_model_folder(const fs::path& path) {
-  if (!fs::is_directory(path))
-    throw ConfigError(fmt::format("{}: no such model folder", path.string()));
-  if (!fs::exists(path / kConfigName))
-    throw ConfigError(fmt::format("{}: not a model folder, it has no {}",
-                                  path.string(), kConfigName));
+  expect_model_folder(path);
   const auto whole = read_json_file(path / kConfigName);
   if (!whole.is_object() || !whole.contains("_class_name") ||
       !whole["_class_name"].is_string())
@@ -49,7 +68,7 @@ ModelFolder open_model_folder(const fs::path& path) {
   ModelFolder folder{.path = path,
                      .class_name = whole["_class_name"].get<std::string>(),
                      .config = Json::object(),
-                     .weights_path = find_weights(path)};
+                     .weights = find_weights(path)};
   for (const auto& item : whole.items())
     if (item.key().rfind('_', 0) != 0) folder.config[item.key()] = item.value();
   return folder;
@@ -63,12 +82,40 @@ void expect_class(const ModelFolder& folder, const std::string& class_name) {
 }
 
 std::string weights_sha256(const ModelFolder& folder) {
-  return sha256_hex_of_file(folder.weights_path);
+  return sha256_of_weights(folder.weights);
 }
 
 void load_weights(torch::nn::Module& module, const ModelFolder& folder) {
-  load_weights(module, read_safetensors(folder.weights_path),
-               folder.weights_path.string());
+  const auto where = folder.weights.path.string();
+  auto file = read_weights(folder.weights);
+  if (modernise_attention(module, file) > 0)
+    note(where +
+         ": attention under its names of 2022 (query, key, value, proj_attn, "
+         "or convolutions) is read as to_q, to_k, to_v, to_out.0");
+  load_weights(module, file, where);
+}
+
+Json published_keys(const ModelFolder& folder,
+                    const std::vector<std::string>& known,
+                    const std::vector<std::string>& nullable) {
+  if (folder.class_name.starts_with("Calotype")) return folder.config;
+  const auto holds = [](const std::vector<std::string>& keys,
+                        const std::string& key) {
+    return std::find(keys.begin(), keys.end(), key) != keys.end();
+  };
+  Json keys = Json::object();
+  std::vector<std::string> unknown;
+  for (const auto& item : folder.config.items()) {
+    if (!holds(known, item.key()))
+      unknown.push_back(json_text(item.key()));
+    else if (!item.value().is_null() || holds(nullable, item.key()))
+      keys[item.key()] = item.value();
+  }
+  if (!unknown.empty())
+    note(fmt::format("{}: keys that {} does not have are left out: {}",
+                     (folder.path / kConfigName).string(), folder.class_name,
+                     fmt::join(unknown, ", ")));
+  return keys;
 }
 
 void load_weights(torch::nn::Module& module, const TensorFile& file,
@@ -112,7 +159,7 @@ void save_model_folder(const fs::path& path, const std::string& class_name,
   whole.update(config);
   make_folder(path);
   write_safetensors(path / kWeightsName, weights);
-  write_file_atomic(path / kConfigName, whole.dump(2) + "\n");
+  write_file_atomic(path / kConfigName, json_text(whole, 2) + "\n");
 }
 
 }  // namespace calotype

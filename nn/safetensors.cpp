@@ -105,11 +105,12 @@ class HeaderReader {
   }
 
   void read_metadata(const nlohmann::json& json) {
+    if (json.is_null()) return;
     if (!json.is_object()) fail("__metadata__ is not an object");
-    for (const auto& item : json.items()) {
-      if (!item.value().is_string()) fail("__metadata__ must hold texts");
-      metadata_[item.key()] = item.value().get<std::string>();
-    }
+    for (const auto& item : json.items())
+      metadata_[item.key()] = item.value().is_string()
+                                  ? item.value().get<std::string>()
+                                  : json_text(item.value());
   }
 
   Entry read_entry(const std::string& name, const nlohmann::json& json) const {
@@ -248,7 +249,7 @@ void write_safetensors(const std::filesystem::path& path,
                     {"data_offsets", {at, end}}};
     at = end;
   }
-  auto text = header.dump();
+  auto text = json_text(header);
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
   const uint64_t header_bytes = text.size();
 

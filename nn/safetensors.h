@@ -11,7 +11,8 @@
 // The safetensors format: an 8-byte length, a JSON header, then raw tensors.
 namespace calotype {
 
-/// Tensors by name, sorted, with the free-text metadata of the header.
+/// Tensors by name, sorted, with the free-text metadata of the header. What
+/// others put there that is no text is read as its JSON.
 struct TensorFile {
   std::map<std::string, at::Tensor> tensors;
   std::map<std::string, std::string> metadata;

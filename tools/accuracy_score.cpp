@@ -142,7 +142,7 @@ Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
   const auto record = run_record(job, network, *images);
   expect_same_run(run, record);
   make_folder(run);
-  write_file_atomic(run / kRunRecord, record.dump(2) + "\n");
+  write_file_atomic(run / kRunRecord, json_text(record, 2) + "\n");
   const auto trained = train({.config = config,
                               .out = run,
                               .device = job.device,

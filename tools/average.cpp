@@ -31,8 +31,7 @@ void check_folders(const AverageJob& job) {
                       ": holds a training run; choose another --out");
   if (!fs::exists(job.out / "config.json")) return;
   const auto there = open_model_folder(job.out);
-  if (!read_safetensors(there.weights_path)
-           .metadata.contains("calotype_average"))
+  if (!read_weights(there.weights).metadata.contains("calotype_average"))
     throw ConfigError(job.out.string() +
                       ": holds a model that is no average; choose another "
                       "--out");
@@ -155,23 +154,23 @@ Json average(const AverageJob& job) {
   const auto fit = fit_or_refuse(job, profiles, step);
 
   const auto folder = open_model_folder(job.run);
-  auto weights = read_safetensors(folder.weights_path);
+  auto weights = read_weights(folder.weights);
   for (const auto& [name, tensor] : combined(snapshots, fit.shares)) {
     const auto found = weights.tensors.find(name);
     if (found == weights.tensors.end() ||
         found->second.sizes() != tensor.sizes())
       throw DataError(
           fmt::format("{}: {} of the snapshots is missing or of another shape",
-                      folder.weights_path.string(), name));
+                      folder.weights.path.string(), name));
     found->second = tensor.to(found->second.scalar_type());
   }
   const Json said{{"length", job.length},
                   {"step", step},
                   {"snapshots", snapshots.size()},
                   {"fit_error", fit.error}};
-  weights.metadata["calotype_average"] = said.dump();
+  weights.metadata["calotype_average"] = json_text(said);
   make_folder(job.out);
-  write_safetensors(job.out / folder.weights_path.filename(), weights);
+  write_safetensors(job.out / kWeightsName, weights);
   copy_descriptions(job.run, job.out);
   Json result{{"model", job.out.string()}};
   result.update(said);

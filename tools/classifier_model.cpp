@@ -39,7 +39,7 @@ CalotypeClassifier load_classifier(const std::filesystem::path& path) {
 
 void write_class_names(const std::filesystem::path& path,
                        const std::vector<std::string>& names) {
-  write_file_atomic(path / kNamesFile, Json(names).dump(2) + "\n");
+  write_file_atomic(path / kNamesFile, json_text(names, 2) + "\n");
 }
 
 std::vector<std::string> read_class_names(const std::filesystem::path& path) {

@@ -89,7 +89,7 @@ Json decode(const DecodeJob& job) {
         writer.write(
             rows.names[i],
             restore_size(images[int64_t(i)], preprocessing, rows.sizes[i]),
-            {{"Software", version_text()}, {"calotype", recipe.dump()}});
+            {{"Software", version_text()}, {"calotype", json_text(recipe)}});
       }
       at += count;
       done += int64_t(count);

@@ -76,7 +76,7 @@ class Demo {
     stages_.run("measure", [&] { measure(); });
     results_["seconds"] = stages_.seconds();
     results_["preset"] = job_.preset;
-    write_file_atomic(job_.out / "results.json", results_.dump(2) + "\n");
+    write_file_atomic(job_.out / "results.json", json_text(results_, 2) + "\n");
     write_demo_report(job_.out, results_);
     return summary();
   }

@@ -160,7 +160,7 @@ void write_demo_report(const fs::path& folder, const Json& results) {
                  read_text_file(folder / "vae" / "run.json"));
   report.details("Diffusion configuration",
                  read_text_file(folder / "diffusion" / "run.json"));
-  report.details("All results, with the protocols", results.dump(2));
+  report.details("All results, with the protocols", json_text(results, 2));
   make_folder(folder / "report");
   write_file_atomic(folder / "report" / "index.html", report.html());
   write_file_atomic(folder / "report" / "overview.svg", overview(folder));
@@ -228,7 +228,7 @@ void write_token_demo_report(const fs::path& folder, const Json& results) {
   for (const char* name : {"tokenizer", "masked", "diffusion"})
     report.details(fmt::format("Configuration: {}", name),
                    read_text_file(folder / name / "run.json"));
-  report.details("All results", results.dump(2));
+  report.details("All results", json_text(results, 2));
   make_folder(folder / "report");
   write_file_atomic(folder / "report" / "index.html", report.html());
 }

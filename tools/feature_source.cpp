@@ -18,38 +18,7 @@ namespace fs = std::filesystem;
 
 // Of 3,056 numbers, features and logits of FID's Inception: 12 MB.
 constexpr int64_t kRowsAtOnce = 1024;
-
-StoreInfo cache_info(const FeatureNetwork& network, const ImageSource& source,
-                     const Preprocessing& preprocessing) {
-  StoreInfo info;
-  info.kind = "latents";
-  info.dtype = "fp32";
-  info.codec = network.record();
-  info.preprocessing = write_config(preprocessing);
-  info.source = {{"spec", source.spec()},
-                 {"fingerprint", source.fingerprint()},
-                 {"count", source.size()}};
-  info.class_names = source.class_names();
-  return info;
-}
-
-std::string cache_key(const StoreInfo& info) {
-  return hex64(xxh64(Json{{"network", info.codec},
-                          {"preprocessing", info.preprocessing},
-                          {"fingerprint", info.source["fingerprint"]},
-                          {"images", info.source["count"]}}
-                         .dump()));
-}
-
-/// A store that was finished, or nothing.
-std::unique_ptr<StoreReader> complete_store(const fs::path& folder) {
-  if (!fs::exists(folder / "store.json")) return nullptr;
-  try {
-    return std::make_unique<StoreReader>(folder);
-  } catch (const ConfigError&) {  // broken off
-    return nullptr;
-  }
-}
+constexpr int64_t kMaxPlaces = int64_t{1} << 33;  // of a store's rows
 
 /// Of rows that have no file: [N,F] contiguous.
 std::vector<uint64_t> row_hashes(const at::Tensor& rows) {
@@ -69,6 +38,21 @@ void refuse_non_finite(const std::string& where, const at::Tensor& rows,
                               where, indices[row].item<int64_t>()));
 }
 
+[[noreturn]] void refuse_place(const std::string& where, int64_t place,
+                               int64_t size) {
+  throw DataError(fmt::format("{}: a row is of image {}, expected 0 to {}",
+                              where, place, size - 1));
+}
+
+/// A damaged store may name any place, and others count by it.
+void refuse_places_outside(const std::string& where, const at::Tensor& indices,
+                           int64_t size) {
+  const auto outside = indices.lt(0).logical_or(indices.ge(size));
+  if (!outside.any().item<bool>()) return;
+  const auto row = outside.to(torch::kByte).argmax();
+  refuse_place(where, indices[row].item<int64_t>(), size);
+}
+
 }  // namespace
 
 FeatureRows split_rows(const at::Tensor& rows, int64_t num_features,
@@ -78,70 +62,6 @@ FeatureRows split_rows(const at::Tensor& rows, int64_t num_features,
           .logits = K > 0 ? rows.narrow(1, num_features, K) : at::Tensor(),
           .labels = labels,
           .indices = indices};
-}
-
-FeatureCache::FeatureCache(const fs::path& folder, FeatureNetwork& network,
-                           const ImageSource& source,
-                           const Preprocessing& preprocessing)
-    : network_(network) {
-  if (folder.empty()) return;
-  const auto info = cache_info(network, source, preprocessing);
-  const auto place = folder / cache_key(info);
-  reader_ = complete_store(place);
-  if (!reader_) {
-    writer_ = std::make_unique<StoreWriter>(place, info, kRowsAtOnce);
-    if (writer_->num_stored() > 0)  // by a call that was broken off
-      reader_ = std::make_unique<StoreReader>(place, /*allow_incomplete=*/true);
-  }
-  row_of_.assign(size_t(source.size()), -1);
-  if (!reader_) return;
-  const auto indices = reader_->indices();
-  for (size_t row = 0; row < indices.size(); ++row)
-    row_of_[size_t(indices[row])] = int64_t(row);
-}
-
-FeatureCache::~FeatureCache() = default;
-
-at::Tensor FeatureCache::rows(const ImageBatch& batch) {
-  if (row_of_.empty()) return network_.rows(network_.adapt(batch.images));
-  std::vector<int64_t> known, stored, fresh;
-  for (int64_t i = 0; i < batch.indices.size(0); ++i) {
-    const auto row = row_of_[size_t(batch.indices[i].item<int64_t>())];
-    (row < 0 ? fresh : known).push_back(i);
-    if (row >= 0) stored.push_back(row);
-  }
-  auto rows = torch::empty(
-      {batch.images.size(0), network_.num_features() + network_.num_logits()});
-  if (!known.empty())
-    rows.index_copy_(
-        0, torch::tensor(known),
-        reader_->gather(torch::tensor(stored)).grid.mean.flatten(1));
-  if (fresh.empty()) return rows;
-  const auto some = torch::tensor(fresh);
-  const auto computed =
-      network_.rows(network_.adapt(batch.images.index_select(0, some)));
-  append(batch, fresh, computed);
-  return rows.index_copy_(0, some, computed);
-}
-
-void FeatureCache::append(const ImageBatch& batch,
-                          const std::vector<int64_t>& places,
-                          const at::Tensor& computed) {
-  StoreRows rows;
-  for (const auto i : places) {
-    rows.names.push_back(batch.names[size_t(i)]);
-    rows.sizes.push_back(batch.sizes[size_t(i)]);
-    rows.hashes.push_back(batch.hashes[size_t(i)]);
-  }
-  const auto some = torch::tensor(places);
-  rows.grid.mean = computed.unsqueeze(-1).unsqueeze(-1);
-  rows.labels = batch.labels.index_select(0, some);
-  rows.indices = batch.indices.index_select(0, some);
-  writer_->append(rows);
-}
-
-void FeatureCache::finish(bool whole) {
-  if (writer_ && whole) writer_->finish();
 }
 
 FeatureSource::FeatureSource(const EvaluateJob& job, std::string spec,
@@ -160,6 +80,11 @@ FeatureSource::FeatureSource(const EvaluateJob& job, std::string spec,
       throw ConfigError(spec_ +
                         ": holds grids of several shapes; features are rows of "
                         "one length");
+    for (const auto place : store_->indices()) {  // gaps: one was skipped
+      if (place < 0 || place >= kMaxPlaces)
+        refuse_place(spec_, place, kMaxPlaces);
+      num_places_ = std::max(num_places_, place + 1);
+    }
     return;
   }
   if (!fs::is_regular_file(spec_))
@@ -184,8 +109,7 @@ FeatureSource::~FeatureSource() = default;
 int64_t FeatureSource::size() const {
   if (images_) return images_->size();
   if (!store_) return table_.size(0);
-  const auto indices = store_->indices();  // with gaps, where one was skipped
-  return indices.empty() ? 0 : std::ranges::max(indices) + 1;
+  return num_places_;
 }
 
 std::vector<std::string> FeatureSource::class_names() const {
@@ -195,7 +119,9 @@ std::vector<std::string> FeatureSource::class_names() const {
 
 FeaturePass FeatureSource::visit(
     const char* label, const std::function<void(const FeatureRows&)>& visit) {
+  const auto num_places = size();
   const auto checked = [&](const FeatureRows& rows) {
+    refuse_places_outside(spec_, rows.indices, num_places);
     refuse_non_finite(spec_, rows.features, rows.indices);
     visit(rows);
   };
@@ -235,7 +161,9 @@ FeaturePass FeatureSource::visit_store(
     const auto end = std::min(begin + kRowsAtOnce, store.size());
     const auto rows = store.read(torch::arange(begin, end));
     const auto values = rows.grid.mean.flatten(1);
-    visit(split_rows(values, num_features, rows.labels, rows.indices));
+    visit(split_rows(values, num_features,
+                     images_ ? labels_of(rows.indices) : rows.labels,
+                     rows.indices));
     found.hash.add(rows.indices,
                    store_ ? row_hashes(values.contiguous()) : rows.hashes);
     progress.update(found.num_images = end);
@@ -243,6 +171,16 @@ FeaturePass FeatureSource::visit_store(
   progress.finish();
   found.images_per_s = progress.rate();
   return found;
+}
+
+at::Tensor FeatureSource::labels_of(const at::Tensor& indices) const {
+  auto labels = torch::empty_like(indices);
+  const auto places = indices.contiguous();
+  const auto* place = places.data_ptr<int64_t>();
+  auto* label = labels.data_ptr<int64_t>();
+  for (int64_t i = 0; i < indices.size(0); ++i)
+    label[i] = images_->label(place[i]);
+  return labels;
 }
 
 FeaturePass FeatureSource::visit_table(

@@ -8,6 +8,7 @@
 #include "datasets/latent_store.h"
 #include "datasets/loader.h"
 #include "tools/evaluate.h"
+#include "tools/feature_cache.h"
 #include "tools/feature_network.h"
 #include "tools/protocol.h"
 
@@ -32,41 +33,6 @@ struct FeatureRows {
 /// `rows`: [N,F+K] as FeatureNetwork::rows() gives them.
 FeatureRows split_rows(const at::Tensor& rows, int64_t num_features,
                        const at::Tensor& labels, const at::Tensor& indices);
-
-/// What a network says of the images of a set, computed or, where a cache holds
-/// it, looked up. A cache is a store of rows in a folder whose name is a hash
-/// of the set's fingerprint, the preprocessing and the network.
-class FeatureCache {
- public:
-  /// `folder`: empty keeps nothing.
-  FeatureCache(const std::filesystem::path& folder, FeatureNetwork& network,
-               const ImageSource& source, const Preprocessing& preprocessing);
-  ~FeatureCache();
-
-  /// [N,F+K] of a batch of the set.
-  at::Tensor rows(const ImageBatch& batch);
-
-  /// To be called after the last batch. `whole`: no image was missing;
-  /// otherwise the cache stays incomplete, since it could not say which.
-  void finish(bool whole);
-
-  /// The store of a set that was seen as a whole before; null if there is none.
-  const StoreReader* stored() const {
-    return writer_ ? nullptr : reader_.get();
-  }
-
- private:
-  /// Keeps the rows `computed` of the images at some places of a batch.
-  void append(const ImageBatch& batch, const std::vector<int64_t>& places,
-              const at::Tensor& computed);
-
-  FeatureNetwork& network_;
-  std::unique_ptr<StoreReader> reader_;  // of what is there; null: nothing
-  std::unique_ptr<StoreWriter>
-      writer_;                   // null: all is there, or nothing is kept
-  std::vector<int64_t> row_of_;  // by place in the set, -1 where none; empty:
-                                 // nothing is kept
-};
 
 /// What an earlier pass met.
 struct FeaturePass {
@@ -107,11 +73,15 @@ class FeatureSource {
                           const std::function<void(const FeatureRows&)>& visit);
   FeaturePass visit_table(const std::function<void(const FeatureRows&)>& visit);
 
+  /// The labels of images as they are today, whatever a cache was told.
+  at::Tensor labels_of(const at::Tensor& indices) const;
+
   const EvaluateJob& job_;
   std::string spec_;
   FeatureNetwork* network_;
   std::shared_ptr<const ImageSource> images_;
   std::unique_ptr<StoreReader> store_;
+  int64_t num_places_ = 0;  // of store_: the last row's place, and one
   at::Tensor table_;
 };
 

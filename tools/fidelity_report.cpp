@@ -223,7 +223,7 @@ void write_fidelity_report(
     write("errors", examples.errors);
     captions[rank.name] = caption_json(images, *source, examples.largest_error);
   }
-  write_file_atomic(folder / "examples.json", captions.dump(2) + "\n");
+  write_file_atomic(folder / "examples.json", json_text(captions, 2) + "\n");
   if (ranked.front().mse > 0)
     write_file_atomic(folder / "psnr.svg", psnr_curve_svg(ranked));
   if (result.contains("rate_distortion"))
@@ -231,7 +231,7 @@ void write_fidelity_report(
                       rate_distortion_svg(result["rate_distortion"]));
   write_file_atomic(folder / "images.csv", fidelity.csv(*source, networks));
   write_file_atomic(folder / "measures.csv", measures_csv(result, measures()));
-  write_file_atomic(folder / "result.json", result.dump() + "\n");
+  write_file_atomic(folder / "result.json", json_text(result) + "\n");
 
   HtmlReport report(
       title_of(result),

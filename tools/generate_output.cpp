@@ -52,7 +52,7 @@ class ImageOutput : public GenerateOutput {
       writer_.write(
           fmt::format("{}/{:05}.png", file_word(name), file_number(sample)),
           images[i],
-          {{"Software", version_text()}, {"calotype", recipe.dump()}});
+          {{"Software", version_text()}, {"calotype", json_text(recipe)}});
       ++num_written_;
     }
     const auto left = kGridImages - num_shown_;
@@ -73,10 +73,10 @@ class ImageOutput : public GenerateOutput {
     const auto last =
         setup_.job.first + (setup_.job.to_seed ? 0 : num_shown_ - 1);
     recipe["samples"] = {setup_.job.first, last};
-    write_file_atomic(
-        grid_file(setup_.job.out),
-        encode_png(grid_of(torch::cat(shown_)), {{"Software", version_text()},
-                                                 {"calotype", recipe.dump()}}));
+    write_file_atomic(grid_file(setup_.job.out),
+                      encode_png(grid_of(torch::cat(shown_)),
+                                 {{"Software", version_text()},
+                                  {"calotype", json_text(recipe)}}));
     std::filesystem::remove(preview_file(setup_.job.out));
   }
 
@@ -170,7 +170,7 @@ class StoreOutput : public GenerateOutput {
     info.recipe = setup.recipe;
     info.source = {
         {"spec", "generated"},
-        {"fingerprint", setup.recipe.dump()},
+        {"fingerprint", json_text(setup.recipe)},
         {"count", (setup.job.to_seed ? 0 : setup.job.first) + setup.job.count}};
     info.class_names = setup.space.class_names;
     return info;

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 Json inspect_model(const fs::path& path) {
   const auto folder = open_model_folder(path);
-  const auto file = read_safetensors(folder.weights_path);
+  const auto file = read_weights(folder.weights);
   int64_t parameters = 0;
   for (const auto& item : file.tensors) parameters += item.second.numel();
   Json result{{"kind", "model folder"},
@@ -37,7 +37,7 @@ Json inspect_model(const fs::path& path) {
   // Put together by `calotype average`.
   if (const auto said = file.metadata.find("calotype_average");
       said != file.metadata.end())
-    result["average"] = parse_json(said->second, folder.weights_path.string());
+    result["average"] = parse_json(said->second, folder.weights.path.string());
   if (fs::exists(path / "latent_space.json"))
     result["latent_space"] = read_json_file(path / "latent_space.json");
   return result;
@@ -60,7 +60,7 @@ void add_validation(Json& result, const std::vector<Json>& lines) {
 }
 
 Json inspect_run(const fs::path& path) {
-  const auto run = read_json_file(path / "run.json");
+  const auto run = read_json_object(path / "run.json");
   Json result = fs::exists(path / "config.json")
                     ? inspect_model(path)
                     : Json{{"kind", "no weights yet"}};
@@ -138,10 +138,8 @@ Json inspect_png(const fs::path& path) {
   const auto bytes = read_file(path);
   const auto image = decode_image(bytes, path.string());
   Json text = Json::object();
-  for (const auto& [key, value] : read_png_text(bytes, path.string())) {
-    auto parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
-    text[key] = parsed.is_discarded() ? Json(value) : parsed;
-  }
+  for (const auto& [key, value] : read_png_text(bytes, path.string()))
+    text[key] = json_or_text(value);
   return {{"kind", "image"},
           {"height", image.height},
           {"width", image.width},

@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 
-#include "core/error.h"
+#include "core/note.h"
 #include "core/progress.h"
 #include "core/stop_signal.h"
 #include "core/version.h"
+#include "datasets/printable.h"
 #include "tools/command.h"
+#include "tools/failure.h"
 #include "tools/result_text.h"
 
 namespace calotype {
@@ -54,9 +59,22 @@ ExitCode exit_code_of(const Json& result) {
                                                                     : kDone;
 }
 
-int fail(const char* message, int code) {
-  fmt::print(stderr, "calotype: {}\n", message);
+int fail(const std::string& message, int code) {
+  std::fprintf(stderr, "calotype: %s\n", message.c_str());
   return code;
+}
+
+/// Prints what a command gave. A reader that has seen enough, such as head,
+/// ends the program as it ends others.
+int print(const std::string& text, int code) {
+  const bool whole =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+      std::fflush(stdout) == 0;
+  if (whole) return code;
+  if (errno == EPIPE) return kSignal + SIGPIPE;
+  return fail(
+      fmt::format("the result could not be printed: {}", std::strerror(errno)),
+      kOther);
 }
 
 /// What to say where the first word is none of ours.
@@ -100,21 +118,19 @@ int run(int argc, char** argv) {
     if (error.get_exit_code() == 0)
       return app.exit(error);  // --help, --version
     if (app.get_subcommands().empty())
-      return fail(no_command(argc, argv).c_str(), kCannot);
-    return fail(error.what(), kCannot);
+      return fail(printable(no_command(argc, argv)), kCannot);
+    return fail(printable(error.what()), kCannot);
   }
 
   set_quiet(quiet);
   install_stop_signals();
   const CommandContext context{.device = set_up_runtime(runtime)};
-  const auto result = chosen(context);
-  if (as_json)
-    fmt::print("{}\n", result.dump(2));
-  else
-    fmt::print("{}", result_text(result));
-  if (std::fflush(stdout) != 0)
-    return fail("the result could not be printed", kOther);
-  return exit_code_of(result);
+  auto result = chosen(context);
+  const auto code = exit_code_of(result);
+  if (!as_json) return print(result_text(result), code);
+  if (result.is_object())
+    for (const auto& text : take_notes()) result["notes"].push_back(text);
+  return print(json_text(result, 2) + "\n", code);
 }
 
 }  // namespace
@@ -122,18 +138,11 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace calotype;
+  std::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads ends no training
   try {
     return run(argc, argv);
-  } catch (const Interrupted& signal) {
-    return fail(
-        "stopped; trainings, encodes and demos are saved, and go on from there "
-        "if the same command is given again",
-        kSignal + signal.signal);
-  } catch (const ConfigError& error) {
-    return fail(error.what(), kCannot);
-  } catch (const DataError& error) {
-    return fail(error.what(), kBadFile);
-  } catch (const std::exception& error) {
-    return fail(error.what(), kOther);
+  } catch (...) {
+    const auto failure = current_failure();
+    return fail(failure.text, failure.code);
   }
 }

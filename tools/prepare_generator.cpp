@@ -2,6 +2,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/note.h"
 #include "diffusion/denoisers.h"
 #include "tools/codec.h"
 #include "tools/image_size.h"
@@ -28,10 +29,9 @@ std::optional<LoadedCodec> remembered_codec(const StoreReader& store,
     } catch (const std::runtime_error& error) {
       reason = fmt::format("cannot be loaded ({})", error.what());
     }
-  fmt::print(
-      stderr,
-      "{}: its codec was at \"{}\", which {}: previews are of no images\n",
-      store.path().string(), path.string(), reason);
+  note(fmt::format(
+      "{}: its codec was at \"{}\", which {}: previews are of no images",
+      store.path().string(), path.string(), reason));
   return {};
 }
 
@@ -62,10 +62,10 @@ void expect_takes(Denoiser& denoiser, const std::vector<int64_t>& grid_shape) {
 /// A network of classes that is shown none learns as if it had none.
 void tell_missing_classes(const StoreReader& store, int64_t num_classes) {
   if (num_classes > 0 && store.info().class_names.empty())
-    fmt::print(stderr,
-               "{}: has no classes, and the model has {}: it is trained "
-               "without labels\n",
-               store.path().string(), num_classes);
+    note(
+        fmt::format("{}: has no classes, and the model has {}: it is trained "
+                    "without labels",
+                    store.path().string(), num_classes));
 }
 
 /// A key of the masked generator that is the store's where it is 0. Throws

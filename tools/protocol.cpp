@@ -35,7 +35,7 @@ Json set_record(const std::string& spec, const SetHash& hash) {
 
 std::string protocol_difference(const Json& a, const Json& b) {
   if (!a.is_object() || !b.is_object())
-    return a == b ? "" : fmt::format("{} and {}", a.dump(), b.dump());
+    return a == b ? "" : fmt::format("{} and {}", json_text(a), json_text(b));
   for (const auto& [one, other] : {std::pair(&a, &b), std::pair(&b, &a)})
     for (const auto& item : one->items()) {
       if (is_name(item.key())) continue;

@@ -19,8 +19,8 @@ void flatten(const Json& json, const std::string& prefix, ReportTable& table) {
     if (value.is_object())
       flatten(value, key, table);
     else
-      table.rows.push_back(
-          {key, value.is_string() ? value.get<std::string>() : value.dump()});
+      table.rows.push_back({key, value.is_string() ? value.get<std::string>()
+                                                   : json_text(value)});
   }
 }
 

@@ -85,7 +85,7 @@ class Lines {
       else if (value.is_number_float())
         add_line(key, number_text(value, 6) + interval_text(key));
       else
-        add_line(key, value.dump());
+        add_line(key, json_text(value));
     }
   }
 

@@ -167,7 +167,7 @@ void write_sets_report(const EvaluateJob& job, const Json& result,
   if (nearest && shown && reference)
     write_nearest(folder, *shown, *reference, queries, *nearest);
   write_file_atomic(folder / "measures.csv", measures_csv(result, measures()));
-  write_file_atomic(folder / "result.json", result.dump() + "\n");
+  write_file_atomic(folder / "result.json", json_text(result) + "\n");
 
   const auto data = result["data"].get<std::string>();
   HtmlReport report(

@@ -48,7 +48,7 @@ class TokenDemo {
     stages_.run("measure", [&] { measure(); });
     results_["seconds"] = stages_.seconds();
     results_["preset"] = job_.preset;
-    write_file_atomic(job_.out / "results.json", results_.dump(2) + "\n");
+    write_file_atomic(job_.out / "results.json", json_text(results_, 2) + "\n");
     write_token_demo_report(job_.out, results_);
     const auto& fidelity = results_["fidelity"];
     return {{"report", (job_.out / "report" / "index.html").string()},

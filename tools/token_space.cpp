@@ -25,7 +25,7 @@ TokenSpace read_token_space(const std::filesystem::path& folder) {
 
 void write_token_space(const std::filesystem::path& folder,
                        const TokenSpace& space) {
-  write_file_atomic(folder / kFile, write_config(space).dump(2) + "\n");
+  write_file_atomic(folder / kFile, json_text(write_config(space), 2) + "\n");
 }
 
 }  // namespace calotype

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/runtime.h"
 #include "nn/model_folder.h"
+#include "tools/config_override.h"
 #include "tools/prepare_training.h"
 #include "tools/stored_config.h"
 
@@ -35,21 +36,7 @@ int64_t num_parameters(const torch::nn::Module& module) {
 TrainConfig read_train_config(const fs::path& path,
                               const std::vector<std::string>& overrides) {
   auto json = read_json_file(path);
-  for (const auto& text : overrides) {
-    const auto equals = text.find('=');
-    if (equals == std::string::npos)
-      throw ConfigError(
-          fmt::format("--set: expected key.key=value, got {}", text));
-    auto* at = &json;
-    for (size_t begin = 0; begin <= equals;) {
-      const auto end = std::min(text.find('.', begin), equals);
-      at = &(*at)[text.substr(begin, end - begin)];
-      begin = end + 1;
-    }
-    const auto value = text.substr(equals + 1);
-    auto parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
-    *at = parsed.is_discarded() ? Json(value) : parsed;
-  }
+  for (const auto& text : overrides) override_key(json, text);
   TrainConfig config;
   read_config(json, config, path.string());
   return config;

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/note.h"
 #include "datasets/class_map.h"
 #include "datasets/store_compatible.h"
 #include "datasets/store_fingerprint.h"
@@ -87,8 +88,8 @@ Images labelled(const Images& images, const char* key) {
   for (int64_t i = 0; i < images->size(); ++i)
     num_without += images->label(i) < 0;
   if (num_without == 0) return images;
-  fmt::print(stderr, "{}: {} of {} images have no class and are left out\n",
-             images->spec(), num_without, images->size());
+  note(fmt::format("{}: {} of {} images have no class and are left out",
+                   images->spec(), num_without, images->size()));
   return select_classes(images, names, /*all_others=*/false, images->spec());
 }
 
@@ -111,15 +112,15 @@ std::vector<int64_t> matched_labels(const StoreReader& train,
   const auto& names = validation.info().class_names;
   if (known.empty() || names == known) return {};
   if (names.empty())
-    fmt::print(stderr,
-               "{}: has no classes, and {} has: validation is without labels\n",
-               validation.path().string(), train.path().string());
+    note(fmt::format(
+        "{}: has no classes, and {} has: validation is without labels",
+        validation.path().string(), train.path().string()));
   else if (const auto unknown = unknown_classes(names, known); !unknown.empty())
-    fmt::print(stderr,
-               "{}: {} does not have the classes {}: their images are judged "
-               "without a label\n",
-               validation.path().string(), train.path().string(),
-               fmt::join(unknown, ", "));
+    note(fmt::format(
+        "{}: {} does not have the classes {}: their images are judged "
+        "without a label",
+        validation.path().string(), train.path().string(),
+        fmt::join(unknown, ", ")));
   return match_classes(names, known);
 }
 

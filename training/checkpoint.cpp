@@ -85,9 +85,9 @@ void write_checkpoint(const std::filesystem::path& path,
                       .position = {.epoch = checkpoint.position.epoch,
                                    .position = in_epoch.next}};
   TensorFile file{.tensors = std::move(tensors),
-                  .metadata = {{kHeaderKey, write_config(header).dump()}}};
+                  .metadata = {{kHeaderKey, json_text(write_config(header))}}};
   if (!checkpoint.pending_line.is_null())
-    file.metadata[kPendingKey] = checkpoint.pending_line.dump();
+    file.metadata[kPendingKey] = json_text(checkpoint.pending_line);
   write_safetensors(path, file);
 }
 

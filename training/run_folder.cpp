@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/note.h"
 #include "core/runtime.h"
 #include "training/ema_snapshots.h"
 
@@ -19,8 +20,8 @@ std::string first_difference(const Json& before, const Json& now,
                              const std::string& where) {
   if (!before.is_object() || !now.is_object()) {
     if (before == now) return "";
-    return fmt::format("{}: {} before, {} now", where, before.dump(),
-                       now.dump());
+    return fmt::format("{}: {} before, {} now", where, json_text(before),
+                       json_text(now));
   }
   const auto inside = [&](const std::string& key) {
     return where.empty() ? key : where + "." + key;
@@ -34,7 +35,7 @@ std::string first_difference(const Json& before, const Json& now,
   for (const auto& item : before.items())
     if (!now.contains(item.key()))
       return fmt::format("{}: {} before, nothing now", inside(item.key()),
-                         item.value().dump());
+                         json_text(item.value()));
   return "";
 }
 
@@ -70,7 +71,7 @@ Json read_run(const fs::path& file) {
       precision != run.end() && *precision != "fp32")
     throw DataError(fmt::format(
         "{}: asks for precision {}, which this version does not compute in",
-        file.string(), precision->dump()));
+        file.string(), json_text(*precision)));
   return run;
 }
 
@@ -100,10 +101,10 @@ void expect_same_data(const Json& run, const Json& now, const fs::path& path) {
   const auto before = run.find("data");
   if (before == run.end() || !before->is_object()) {
     if (!now.empty())
-      fmt::print(stderr,
-                 "{}: began with a version that kept no fingerprints; whether "
-                 "its data are still the same cannot be checked\n",
-                 path.string());
+      note(fmt::format(
+          "{}: began with a version that kept no fingerprints; whether "
+          "its data are still the same cannot be checked",
+          path.string()));
     return;
   }
   for (const auto& item : now.items()) {
@@ -111,15 +112,16 @@ void expect_same_data(const Json& run, const Json& now, const fs::path& path) {
     if (old == before->end() || !old->is_object()) continue;
     const auto& entry = item.value();
     if (text_of(*old, "fingerprint_kind") != text_of(entry, "fingerprint_kind"))
-      fmt::print(stderr,
-                 "{}: {} has a fingerprint of another kind than when the run "
-                 "began; whether it is still the same cannot be checked\n",
-                 path.string(), item.key());
+      note(fmt::format(
+          "{}: {} has a fingerprint of another kind than when the run "
+          "began; whether it is still the same cannot be checked",
+          path.string(), item.key()));
     else if (text_of(*old, "fingerprint") != text_of(entry, "fingerprint"))
       throw ConfigError(fmt::format(
           "{}: {} has changed since the run began ({} before, {} now); bring "
           "it back, {}",
-          path.string(), item.key(), old->dump(), entry.dump(), kWhatToDo));
+          path.string(), item.key(), json_text(*old), json_text(entry),
+          kWhatToDo));
   }
 }
 
@@ -180,7 +182,7 @@ RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh,
                  {"precision", "fp32"},
                  {"data", contents.data},
                  {"files", contents.files}};
-  write_file_atomic(run_file, run.dump(2) + "\n");
+  write_file_atomic(run_file, json_text(run, 2) + "\n");
 }
 
 /// Throws ConfigError if the folder holds what no run has written, which must
@@ -233,14 +235,14 @@ fs::path RunFolder::sample_file(int64_t step) const {
 }
 
 void RunFolder::log(const Json& line) {
-  append_line_synced(metrics_file(), line.dump());
+  append_line_synced(metrics_file(), json_text(line));
 }
 
 void RunFolder::forget_metrics_after(int64_t step) {
   if (!fs::exists(metrics_file())) return;
   std::string kept;
   for (const auto& line : read_metrics(metrics_file()))
-    if (line.value("step", int64_t{0}) <= step) kept += line.dump() + "\n";
+    if (line.value("step", int64_t{0}) <= step) kept += json_text(line) + "\n";
   write_file_atomic(metrics_file(), kept);
 }
 
@@ -248,7 +250,7 @@ std::vector<Json> read_metrics(const fs::path& path) {
   std::vector<Json> lines;
   std::istringstream text(read_text_file(path));
   for (std::string line; std::getline(text, line);) {
-    auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    auto json = json_or_text(line);
     if (json.is_object()) lines.push_back(std::move(json));
   }
   return lines;

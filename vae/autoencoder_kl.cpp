@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "nn/resnet_block.h"
+#include "nn/sample_size.h"
 #include "vae/gaussian.h"
 
 namespace calotype {
@@ -22,6 +23,7 @@ ConvCoderConfig decoder_config(const AutoencoderKLConfig& c) {
 }  // namespace
 
 void AutoencoderKLConfig::validate() const {
+  check_sample_size("AutoencoderKL", sample_size);
   validate_encoder("AutoencoderKL", encoder_config(*this));
   validate_decoder("AutoencoderKL", decoder_config(*this));
 }

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "nn/encoder_decoder.h"
 #include "nn/latent_codec.h"
 #include "nn/model_folder.h"
-#include "nn/encoder_decoder.h"
 
 namespace calotype {
 
@@ -25,7 +25,7 @@ struct AutoencoderKLConfig {
   std::string act_fn = "silu";
   int64_t latent_channels = 4;
   int64_t norm_num_groups = 32;
-  int64_t sample_size = 32;
+  Json sample_size = 32;  // null, a number or [height, width]; no effect
   double scaling_factor =
       0.18215;  // a latent diffusion model sees (z - shift) * scale
   std::optional<double> shift_factor;

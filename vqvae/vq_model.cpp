@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "nn/resnet_block.h"
+#include "nn/sample_size.h"
 
 namespace calotype {
 namespace {
@@ -29,6 +30,7 @@ ConvCoderConfig decoder_config(const VQModelConfig& c) {
 }  // namespace
 
 void VQModelConfig::validate() const {
+  check_sample_size(kWhere, sample_size);
   check_one_of(kWhere, "norm_type", norm_type, {"group", "spatial"});
   validate_encoder(kWhere, encoder_config(*this));
   validate_decoder(kWhere, decoder_config(*this));

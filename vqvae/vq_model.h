@@ -26,7 +26,7 @@ struct VQModelConfig {
   int64_t layers_per_block = 1;
   std::string act_fn = "silu";
   int64_t latent_channels = 3;
-  int64_t sample_size = 32;
+  Json sample_size = 32;  // null, a number or [height, width]; no effect
   int64_t num_vq_embeddings = 256;  // K
   int64_t norm_num_groups = 32;
   std::optional<int64_t> vq_embed_dim;  // absent: latent_channels

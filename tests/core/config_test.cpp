@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/files.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -134,8 +135,71 @@ TEST(Config, WrittenWholeAndReadBackTheSame) {
 }
 
 TEST(Config, TextThatIsNotJsonNamesTheLine) {
-  EXPECT_THAT([] { parse_json("{\n  \"a\": 1,\n  b\n}", "run.json"); },
-              ThrowsMessage<DataError>("run.json: not JSON at line 3"));
+  EXPECT_THAT(
+      [] { parse_json("{\n  \"a\": 1,\n  b\n}", "run.json"); },
+      ThrowsMessage<DataError>("run.json: not JSON at line 3, column 3"));
+  EXPECT_THAT(
+      [] { parse_json(" \n", "run.json"); },
+      ThrowsMessage<DataError>("run.json: expected JSON, got an empty file"));
+}
+
+TEST(Config, NumbersThatNoDoubleHoldsAreRefused) {
+  EXPECT_THAT(
+      [] { parse_json(R"({"plates": 1e999})", "run.json"); },
+      ThrowsMessage<DataError>("run.json: number out of range: '1e999'"));
+  expect_refused(R"({"plates": 18446744073709551616})",
+                 "run.json: plates: expected a whole number, got "
+                 "1.8446744073709552e+19");
+}
+
+TEST(Config, AKeyThatStandsTwiceIsRefused) {
+  EXPECT_THAT([] { parse_json(R"({"a": {"b": 1, "b": 2}})", "run.json"); },
+              ThrowsMessage<DataError>("run.json: key \"b\" stands twice"));
+  EXPECT_NO_THROW(parse_json(R"([{"b": 1}, {"b": 2, "c": {"b": 3}}])", "x"));
+}
+
+TEST(Config, NestingWithoutEndIsRefused) {
+  const std::string lists(1'000'000, '[');
+  EXPECT_THAT(
+      [&] { parse_json(lists, "run.json"); },
+      ThrowsMessage<DataError>("run.json: nested more than 256 levels deep"));
+  std::string objects;
+  for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
+  EXPECT_THROW(parse_json(objects, "run.json"), DataError);
+  const std::string few(200, '['), ends(200, ']');
+  EXPECT_NO_THROW(parse_json(few + ends, "run.json"));
+}
+
+TEST(Config, BytesThatAreNotUtf8AreReplacedWhereTheyAreWritten) {
+  EXPECT_EQ(json_text(Json{{"path", "caf\xe9"}}),
+            "{\"path\":\"caf\xef\xbf\xbd\"}");
+  Lens lens{.mount = "caf\xe9"};
+  const auto json = write_config(lens);
+  EXPECT_EQ(parse_json(json.dump(), "x"), json);  // dump() throws on the bytes
+}
+
+TEST(Config, WhatIsNoJsonMayBeTakenAsAText) {
+  EXPECT_EQ(json_or_text("[1, 2]"), Json({1, 2}));
+  EXPECT_EQ(json_or_text("1e999"), "1e999");
+  const std::string lists(100'000, '[');
+  EXPECT_EQ(json_or_text(lists), lists);
+}
+
+TEST(Config, AMessageShowsTheBeginningOfALongValue) {
+  const auto message = message_of<ConfigError>([] {
+    Camera camera;
+    read_config(Json{{"plates", std::string(1000, 'x')}}, camera, "run.json");
+  });
+  EXPECT_LT(message.size(), 300u);
+  EXPECT_THAT(message, testing::EndsWith("xxx..."));
+}
+
+TEST(Config, AFileThatMustHoldAnObjectIsNamed) {
+  const TempFolder folder;
+  write_file_atomic(folder / "list.json", std::string_view("[1]"));
+  EXPECT_THAT([&] { read_json_object(folder / "list.json"); },
+              ThrowsMessage<DataError>(
+                  HasSubstr("list.json: expected {...}, got [1]")));
 }
 
 TEST(Config, AFileIsNamedInMessages) {

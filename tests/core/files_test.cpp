@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
 #include <numeric>
+#include <thread>
 
 #include "core/error.h"
 #include "tests/core/child_process.h"
@@ -77,6 +81,44 @@ TEST(ReadFile, RefusesAFileAboveTheLimit) {
                   HasSubstr("larger than the limit of 100 bytes")));
 }
 
+TEST(ReadFile, ReadsAPipeToItsEnd) {
+  const TempFolder folder;
+  const auto pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string text(200'000, 'p');
+  std::thread writer([&] { write_plainly(pipe, text); });
+  EXPECT_EQ(read_text_file(pipe), text);
+  writer.join();
+}
+
+TEST(ReadFile, RefusesADeviceWithoutEnd) {
+  EXPECT_THAT([&] { read_file("/dev/zero", 1 << 20); },
+              ThrowsMessage<DataError>(
+                  "/dev/zero: larger than the limit of 1048576 bytes"));
+}
+
+TEST(ReadFile, RefusesASparseFileBeforeItTakesMemoryForIt) {
+  const TempFolder folder;
+  write_plainly(folder / "sparse", "");
+  fs::resize_file(folder / "sparse", uint64_t{1} << 40);
+  EXPECT_THAT([&] { read_file(folder / "sparse", uint64_t{1} << 39); },
+              ThrowsMessage<DataError>(HasSubstr("larger than the limit")));
+}
+
+TEST(VisitFile, GivesTheBytesPieceByPiece) {
+  const TempFolder folder;
+  const std::string text(3'000'001, 'v');
+  write_plainly(folder / "file", text);
+  std::string seen;
+  int num_pieces = 0;
+  visit_file(folder / "file", [&](std::span<const uint8_t> bytes) {
+    seen.append(bytes.begin(), bytes.end());
+    ++num_pieces;
+  });
+  EXPECT_EQ(seen, text);
+  EXPECT_EQ(num_pieces, 3);
+}
+
 TEST(WriteFileAtomic, ReplacesTheContentAndLeavesNothingElse) {
   const TempFolder folder;
   write_file_atomic(folder / "a", std::string_view("first, and longer"));
@@ -104,6 +146,62 @@ TEST(WriteFileAtomic, AMissingFolderIsNamed) {
       [&] { write_file_atomic(folder / "no" / "a", std::string_view("x")); },
       ThrowsMessage<ConfigError>(
           HasSubstr("/no/a: cannot write: No such file")));
+}
+
+TEST(WriteFileAtomic, TakesTheLongestNameThatAFileMayHave) {
+  const TempFolder folder;
+  const std::string name(255, 'n');
+  write_file_atomic(folder / name, std::string_view("long"));
+  EXPECT_EQ(read_text_file(folder / name), "long");
+}
+
+TEST(WriteFileAtomic, OfManyProcessesAtOnceLeavesOneWholeContent) {
+  const TempFolder folder;
+  constexpr int kProcesses = 4, kRounds = 100;
+  std::vector<pid_t> children;
+  for (int child = 0; child < kProcesses; ++child) {
+    children.push_back(::fork());
+    if (children.back() != 0) continue;
+    try {
+      for (int round = 0; round < kRounds; ++round)
+        write_file_atomic(folder / "a", std::string(50'000, char('a' + child)),
+                          Durability::kRenamed);
+    } catch (const std::exception&) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  for (const auto child : children) {
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+  }
+  const auto text = read_text_file(folder / "a");
+  EXPECT_EQ(text, std::string(50'000, text.at(0)));
+  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("a"));
+}
+
+TEST(WriteFileAtomic, TakesOverWhatAKilledProcessLeft) {
+  const TempFolder folder;
+  const int code = exit_code_of_child([&] {
+    const SmallDisk disk(1000);
+    std::signal(SIGXFSZ, SIG_DFL);  // ends the process in the midst of a write
+    write_file_atomic(folder / "a", std::string(5000, 'k'));
+    return 0;
+  });
+  EXPECT_EQ(code, 128 + SIGXFSZ);
+  const auto left = names_in(folder.path());
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_TRUE(is_temporary_name(left[0])) << left[0];
+  write_file_atomic(folder / "a", std::string_view("whole"));
+  EXPECT_EQ(read_text_file(folder / "a"), "whole");
+  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("a"));
+}
+
+TEST(WriteFileAtomic, LeavesDevicesAlone) {
+  EXPECT_THAT([&] { write_file_atomic("/dev/null", std::string_view("x")); },
+              ThrowsMessage<ConfigError>(HasSubstr("got a device or a pipe")));
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
 }
 
 TEST(AppendLine, AddsLineAfterLine) {

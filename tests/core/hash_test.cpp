@@ -36,6 +36,10 @@ TEST(Sha256, AMissingFileIsNamed) {
   EXPECT_THROW(sha256_hex_of_file("/none/such"), ConfigError);
 }
 
+TEST(Sha256, AFolderHasNone) {
+  EXPECT_THROW(sha256_hex_of_file("/tmp"), ConfigError);
+}
+
 // XXH3 with 64 bits and seed 0, as published with xxHash.
 TEST(Xxh64, GivesKnownValuesAndTellsAccidentsApart) {
   EXPECT_EQ(hex64(xxh64("")), "2d06800538d394c2");
@@ -43,6 +47,13 @@ TEST(Xxh64, GivesKnownValuesAndTellsAccidentsApart) {
   EXPECT_NE(xxh64("abc"), xxh64("abd"));
   const uint8_t bytes[] = {'a', 'b', 'c'};
   EXPECT_EQ(xxh64(bytes), xxh64("abc"));
+}
+
+TEST(Xxh64, OfAFileIsThatOfItsBytes) {
+  const TempFolder folder;
+  const std::string text(3'000'001, 'q');
+  std::ofstream(folder / "file") << text;
+  EXPECT_EQ(xxh64_of_file(folder / "file"), xxh64(text));
 }
 
 TEST(Hex64, KeepsLeadingZeros) {

@@ -53,6 +53,19 @@ TEST(SetUpRuntime, RefusesANumberOfThreadsThatNoMachineHas) {
       ThrowsMessage<ConfigError>("--threads: expected 0 to 1024, got -1"));
 }
 
+TEST(SetUpRuntime, RefusesADeviceThatIsMisspeltOrNotThere) {
+  for (const std::string name :
+       {"cudafoo", "cuda:", "cuda:x", "cuda:1x", "cuda:-1", "cuda:1:2", "CUDA",
+        "cuda:99999999999"})
+    EXPECT_THAT(
+        [&] { set_up_runtime({.device = name}); },
+        ThrowsMessage<ConfigError>(
+            "--device: expected auto, cpu, cuda or cuda:N, got " + name));
+  EXPECT_THAT([] { set_up_runtime({.device = "cuda:99"}); },
+              ThrowsMessage<ConfigError>(testing::StartsWith(
+                  "--device: cuda:99 is not available; this machine has cpu")));
+}
+
 TEST(SetUpRuntime, RefusesAnUnknownDevice) {
   EXPECT_THAT([] { set_up_runtime({.device = "tpu"}); },
               ThrowsMessage<ConfigError>(

@@ -1,6 +1,7 @@
 #include "core/stop_signal.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -37,6 +38,38 @@ TEST(StopSignal, TheSecondEndsTheProcess) {
     return 0;
   };
   EXPECT_EQ(exit_code_of_child(twice), 128 + SIGTERM);  // 0 if it lived on
+}
+
+TEST(StopSignal, WhatIsIgnoredStaysIgnored) {
+  for (const int number : {SIGHUP, SIGINT, SIGTERM}) {
+    const auto raised = [&] {
+      std::signal(number, SIG_IGN);  // as nohup does
+      install_stop_signals();
+      std::raise(number);
+      std::raise(number);
+      return stop_requested();
+    };
+    EXPECT_EQ(exit_code_of_child(raised), 0) << number;
+  }
+}
+
+TEST(StopSignal, WakesAProcessThatWaits) {
+  const auto woken = [] {
+    install_stop_signals();
+    int ends[2];
+    if (::pipe(ends) != 0) return 1;
+    ::alarm(20);  // would end it
+    const pid_t parent = ::getpid();
+    if (::fork() == 0) {
+      ::usleep(200'000);
+      ::kill(parent, SIGTERM);
+      ::_exit(0);
+    }
+    char byte = 0;
+    const auto got = ::read(ends[0], &byte, 1);  // nothing will come
+    return got < 0 && stop_requested() == SIGTERM ? 0 : 1;
+  };
+  EXPECT_EQ(exit_code_of_child(woken), 0);
 }
 
 TEST(StopSignal, NothingIsRequestedUnasked) {

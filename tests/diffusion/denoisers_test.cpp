@@ -1,9 +1,12 @@
 #include "diffusion/denoisers.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include "core/error.h"
+#include "diffusion/unet2d_model.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -76,6 +79,27 @@ TEST(Denoisers, KeepWhatTheConfigurationSays) {
   EXPECT_EQ(made.denoiser->num_classes(), 8);
 }
 
+// A fixture of such a network shows that its numbers are right all the same.
+TEST(Denoisers, RefuseAClassThatNothingHereCanChoose) {
+  auto config = smallest("UNet2DModel");
+  config["class_embed_type"] = "timestep";
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                make_denoiser(config, {.grid_shape = {2, 4, 4}});
+              }),
+              testing::StartsWith(
+                  "model: class_embed_type must be null, got \"timestep\""));
+  TempFolder folder;
+  config.erase("_class_name");
+  UNet2DModelConfig read;
+  config.erase("_note");
+  read_config(config, read, "test");
+  UNet2DModel model(read);
+  save_model_folder(folder.path(), "UNet2DModel", config, weights_of(*model));
+  EXPECT_THAT(message_of<ConfigError>(
+                  [&] { load_denoiser(open_model_folder(folder.path())); }),
+              testing::HasSubstr("config.json: class_embed_type must be null"));
+}
+
 TEST(Denoisers, RefuseOtherClassesAndUnknownKeys) {
   EXPECT_FALSE(is_denoiser("AutoencoderKL"));
   EXPECT_THROW(make_denoiser({{"_class_name", "AutoencoderKL"}},
@@ -87,7 +111,7 @@ TEST(Denoisers, RefuseOtherClassesAndUnknownKeys) {
   ModelFolder folder{.path = "here",
                      .class_name = "AutoencoderKL",
                      .config = {},
-                     .weights_path = {}};
+                     .weights = {}};
   try {
     load_denoiser(folder);
     FAIL();

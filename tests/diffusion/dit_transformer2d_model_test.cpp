@@ -145,6 +145,27 @@ TEST(DiTTransformer2DModel, IsReadUnderItsFormerClass) {
                                 "for a DiT, got 768"));
 }
 
+TEST(DiTTransformer2DModel, TakesItsSizeAsAPairOfOneNumber) {
+  TempFolder folder;
+  DiTTransformer2DModel model(small_config());
+  auto config = write_config(model->config());
+  const auto loaded_size = [&](const Json& size) {
+    config["sample_size"] = size;
+    save_model_folder(folder.path(), DiTTransformer2DModelImpl::kClassName,
+                      config, weights_of(*model));
+    return load_dit_transformer2d_model(open_model_folder(folder.path()))
+        ->config()
+        .sample_size;
+  };
+  EXPECT_EQ(loaded_size({4, 4}), 4);
+  EXPECT_EQ(loaded_size(nullptr), 32);
+  EXPECT_EQ(message_of<ConfigError>([&] {
+              loaded_size({4, 8});
+            }),
+            "DiTTransformer2DModel: sample_size must be a number or the same "
+            "number twice, got [4,8]");
+}
+
 // Stretched positions: of 4x8 cells, every second row and fourth column lie
 // where those of the 2x2 cells that it was made for do.
 TEST(DiTTransformer2DModel, TakesGridsOfAnotherSize) {

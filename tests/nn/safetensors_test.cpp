@@ -90,11 +90,26 @@ TEST_F(Safetensors, RefusesWhatTheFormatForbids) {
       read(R"({"a":{"dtype":"F8","shape":[2],"data_offsets":[0,2]}})", 2),
       HasSubstr("unknown dtype F8"));
   EXPECT_THAT(read("[]", 0), HasSubstr("not a JSON object"));
+  EXPECT_THAT(read(R"({"__metadata__":[1]})", 0),
+              HasSubstr("__metadata__ is not an object"));
   EXPECT_THAT(read("{", 0), HasSubstr("not JSON"));
   EXPECT_THAT(read("{}", 0, 1'000'000'000'000),
               HasSubstr("claims 1000000000000 bytes"));
   EXPECT_THAT(read("", 0, 200'000'000),
               HasSubstr("not a safetensors file, or truncated"));
+}
+
+TEST_F(Safetensors, MetadataMayBeOfAnyForm) {
+  for (const char* header :
+       {"{}", R"({"__metadata__":null})", R"({"__metadata__":{}})"}) {
+    EXPECT_EQ(read(header, 0), "read") << header;
+    EXPECT_TRUE(read_safetensors(path_).metadata.empty()) << header;
+  }
+  EXPECT_EQ(read(R"({"__metadata__":{"a":1,"b":{"c":null},"d":"text"}})", 0),
+            "read");
+  const std::map<std::string, std::string> want{
+      {"a", "1"}, {"b", R"({"c":null})"}, {"d", "text"}};
+  EXPECT_EQ(read_safetensors(path_).metadata, want);
 }
 
 TEST_F(Safetensors, EveryTruncationIsRefused) {

@@ -40,8 +40,8 @@ TEST_F(Average, OfAKeptLengthIsTheModelThatTheRunSaved) {
   EXPECT_EQ(result["snapshots"], 16);
   EXPECT_EQ(result["step"], 16);
   EXPECT_LT(result["fit_error"].get<double>(), 1e-5);
-  const auto saved = read_safetensors(open_model_folder(run_).weights_path);
-  const auto made = read_safetensors(open_model_folder(out_).weights_path);
+  const auto saved = read_safetensors(open_model_folder(run_).weights.path);
+  const auto made = read_safetensors(open_model_folder(out_).weights.path);
   ASSERT_EQ(saved.tensors.size(), made.tensors.size());
   for (const auto& [name, tensor] : saved.tensors)
     EXPECT_TRUE(torch::allclose(tensor, made.tensors.at(name), 1e-5, 1e-6))
@@ -51,7 +51,7 @@ TEST_F(Average, OfAKeptLengthIsTheModelThatTheRunSaved) {
 TEST_F(Average, OfAnEarlierStepIsTheSnapshotOfThatStep) {
   train_run(lengths_);
   average({.run = run_, .length = 0.1, .out = out_, .step = 10});
-  const auto made = read_safetensors(open_model_folder(out_).weights_path);
+  const auto made = read_safetensors(open_model_folder(out_).weights.path);
   for (const auto& snapshot : list_ema_snapshots(run_ / "ema")) {
     if (snapshot.profile.step != 10 || snapshot.profile.length != 0.1) continue;
     for (const auto& [name, tensor] : read_ema_snapshot(snapshot))

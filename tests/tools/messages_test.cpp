@@ -1,5 +1,13 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
 
 #include "core/files.h"
 #include "datasets/image_io.h"
@@ -63,6 +71,99 @@ TEST_F(Messages, AMisspeltKeyIsNamedWithTheRightOne) {
   expect({"train", path("c.json"), "--out", path("r")}, 2,
          "c.json: training: unknown key \"batch_sise\"; did you mean "
          "\"batch_size\"?");
+}
+
+constexpr const char* kSmallTraining = R"({
+    "model": {"_class_name": "AutoencoderKL", "block_out_channels": [8],
+              "norm_num_groups": 4},
+    "data": {"train": "synthetic:4:8", "preprocessing": {"size": 8}},
+    "training": {"steps": 1, "batch_size": 2}})";
+
+TEST_F(Messages, AConfigurationMayComeThroughAPipe) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  std::thread writer(
+      [&] { std::ofstream(path("pipe")) << kSmallTraining << std::flush; });
+  const auto outcome = run_program({"train", path("pipe"), "--out", path("r"),
+                                    "--set", "seed=5", "--dry-run", "--json"});
+  writer.join();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json()["config"]["seed"], 5);
+}
+
+TEST_F(Messages, AConfigurationThatCannotBeRead) {
+  write_file_atomic(folder_ / "c.json", std::string_view(kSmallTraining));
+  const auto train = [&](const std::string& config,
+                         const std::vector<std::string>& more = {}) {
+    std::vector<std::string> command{"train", config, "--out", path("r"),
+                                     "--dry-run"};
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  };
+  expect(train(path("c.json"), {"--set", "seed.x=1"}), 2,
+         "--set seed.x=1: seed is 0, which has no keys");
+  expect(train(path("c.json"), {"--set", "seed"}), 2, "--set: expected");
+  expect(train(path("c.json"), {"--set", "seed=1e999"}), 2,
+         "c.json: seed: expected a whole number, got \"1e999\"");
+  expect(train(folder_.path().string()), 2, "Is a directory");
+  const auto expect_bad = [&](const std::string& text, const char* words) {
+    write_file_atomic(folder_ / "bad.json", text);
+    expect(train(path("bad.json")), 3, words);
+  };
+  expect_bad(R"({"seed": 1e999})", "bad.json: number out of range: '1e999'");
+  expect_bad("", "bad.json: expected JSON, got an empty file");
+  expect_bad("{\n  \"seed\": 1,\n}", "bad.json: not JSON at line 3, column 1");
+  expect_bad("{\"a\xff\": 1}", "bad.json: not JSON at line 1, column 4");
+  expect_bad(std::string(100'000, '['), "nested more than 256 levels deep");
+}
+
+TEST_F(Messages, AStoreAndAModelInEachOthersPlace) {
+  ASSERT_EQ(run_program({"encode", codec_, "--data", "synthetic:4:32", "--out",
+                         path("s"), "--quiet"})
+                .code,
+            0);
+  expect({"decode", path("s"), codec_, "--out", path("o")}, 2,
+         "s: not a model folder, it is a latent store, and a model is named "
+         "first");
+  expect({"decode", codec_, codec_, "--out", path("o")}, 2,
+         "(store.json is missing), it is a model folder");
+  expect({"decode", path("s/store.json"), path("s"), "--out", path("o")}, 2,
+         "store.json: is a file, expected a model folder");
+}
+
+TEST_F(Messages, BytesThatAreNotUtf8) {
+  const auto outcome =
+      run_program({"encode", codec_, "--data", "synthetic:4:32", "--out",
+                   path("caf\xe9"), "--quiet", "--json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.json().dump(), HasSubstr("caf\xef\xbf\xbd"));
+  expect({"encode", path("caf\xe9\nx"), "--data", "synthetic:4:32", "--out",
+          path("s")},
+         2, "caf\\xE9\\x0Ax: no such model folder");
+}
+
+TEST_F(Messages, ADeviceThatIsNotThere) {
+  expect({"inspect", codec_, "--device", "cudafoo"}, 2,
+         "--device: expected auto, cpu, cuda or cuda:N, got cudafoo");
+  expect({"inspect", codec_, "--device", "cuda:99"}, 2,
+         "--device: cuda:99 is not available; this machine has cpu");
+}
+
+TEST_F(Messages, AResultThatCannotBePrinted) {
+  const std::string inspect =
+      fmt::format("'{}' inspect '{}' 2> '{}'", std::getenv("CALOTYPE_PROGRAM"),
+                  codec_, path("err"));
+  const auto code_of = [&](const std::string& shell) {
+    return WEXITSTATUS(std::system(shell.c_str()));
+  };
+  EXPECT_EQ(code_of(inspect + " > /dev/full"), 1);
+  EXPECT_EQ(content(path("err")),
+            "calotype: the result could not be printed: No space left on "
+            "device\n");
+  // A reader that has gone, as head does: the end that others have, in silence.
+  EXPECT_EQ(code_of("bash -c \"set -o pipefail; " + inspect +
+                    " | true; exit \\${PIPESTATUS[0]}\""),
+            128 + SIGPIPE);
+  EXPECT_EQ(content(path("err")), "");
 }
 
 TEST_F(Messages, ATruncatedImageIsSkippedListedAndInTheExitCode) {

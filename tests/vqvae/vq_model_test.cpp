@@ -71,8 +71,7 @@ TEST(VQModel, LegacyBetaGivesTheLossOfTheReference) {
   const torch::NoGradGuard no_grad;
   for (const auto& path : fixture_models("VQModel")) {
     const auto folder = open_model_folder(path);
-    VQModelConfig config;
-    read_config(folder.config, config, path.string());
+    auto config = read_model_config<VQModelConfig>(folder);
     config.quantizer.legacy_beta = true;
     VQModel model(config);
     load_weights(*model, folder);
