@@ -12,6 +12,8 @@
 #include <memory>
 #include <system_error>
 
+#include "core/error.h"
+#include "core/file_parts.h"
 #include "core/hash.h"
 #include "core/stop_signal.h"
 
@@ -205,22 +207,36 @@ std::string read_text_file(const fs::path& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-void write_file_atomic(const fs::path& path, std::span<const uint8_t> bytes,
-                       Durability durability) {
+namespace {
+
+void write_atomic(const fs::path& path, Durability durability,
+                  const std::function<void(const PartSink&)>& give_parts) {
   expect_replaceable(path);
   const bool synced = durability == Durability::kSynced;
   const Temporary temporary(path);
-  const auto give_up = [&](const char* what) {
-    const int error = errno;
-    ::unlink(temporary.name().c_str());
-    fail(path, what, error);
+  const auto expect = [&](bool done, const char* what) {
+    if (!done) fail(path, what, errno);
   };
-  if (!write_all(temporary.descriptor(), bytes.data(), bytes.size()))
-    give_up("cannot write");
-  if (synced && ::fsync(temporary.descriptor()) != 0) give_up("cannot sync");
-  if (::rename(temporary.name().c_str(), path.c_str()) != 0)
-    give_up("cannot rename");
+  try {
+    give_parts([&](std::span<const uint8_t> bytes) {
+      expect(write_all(temporary.descriptor(), bytes.data(), bytes.size()),
+             "cannot write");
+    });
+    expect(!synced || ::fsync(temporary.descriptor()) == 0, "cannot sync");
+    expect(::rename(temporary.name().c_str(), path.c_str()) == 0,
+           "cannot rename");
+  } catch (...) {
+    ::unlink(temporary.name().c_str());
+    throw;
+  }
   if (synced) sync_folder(folder_of(path));
+}
+
+}  // namespace
+
+void write_file_atomic(const fs::path& path, std::span<const uint8_t> bytes,
+                       Durability durability) {
+  write_atomic(path, durability, [&](const PartSink& sink) { sink(bytes); });
 }
 
 void write_file_atomic(const fs::path& path, std::string_view text,
@@ -231,6 +247,12 @@ void write_file_atomic(const fs::path& path, std::string_view text,
 
 bool is_temporary_name(std::string_view name) {
   return name.starts_with(kTemporaryPrefix) && name.ends_with(kTemporarySuffix);
+}
+
+void write_parts_atomic(
+    const fs::path& path,
+    const std::function<void(const PartSink&)>& give_parts) {
+  write_atomic(path, Durability::kSynced, give_parts);
 }
 
 void append_line_synced(const fs::path& path, std::string_view line) {

@@ -17,9 +17,12 @@
 // The latent store: a folder of write-once HDF5 shards (docs/latent_store.md).
 namespace calotype {
 
+/// What is written; all from 1 on are read.
+inline constexpr int64_t kStoreFormatVersion = 2;
+
 /// store.json: everything that one must know to use the latents.
 struct StoreInfo {
-  int64_t format_version = 1;
+  int64_t format_version = kStoreFormatVersion;
   std::string kind = "moments";  // moments (mean and logvar), latents, tokens
   std::string dtype = "fp32";    // fp32, fp16, bf16; tokens: uint8, 16, 32
   // How tokens lie in a shard: none (as numbers), bits (as many as a code
@@ -32,7 +35,7 @@ struct StoreInfo {
   std::vector<std::vector<int64_t>> grid_shapes;  // [D,h,w] of each bucket
   Json codec = Json::object();                    // class, sha256, config, path
   Json preprocessing = Json::object();            // resize, crop, channels
-  Json source = Json::object();                   // spec, fingerprint, count
+  Json source = Json::object();  // spec, fingerprint and its kind, count
   Json recipe = Json::object();  // how latents were drawn, where they were
   std::vector<std::string> class_names;
   std::vector<double> mean;  // [D] of the latents that training draws, mirror
@@ -41,6 +44,14 @@ struct StoreInfo {
   std::optional<PreviewMap> preview;  // from latents to small images
   int64_t count = 0;
   bool complete = false;
+
+  // Kept free in version 2 for what later programs will store; another value
+  // than these is refused by name.
+  std::string precision = "fp32";    // what the codec computed in
+  Json scales;                       // of numbers stored as int8
+  Json part_plan;                    // which process writes which rows
+  Json tile_plan;                    // of images that are encoded in tiles
+  std::vector<std::string> columns;  // more numbers of each image
 };
 
 template <class Visitor>
@@ -61,6 +72,12 @@ void visit_fields(StoreInfo& c, Visitor&& visit) {
   visit("preview", c.preview);
   visit("count", c.count);
   visit("complete", c.complete);
+  if (c.format_version < 2) return;
+  visit("precision", c.precision);
+  visit("scales", c.scales);
+  visit("part_plan", c.part_plan);
+  visit("tile_plan", c.tile_plan);
+  visit("columns", c.columns);
 }
 
 /// The smallest type that holds tokens in [0, num_codes).
@@ -84,7 +101,8 @@ struct StoreRows {
 /// Writes a store, or goes on with one that was broken off. Shards are whole or
 /// not there; a kill loses at most the shards in progress, one per grid shape.
 /// If the rows come in the same order, a store that was broken off and resumed
-/// is the same, byte for byte, as one that was not.
+/// is the same, byte for byte, as one that was not. What an older program began
+/// is finished in its format version.
 class StoreWriter {
  public:
   /// Shards of earlier runs that are missing or damaged count as never written.
@@ -124,9 +142,10 @@ class StoreWriter {
 
 /// Reads a store through mapped memory; rows are numbered shard by shard. All
 /// functions may be called from several threads at once. The shards must not be
-/// truncated meanwhile. Opening checks sizes and headers; only verify_store
-/// reads everything and would see a flipped bit among the latents.
-/// What can be seen on the way is told by gather() and read().
+/// truncated meanwhile. Opening checks sizes, headers, indices, labels and
+/// image sizes; only check_hashes() and verify_store read everything and would
+/// see a flipped bit among the latents. What can be seen on the way is told by
+/// gather() and read().
 class StoreReader {
  public:
   /// `path`: a store's folder, or one shard by itself: info() then has no
@@ -139,6 +158,7 @@ class StoreReader {
                        bool allow_incomplete = false);
   ~StoreReader();
 
+  const std::filesystem::path& path() const;  // as it was opened
   const StoreInfo& info() const;
   int64_t size() const;
 
@@ -151,6 +171,8 @@ class StoreReader {
 
   /// Name of each row.
   std::vector<std::string> names() const;
+  /// Original height and width of each row's image; 0 where there was none.
+  std::vector<std::array<int32_t, 2>> sizes() const;
 
   /// Latents (as fp32) or tokens, labels and indices of `rows` (int64 [N] in
   /// [0, size()), all of one bucket). `flipped` (bool [N]; undefined: none of
@@ -165,6 +187,13 @@ class StoreReader {
 
   /// Bytes of all shards on disk.
   int64_t stored_bytes() const;
+
+  /// Of each shard, 16 hex digits of what its rows are: of its arrays alone, or
+  /// of the whole file in a store of version 1.
+  std::vector<std::string> row_hashes() const;
+
+  /// Reads all shards. Throws DataError for one that is not what its line says.
+  void check_hashes() const;
 
  private:
   struct Impl;

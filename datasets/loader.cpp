@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
 #include <utility>
 
 #include "core/check.h"
@@ -19,8 +21,14 @@ namespace {
 /// many batches: a folder of photographs may hold a thousand shapes.
 constexpr int64_t kMaxWaitingBatches = 8;
 
-bool same_shape(const Image& a, const Image& b) {
-  return a.height == b.height && a.width == b.width && a.channels == b.channels;
+using Shape = std::array<int64_t, 3>;  // height, width, channels
+
+Shape shape_of(const Image& image) {
+  return {image.height, image.width, image.channels};
+}
+
+int64_t num_bytes(const Image& image) {
+  return image.height * image.width * image.channels;
 }
 
 ImageBatch make_batch(std::vector<DecodedImage> decoded) {
@@ -57,6 +65,8 @@ LoaderConfig checked(LoaderConfig config) {
   check_range("loader", "max_batch_pixels", double(config.max_batch_pixels), 0,
               1e15);
   check_range("loader", "prefetch", double(config.prefetch), 1, 1024);
+  check_range("loader", "max_held_bytes", double(config.max_held_bytes), 0,
+              1e15);
   return config;
 }
 
@@ -65,22 +75,34 @@ LoaderConfig checked(LoaderConfig config) {
 struct Loader::Impl {
   Impl(std::shared_ptr<const ImageSource> from, Preprocessing preprocessing,
        LoaderConfig loader_config, uint32_t epoch_number,
-       int64_t start_position, const std::vector<bool>* skip)
+       const LoaderPosition& start, const std::vector<bool>* skip)
       : source(std::move(from)),
         config(checked(loader_config)),
         epoch(epoch_number),
         order(source->size(), config.seed, epoch),
-        how(std::move(preprocessing)) {
+        how(std::move(preprocessing)),
+        first_positions(start.waiting),
+        first_new(start.next),
+        after_taken(start.next),
+        full_shapes(start.full_shapes.begin(), start.full_shapes.end()) {
     how.validate();
-    check_range("loader", "start_position", double(start_position), 0,
-                double(source->size()));
+    check_start(start);
     if (skip) unwanted = *skip;
     if (skip && int64_t(skip->size()) != source->size())
       throw ShapeError(fmt::format("Loader: skip must have {} entries, got {}",
                                    source->size(), skip->size()));
     if (how.channels == 0 && !config.own_channels)
       how.channels = first_channels();
-    start(start_position);
+    begin();
+    wait_again();
+  }
+
+  void check_start(const LoaderPosition& start) const {
+    check_range("loader", "start_position", double(start.next), 0,
+                double(source->size()));
+    for (const auto position : start.waiting)
+      check_range("loader", "waiting position", double(position), 0,
+                  double(start.next - 1));
   }
 
   /// Channels of the first image that can be read.
@@ -93,18 +115,30 @@ struct Loader::Impl {
     return 3;
   }
 
-  void start(int64_t start_position) {
+  void begin() {
     // Small enough that all workers share the first batch, large enough that
     // locks do not count for tiny images.
     const int64_t share =
         (config.batch_size + config.num_workers - 1) / config.num_workers;
-    DecodeAhead::Range range{start_position, source->size(),
-                             std::clamp<int64_t>(share, 1, 64)};
+    const auto again = int64_t(first_positions.size());
+    DecodeAhead::Range range{.begin = 0,
+                             .end = again + source->size() - first_new,
+                             .chunk_size = std::clamp<int64_t>(share, 1, 64),
+                             .max_bytes = config.max_held_bytes / 2};
     const int64_t ahead =
         config.prefetch * config.batch_size / range.chunk_size;
     range.max_chunks = std::max<int64_t>(ahead, config.num_workers);
-    decoder.emplace(range, config.num_workers,
-                    [this](int64_t position) { return decode(position); });
+    decoder.emplace(range, config.num_workers, [this, again](int64_t place) {
+      return decode(place < again ? first_positions[size_t(place)]
+                                  : first_new + place - again);
+    });
+  }
+
+  /// Those that waited where the pass was left wait as they did then: none of
+  /// them had filled a batch.
+  void wait_again() {
+    for (size_t i = 0; i < first_positions.size(); ++i)
+      if (auto* decoded = take()) add(std::move(*decoded));
   }
 
   /// Called by the workers.
@@ -164,38 +198,76 @@ struct Loader::Impl {
   /// The images that wait for more of the shape of `image`.
   std::vector<DecodedImage>& bucket_of(const Image& image) {
     const auto found = std::ranges::find_if(waiting, [&](const auto& bucket) {
-      return same_shape(bucket[0].image, image);
+      return shape_of(bucket[0].image) == shape_of(image);
     });
     if (found != waiting.end()) return *found;
     return waiting.emplace_back();
   }
 
+  /// Puts an image to those of its shape, which it returns; nothing for a bad
+  /// one.
+  std::vector<DecodedImage>* add(DecodedImage decoded) {
+    if (!decoded.problem.empty()) {
+      skipped.push_back({decoded.index, decoded.name, decoded.problem});
+      return nullptr;
+    }
+    ++num_waiting;
+    waiting_bytes += num_bytes(decoded.image);
+    auto& bucket = bucket_of(decoded.image);
+    bucket.push_back(std::move(decoded));
+    return &bucket;
+  }
+
   ImageBatch emit(std::vector<DecodedImage>& bucket) {
+    const auto& image = bucket.front().image;
+    if (config.drop_last && is_full(bucket))
+      full_shapes.insert(shape_of(image));
+    waiting_bytes -= int64_t(bucket.size()) * num_bytes(image);
     auto batch = make_batch(std::move(bucket));
     num_waiting -= int64_t(batch.names.size());
     waiting.erase(waiting.begin() + (&bucket - waiting.data()));
-    batch.next_position =
-        waiting.empty() ? after_taken : waiting[0][0].position;
+    batch.next_position = position();
     return batch;
   }
 
+  LoaderPosition position() const {
+    LoaderPosition position(after_taken);
+    for (const auto& bucket : waiting)
+      for (const auto& image : bucket)
+        position.waiting.push_back(image.position);
+    std::ranges::sort(position.waiting);
+    position.full_shapes.assign(full_shapes.begin(), full_shapes.end());
+    return position;
+  }
+
+  /// A function of the images that wait, whose sizes are their own: a restart
+  /// must come to the same answer.
+  bool too_many_wait() const {
+    if (num_waiting >= kMaxWaitingBatches * config.batch_size) return true;
+    int64_t largest = 0;
+    for (const auto& bucket : waiting)
+      largest = std::max(largest, num_bytes(bucket[0].image));
+    return waiting_bytes >
+           config.max_held_bytes / 2 + config.batch_size * largest;
+  }
+
   std::optional<ImageBatch> next() {
-    while (auto* decoded = take()) {
+    while (!too_many_wait()) {
+      auto* decoded = take();
+      if (!decoded) return rest();
       after_taken = decoded->position + 1;
-      if (!decoded->problem.empty()) {
-        skipped.push_back({decoded->index, decoded->name, decoded->problem});
-        continue;
-      }
-      auto& bucket = bucket_of(decoded->image);
-      bucket.push_back(std::move(*decoded));
-      ++num_waiting;
-      if (is_full(bucket)) return emit(bucket);
-      if (num_waiting == kMaxWaitingBatches * config.batch_size)
-        return emit(waiting[0]);
+      auto* bucket = add(std::move(*decoded));
+      if (bucket && is_full(*bucket)) return emit(*bucket);
     }
-    after_taken = source->size();
-    if (config.drop_last || waiting.empty()) return {};
     return emit(waiting[0]);
+  }
+
+  /// What is left at the end, the oldest first.
+  std::optional<ImageBatch> rest() {
+    after_taken = source->size();
+    for (auto& bucket : waiting)
+      if (!full_shapes.contains(shape_of(bucket[0].image))) return emit(bucket);
+    return {};
   }
 
   bool is_full(const std::vector<DecodedImage>& bucket) const {
@@ -215,20 +287,24 @@ struct Loader::Impl {
   int64_t first_index = -1;  // what first_channels() has decoded already
   SourceImage first;
 
-  std::vector<DecodedImage> ready;  // the chunk in hand
-  size_t taken = 0;                 // how many of it are used
-  int64_t after_taken = 0;          // the position behind the last image taken
+  const std::vector<int64_t> first_positions;  // that are decoded once more
+  const int64_t first_new;                     // the position behind them
+
+  std::vector<DecodedImage> ready;  // images in hand
+  size_t taken = 0;                 // how many of them are used
+  int64_t after_taken;              // the position behind the last image taken
   std::vector<std::vector<DecodedImage>> waiting;  // by shape, the oldest first
-  int64_t num_waiting = 0;
+  int64_t num_waiting = 0, waiting_bytes = 0;
+  std::set<Shape> full_shapes;  // of this pass, if the rest of them is dropped
   std::vector<SkippedImage> skipped;
   std::optional<DecodeAhead> decoder;  // last: its threads use the rest
 };
 
 Loader::Loader(std::shared_ptr<const ImageSource> source,
                Preprocessing preprocessing, LoaderConfig config, uint32_t epoch,
-               int64_t start_position, const std::vector<bool>* skip)
+               const LoaderPosition& from, const std::vector<bool>* skip)
     : impl_(std::make_unique<Impl>(std::move(source), std::move(preprocessing),
-                                   config, epoch, start_position, skip)) {}
+                                   config, epoch, from, skip)) {}
 
 Loader::~Loader() = default;
 

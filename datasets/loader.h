@@ -17,16 +17,38 @@ namespace calotype {
 struct LoaderConfig {
   int64_t batch_size = 32;
   bool shuffle = true;
-  bool drop_last = false;        // leave out what fills no batch at the end
+  // Leave out what fills no batch at the end, where images of its shape have
+  // filled one. A shape too rare for that is a smaller batch.
+  bool drop_last = false;
   bool strict = false;           // a bad image throws instead of being skipped
   int num_workers = 2;           // decoding threads
   int64_t prefetch = 4;          // batches kept ready
   int64_t max_batch_pixels = 0;  // a batch is full at so many; 0: no limit
   uint64_t seed = 0;
 
+  // Of decoded images in memory, beside what one batch needs: half of them
+  // ahead of their turn, half waiting for others of their shape. Where images
+  // are so large that this many wait, it decides which of them meet in a batch.
+  int64_t max_held_bytes = int64_t{256} << 20;
+
   // Of preprocessing without a number of channels: each image keeps its own,
   // instead of taking those of the first.
   bool own_channels = false;
+};
+
+/// Where a pass stands: all that the rest of it depends on beside the source,
+/// so that a loader that goes on from there gives the same batches.
+struct LoaderPosition {
+  /// A pass that has come to `next` with nothing waiting.
+  LoaderPosition(int64_t next_position = 0) : next(next_position) {}
+
+  int64_t next = 0;  // in the pass, of the first image that was not taken
+  std::vector<int64_t> waiting;  // positions before it whose batch is to come
+  // [height, width, channels] that have filled a batch in this pass; told where
+  // drop_last asks for it.
+  std::vector<std::array<int64_t, 3>> full_shapes;
+
+  bool operator==(const LoaderPosition&) const = default;
 };
 
 /// Images of one shape.
@@ -40,10 +62,7 @@ struct ImageBatch {
   std::vector<int32_t> channels;  // before preprocessing
   std::vector<uint64_t> hashes;
   std::vector<int64_t> file_bytes;  // 0 where an image has no file of its own
-  /// Give this to the loader to go on after the batch. Where shapes are mixed,
-  /// images that still waited for a full batch set it back: some may come
-  /// again, none is lost.
-  int64_t next_position = 0;
+  LoaderPosition next_position;     // give this to a loader to go on after it
 };
 
 struct SkippedImage {
@@ -56,14 +75,16 @@ struct SkippedImage {
 /// Images of different shapes never share a batch: each shape fills its own.
 /// What is left at the end comes out with the shape first that has waited
 /// longest; so does a batch that is not full when eight batches' worth of
-/// images wait.
+/// images wait, or more bytes than may be held.
 class Loader {
  public:
-  /// `skip`: indices that are not wanted (already encoded), or null. Each image
-  /// is decoded once, on `num_workers` threads, `prefetch` batches ahead.
-  /// Throws ConfigError for a value out of range.
+  /// `from`: where an earlier loader of this pass stopped. `skip`: indices that
+  /// are not wanted (already encoded), or null. Each image is decoded once, on
+  /// `num_workers` threads, `prefetch` batches ahead. Throws ConfigError for a
+  /// value out of range.
   Loader(std::shared_ptr<const ImageSource> source, Preprocessing preprocessing,
-         LoaderConfig config, uint32_t epoch = 0, int64_t start_position = 0,
+         LoaderConfig config, uint32_t epoch = 0,
+         const LoaderPosition& from = {},
          const std::vector<bool>* skip = nullptr);
   ~Loader();
 

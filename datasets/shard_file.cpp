@@ -142,7 +142,8 @@ ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
       {"source_hash", Hdf5Type::kUint64, 8, {count}, rows.hashes.data()});
 
   auto made = make_hdf5(attributes, arrays);
-  const auto header = std::span(made.bytes).first(size_t(made.header_bytes));
+  const auto whole_file = std::span<const uint8_t>(made.bytes);
+  const auto header = whole_file.first(size_t(made.header_bytes));
   ShardEntry entry{.file = file,
                    .grid_shape = described.grid_shapes[0],
                    .count = count,
@@ -153,6 +154,8 @@ ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
                    .min_index = indices.min().item<int64_t>(),
                    .max_index = indices.max().item<int64_t>(),
                    .sums = channel_sums({latents, logvar}, flipped)};
+  if (info.format_version >= 2)
+    entry.rows_hash = hash_text(whole_file.subspan(header.size()));
   return {std::move(made.bytes), std::move(entry)};
 }
 
@@ -160,6 +163,7 @@ ShardFile::ShardFile(const std::filesystem::path& path, const ShardEntry* entry)
     : path_(path), expected_hash_(entry ? entry->hash : ""), map_(path) {
   if (entry) check_entry(map_.bytes(), *entry, path.string());
   find_arrays(path);
+  check_rows();
   if (entry && (entry->grid_shape != grid_shape() || entry->count != count()))
     throw DataError(fmt::format(
         "{}: expected {} rows of {}, got {} of {}", path.string(), entry->count,
@@ -221,6 +225,24 @@ void ShardFile::find_arrays(const std::filesystem::path& path) {
   index_ = find("index", Hdf5Type::kInt64, {n});
   size_ = find("size", Hdf5Type::kInt32, {n, 2});
   source_hash_ = find("source_hash", Hdf5Type::kUint64, {n});
+}
+
+void ShardFile::check_rows() const {
+  const auto num_classes = int64_t(info_.class_names.size());
+  const auto fail = [&](int64_t row, const char* what, int64_t got) {
+    throw DataError(fmt::format("{}: row {} has the {} {}", path_.string(), row,
+                                what, got));
+  };
+  for (int64_t row = 0; row < count(); ++row) {
+    if (index(row) < 0) fail(row, "index", index(row));
+    const auto got = label(row);
+    if (got < -1) fail(row, "label", got);
+    if (num_classes > 0 && got >= num_classes)
+      throw DataError(fmt::format("{}: row {} has label {} of {} classes",
+                                  path_.string(), row, got, num_classes));
+    for (const auto edge : size(row))
+      if (edge < 0) fail(row, "image size", edge);
+  }
 }
 
 int64_t ShardFile::row_numbers() const {

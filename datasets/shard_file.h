@@ -31,8 +31,9 @@ ShardImage make_shard(const StoreInfo& info, const StoreRows& rows,
 /// A shard in mapped memory. HDF5 is asked once where the arrays lie.
 class ShardFile {
  public:
-  /// Throws DataError unless the file is a shard in every respect. With `entry`
-  /// its size and header are compared to that line before HDF5 sees a byte.
+  /// Throws DataError unless the file is a shard in every respect; an index or
+  /// an image's size below 0 and a label of no class are none. With `entry` its
+  /// size and header are compared to that line before HDF5 sees a byte.
   explicit ShardFile(const std::filesystem::path& path,
                      const ShardEntry* entry = nullptr);
 
@@ -76,6 +77,7 @@ class ShardFile {
 
  private:
   void find_arrays(const std::filesystem::path& path);
+  void check_rows() const;  // what is used as a place or a size without a look
   int64_t row_numbers() const;        // D h w
   const at::Tensor& decoded() const;  // of range-coded tokens
   at::Tensor moment(const Hdf5Place& place) const;

@@ -39,6 +39,8 @@ struct ShardEntry {
   int64_t min_index = 0;            // of the images in the source
   int64_t max_index = 0;
   ChannelSums sums;
+  std::string rows_hash;  // XXH3 of what follows the header; version 1: empty
+  Json scales, part;      // null: kept free, see StoreInfo
 };
 
 template <class Visitor>
@@ -53,6 +55,9 @@ void visit_fields(ShardEntry& c, Visitor&& visit) {
   visit("min_index", c.min_index);
   visit("max_index", c.max_index);
   visit("sums", c.sums);
+  visit("rows_hash", c.rows_hash);
+  visit("scales", c.scales);
+  visit("part", c.part);
 }
 
 struct ShardList {

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "datasets/token_packing.h"
+#include "datasets/transforms.h"
 
 namespace calotype {
 namespace {
@@ -56,6 +57,47 @@ Json dependencies(const StoreInfo& info) {
           {"class_names", info.class_names}};
 }
 
+/// Drops the keys of `settings` that `others`, of another version of the
+/// program, does not have and that say what was always done.
+Json without_new_defaults(Json settings, const Json& others,
+                          const Json& defaults) {
+  if (!settings.is_object() || !others.is_object()) return settings;
+  for (const auto& [key, value] : defaults.items())
+    if (!others.contains(key) && settings.value(key, Json()) == value)
+      settings.erase(key);
+  return settings;
+}
+
+/// The weights and the class of a codec stay what they are where a newer
+/// program says more of their configuration.
+void drop_new_keys(Json& wanted, const Json& stored) {
+  const auto known = stored.find("config");
+  const auto found = wanted.find("config");
+  if (known == stored.end() || found == wanted.end() || !known->is_object() ||
+      !found->is_object())
+    return;
+  auto kept = Json::object();
+  for (const auto& [key, value] : found->items())
+    if (known->contains(key)) kept[key] = value;
+  *found = std::move(kept);
+}
+
+/// Keys that wait for a later version, and what they are until then.
+void refuse_reserved(const StoreInfo& info) {
+  const StoreInfo plain;
+  const auto expect = [](const char* key, const Json& value, const Json& free) {
+    if (value != free)
+      throw ConfigError(fmt::format(
+          "latent store: asks for {} {}, which this calotype does not know",
+          key, value_text(value)));
+  };
+  expect("precision", info.precision, plain.precision);
+  expect("scales", info.scales, plain.scales);
+  expect("part_plan", info.part_plan, plain.part_plan);
+  expect("tile_plan", info.tile_plan, plain.tile_plan);
+  expect("columns", info.columns, plain.columns);
+}
+
 void check_preview(const StoreInfo& info) {
   const auto& map = *info.preview;
   if (info.kind == "tokens" || info.grid_shapes.empty() ||
@@ -91,7 +133,7 @@ StoreInfo parse_store_info(const std::string& text, const std::string& where) {
   if (json.is_object() && json.contains("format_version") &&
       json["format_version"].is_number_integer())
     check_format_version(json["format_version"].get<int64_t>(), where);
-  StoreInfo info;
+  StoreInfo info{.format_version = 1};  // where none is said
   try {
     read_config(json, info, where);
     check_store_info(info);
@@ -109,6 +151,7 @@ std::string store_info_text(const StoreInfo& info) {
 }
 
 void check_store_info(const StoreInfo& info) {
+  refuse_reserved(info);
   check_one_of("latent store", "kind", info.kind,
                {"moments", "latents", "tokens"});
   if (info.kind == "tokens")
@@ -152,7 +195,6 @@ int64_t store_num_codes(const StoreInfo& info) {
 
 StoreInfo identity_of(const StoreInfo& info) {
   auto identity = info;
-  identity.format_version = kStoreFormatVersion;
   identity.grid_shapes.clear();
   identity.mean.clear();
   identity.std.clear();
@@ -163,7 +205,14 @@ StoreInfo identity_of(const StoreInfo& info) {
 }
 
 std::string first_difference(const StoreInfo& stored, const StoreInfo& wanted) {
-  return difference(dependencies(stored), dependencies(wanted), "");
+  auto before = dependencies(stored), now = dependencies(wanted);
+  const auto defaults = write_config(Preprocessing{});
+  before["preprocessing"] = without_new_defaults(
+      stored.preprocessing, wanted.preprocessing, defaults);
+  now["preprocessing"] = without_new_defaults(wanted.preprocessing,
+                                              stored.preprocessing, defaults);
+  drop_new_keys(now["codec"], before["codec"]);
+  return difference(before, now, "");
 }
 
 }  // namespace calotype

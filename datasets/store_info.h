@@ -7,8 +7,6 @@
 // store.json as text, and when two of them speak of the same store.
 namespace calotype {
 
-inline constexpr int64_t kStoreFormatVersion = 1;
-
 /// Throws DataError if `version` is newer than this library reads.
 void check_format_version(int64_t version, const std::string& where);
 
@@ -26,7 +24,8 @@ StoreInfo identity_of(const StoreInfo& info);
 
 /// Where `wanted` differs from `stored` in what the rows depend on, such as
 /// `codec.sha256 is "ab" in the store, "cd" now`; empty if nowhere. Where the
-/// codec and the source lie and how they were named does not count.
+/// codec and the source lie and how they were named does not count, and a
+/// setting that one of them did not know yet had its default.
 std::string first_difference(const StoreInfo& stored, const StoreInfo& wanted);
 
 }  // namespace calotype

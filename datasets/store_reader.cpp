@@ -43,7 +43,7 @@ at::Tensor checked_flips(const at::Tensor& flipped, int64_t count,
 }  // namespace
 
 struct StoreReader::Impl {
-  Impl(const fs::path& path, bool allow_incomplete) {
+  Impl(const fs::path& path, bool allow_incomplete) : opened(path) {
     if (fs::is_regular_file(path)) {
       open_shard(path);
     } else {
@@ -55,6 +55,26 @@ struct StoreReader::Impl {
       for (int64_t i = 0; i < shard.count(); ++i) bucket.push_back(row++);
       num_rows = row;
     }
+    refuse_doubled_indices();
+  }
+
+  /// Callers use indices as places.
+  void refuse_doubled_indices() const {
+    auto sorted = indices();
+    std::ranges::sort(sorted);
+    const auto twice = std::ranges::adjacent_find(sorted);
+    if (twice != sorted.end())
+      throw DataError(
+          fmt::format("{}: two rows have index {}", opened.string(), *twice));
+  }
+
+  std::vector<int64_t> indices() const {
+    std::vector<int64_t> indices;
+    indices.reserve(size_t(num_rows));
+    for (const auto& shard : shards)
+      for (int64_t row = 0; row < shard.count(); ++row)
+        indices.push_back(shard.index(row));
+    return indices;
   }
 
   void open_shard(const fs::path& path) {
@@ -64,6 +84,7 @@ struct StoreReader::Impl {
           return each.file == path.filename().string();
         });
     shards.emplace_back(path, entry == list.entries.end() ? nullptr : &*entry);
+    entries = {entry == list.entries.end() ? ShardEntry() : *entry};
     info = shards[0].info();
     buckets.resize(1);
   }
@@ -77,6 +98,7 @@ struct StoreReader::Impl {
     info = parse_store_info(read_text_file(path), path.string());
     const auto list = read_shard_list(folder);
     if (!list.problems.empty()) throw DataError(list.problems[0]);
+    entries = list.entries;
     if (info.complete) {
       check_complete(list, folder);
     } else if (allow_incomplete) {
@@ -222,7 +244,9 @@ struct StoreReader::Impl {
     return rows;
   }
 
+  fs::path opened;
   StoreInfo info;
+  std::vector<ShardEntry> entries;  // of the shards; empty where none was told
   std::vector<ShardFile> shards;
   std::vector<int64_t> first_rows;  // of each shard
   std::vector<std::vector<int64_t>> buckets;
@@ -233,6 +257,10 @@ StoreReader::StoreReader(const fs::path& path, bool allow_incomplete)
     : impl_(std::make_unique<Impl>(path, allow_incomplete)) {}
 
 StoreReader::~StoreReader() = default;
+
+const fs::path& StoreReader::path() const {
+  return impl_->opened;
+}
 
 const StoreInfo& StoreReader::info() const {
   return impl_->info;
@@ -247,12 +275,16 @@ const std::vector<std::vector<int64_t>>& StoreReader::buckets() const {
 }
 
 std::vector<int64_t> StoreReader::indices() const {
-  std::vector<int64_t> indices;
-  indices.reserve(size_t(size()));
+  return impl_->indices();
+}
+
+std::vector<std::array<int32_t, 2>> StoreReader::sizes() const {
+  std::vector<std::array<int32_t, 2>> sizes;
+  sizes.reserve(size_t(size()));
   for (const auto& shard : impl_->shards)
     for (int64_t row = 0; row < shard.count(); ++row)
-      indices.push_back(shard.index(row));
-  return indices;
+      sizes.push_back(shard.size(row));
+  return sizes;
 }
 
 std::vector<std::string> StoreReader::names() const {
@@ -285,6 +317,25 @@ int64_t StoreReader::stored_bytes() const {
   int64_t bytes = 0;
   for (const auto& shard : impl_->shards) bytes += shard.size_bytes();
   return bytes;
+}
+
+std::vector<std::string> StoreReader::row_hashes() const {
+  std::vector<std::string> hashes;
+  for (size_t i = 0; i < impl_->shards.size(); ++i) {
+    const auto& entry = impl_->entries[i];
+    const auto& told = entry.rows_hash.empty() ? entry.hash : entry.rows_hash;
+    hashes.push_back(told.empty() ? impl_->shards[i].hash() : told);
+  }
+  return hashes;
+}
+
+void StoreReader::check_hashes() const {
+  for (size_t i = 0; i < impl_->shards.size(); ++i) {
+    const auto& shard = impl_->shards[i];
+    const auto& expected = impl_->entries[i].hash;
+    if (!expected.empty() && shard.hash() != expected)
+      throw DataError(shard.path().string() + ": the rows are damaged");
+  }
 }
 
 }  // namespace calotype

@@ -167,6 +167,39 @@ StoreRows slice_rows(const StoreRows& rows, int64_t begin, int64_t count) {
           .hashes = some(rows.hashes)};
 }
 
+StoreRows copy_rows(const StoreRows& rows) {
+  const auto own = [](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.clone() : tensor;
+  };
+  auto copy = rows;
+  for (auto* grid : {&copy.grid, &copy.flipped})
+    *grid = {own(grid->mean), own(grid->logvar)};
+  copy.tokens = own(rows.tokens);
+  copy.labels = own(rows.labels);
+  copy.indices = own(rows.indices);
+  return copy;
+}
+
+StoreRows select_rows(const StoreRows& rows,
+                      const std::vector<int64_t>& places) {
+  const auto which = at::tensor(places, at::kLong);
+  const auto pick = [&](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.index_select(0, which) : tensor;
+  };
+  StoreRows picked{
+      .grid = {pick(rows.grid.mean), pick(rows.grid.logvar)},
+      .flipped = {pick(rows.flipped.mean), pick(rows.flipped.logvar)},
+      .tokens = pick(rows.tokens),
+      .labels = pick(rows.labels),
+      .indices = pick(rows.indices)};
+  for (const auto place : places) {
+    picked.names.push_back(rows.names[size_t(place)]);
+    picked.sizes.push_back(rows.sizes[size_t(place)]);
+    picked.hashes.push_back(rows.hashes[size_t(place)]);
+  }
+  return picked;
+}
+
 StoreRows join_rows(const std::vector<StoreRows>& parts) {
   if (parts.size() == 1) return parts[0];
   // What one part does not have, none has.

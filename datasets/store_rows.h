@@ -21,6 +21,13 @@ StoreRows to_stored(const StoreRows& rows, const StoreInfo& info);
 /// Rows [begin, begin + count), sharing memory.
 StoreRows slice_rows(const StoreRows& rows, int64_t begin, int64_t count);
 
+/// The same rows in memory of their own.
+StoreRows copy_rows(const StoreRows& rows);
+
+/// `rows` in the order of `places`, each in [0, N).
+StoreRows select_rows(const StoreRows& rows,
+                      const std::vector<int64_t>& places);
+
 /// At least one part; all of one grid shape.
 StoreRows join_rows(const std::vector<StoreRows>& parts);
 

@@ -56,9 +56,10 @@ struct StoreWriter::Impl {
     write_file_atomic(folder / "store.json", store_info_text(info));
   }
 
-  void go_on(const StoreInfo& wanted) {
+  void go_on(StoreInfo wanted) {
     const auto path = folder / "store.json";
     const auto found = parse_store_info(read_text_file(path), path.string());
+    wanted.format_version = found.format_version;
     if (const auto difference = first_difference(found, wanted);
         !difference.empty())
       throw ConfigError(fmt::format(
@@ -173,8 +174,9 @@ struct StoreWriter::Impl {
     append_line_synced(folder / "shards.jsonl", shard_line(shard.entry));
     keep(std::move(shard.entry));
     bucket.count -= count;
-    if (bucket.count > 0)
-      bucket.parts[0] = slice_rows(bucket.parts[0], count, bucket.count);
+    if (bucket.count > 0)  // a view would keep the memory of all
+      bucket.parts[0] =
+          copy_rows(slice_rows(bucket.parts[0], count, bucket.count));
     else
       bucket.parts.clear();
   }

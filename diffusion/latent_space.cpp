@@ -29,6 +29,11 @@ void LatentSpace::validate(const std::string& where) const {
         where, D, mean.size(), std.size()));
   for (const auto value : mean) check_range(where, "mean", value, -1e6, 1e6);
   for (const auto value : std) check_range(where, "std", value, 1e-6, 1e6);
+  if (!image_size.empty() && image_size.size() != 2)
+    throw ConfigError(fmt::format("{}: image_size must be [H, W], got {}",
+                                  where, shape_text(image_size)));
+  for (const auto edge : image_size)
+    check_range(where, "image_size", double(edge), 1, 1 << 20);
   bool fits = preview_matrix.size() == preview_bias.size();
   for (const auto& row : preview_matrix) fits = fits && row.size() == D;
   if (!fits)

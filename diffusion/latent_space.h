@@ -23,6 +23,9 @@ struct LatentSpace {
   // where the store had none.
   std::vector<std::vector<double>> preview_matrix;  // [C][D]
   std::vector<double> preview_bias;                 // [C]
+  // [H,W] of all images that the latents are of, which decoded ones are cut to;
+  // empty: what the codec gives.
+  std::vector<int64_t> image_size;
 
   /// Throws ConfigError, `where` leading, unless shape, statistics and preview
   /// fit together.
@@ -43,6 +46,7 @@ void visit_fields(LatentSpace& c, Visitor&& visit) {
   visit("codec", c.codec);
   visit("preview_matrix", c.preview_matrix);
   visit("preview_bias", c.preview_bias);
+  visit("image_size", c.image_size);
 }
 
 /// `latent_space.json`, which stands beside a diffusion model's config.json.

@@ -79,10 +79,15 @@ at::Tensor ImageLoss::adaptive_weight(const at::Tensor& faithful,
   return (norm(faithful) / (norm(fooling) + 1e-4)).clamp(0, 1e4).detach();
 }
 
+bool ImageLoss::asks_gradients(int64_t step) const {
+  return discriminator_ && config_.adversarial.adaptive &&
+         step >= config_.adversarial.start;
+}
+
 ImageLoss::Result ImageLoss::operator()(const at::Tensor& decoded,
                                         const at::Tensor& images,
                                         torch::nn::Module& codec, int64_t step,
-                                        bool trains) {
+                                        bool has_gradients) {
   const auto difference = images - decoded;
   const auto error = config_.reconstruction == "l1"
                          ? difference.abs().mean()
@@ -104,7 +109,7 @@ ImageLoss::Result ImageLoss::operator()(const at::Tensor& decoded,
     const Constant judge(*discriminator_);
     fooling = fooling_loss(adversarial.loss, discriminator_->forward(decoded));
   }
-  const auto lambda = adversarial.adaptive && trains
+  const auto lambda = adversarial.adaptive && has_gradients
                           ? adaptive_weight(result.codec, fooling, codec)
                           : torch::ones({}, error.options());
   result.codec = result.codec + adversarial.weight * lambda * fooling;

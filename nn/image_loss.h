@@ -83,9 +83,15 @@ class ImageLoss {
   };
 
   /// `decoded`, `images`: [N,C,H,W]. `codec`: whose decoder.conv_out is the
-  /// last layer. `trains`: whether gradients are on.
+  /// last layer. `step`: of training, at which a discriminator may not have
+  /// started. `has_gradients`: whether `decoded` knows how it was made; without
+  /// that, lambda is 1.
   Result operator()(const at::Tensor& decoded, const at::Tensor& images,
-                    torch::nn::Module& codec, int64_t step, bool trains);
+                    torch::nn::Module& codec, int64_t step, bool has_gradients);
+
+  /// Whether lambda is a ratio of gradients at this step, which validation by
+  /// the same objective needs too.
+  bool asks_gradients(int64_t step) const;
 
   /// Null without one.
   std::shared_ptr<PatchDiscriminatorImpl> discriminator() const {

@@ -16,4 +16,9 @@ at::Tensor pad_to_multiple(const at::Tensor& images, int64_t multiple) {
                     : torch::replication_pad2d(images, {0, right, 0, below});
 }
 
+at::Tensor crop_to(const at::Tensor& images, int64_t height, int64_t width) {
+  if (images.size(2) == height && images.size(3) == width) return images;
+  return images.narrow(2, 0, height).narrow(3, 0, width);
+}
+
 }  // namespace calotype

@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <fstream>
+#include <functional>
 #include <optional>
 #include <set>
 
 #include "core/check.h"
 #include "core/config.h"
 #include "core/error.h"
+#include "core/file_parts.h"
 #include "core/files.h"
 
 namespace calotype {
@@ -173,51 +176,74 @@ const char* type_name(at::ScalarType type) {
 
 }  // namespace
 
-TensorFile read_safetensors(const std::filesystem::path& path) {
-  return parse_safetensors(read_file(path), path.string());
-}
+namespace {
 
-TensorFile parse_safetensors(std::span<const uint8_t> bytes,
-                             const std::string& where) {
+/// Copies `size` bytes from `offset` on to `to`.
+using ReadAt = std::function<void(uint64_t offset, void* to, uint64_t size)>;
+
+/// Each tensor is read straight into its memory.
+TensorFile read_tensors(const ReadAt& read, uint64_t size_bytes,
+                        const std::string& where) {
   uint64_t header_bytes = 0;
-  if (bytes.size() < sizeof header_bytes)
+  if (size_bytes < sizeof header_bytes)
     throw DataError(where + ": too short to be a safetensors file");
-  std::memcpy(&header_bytes, bytes.data(),
-              sizeof header_bytes);  // little-endian
+  read(0, &header_bytes, sizeof header_bytes);  // little-endian
   if (header_bytes > kMaxHeaderBytes ||
-      header_bytes > bytes.size() - sizeof header_bytes)
+      header_bytes > size_bytes - sizeof header_bytes)
     throw DataError(
         fmt::format("{}: not a safetensors file, or truncated: its header "
                     "claims {} bytes of {}",
-                    where, header_bytes, bytes.size()));
-
-  const auto* header =
-      reinterpret_cast<const char*>(bytes.data()) + sizeof header_bytes;
-  const auto* buffer = bytes.data() + sizeof header_bytes + header_bytes;
-  const uint64_t buffer_bytes =
-      bytes.size() - sizeof header_bytes - header_bytes;
-  const HeaderReader reader({header, header_bytes}, buffer_bytes, where);
+                    where, header_bytes, size_bytes));
+  std::string header(header_bytes, '\0');
+  read(sizeof header_bytes, header.data(), header_bytes);
+  const uint64_t begin = sizeof header_bytes + header_bytes;
+  const HeaderReader reader(header, size_bytes - begin, where);
 
   TensorFile file{.tensors = {}, .metadata = reader.metadata()};
   for (const auto& entry : reader.entries()) {
     auto tensor = at::empty(entry.shape, entry.type);
     if (entry.end > entry.begin)
-      std::memcpy(tensor.data_ptr(), buffer + entry.begin,
-                  entry.end - entry.begin);
+      read(begin + entry.begin, tensor.data_ptr(), entry.end - entry.begin);
     file.tensors.emplace(entry.name, std::move(tensor));
   }
   return file;
+}
+
+}  // namespace
+
+TensorFile read_safetensors(const std::filesystem::path& path) {
+  std::error_code ignored;
+  std::ifstream file;
+  if (std::filesystem::is_regular_file(path, ignored))
+    file.open(path, std::ios::binary | std::ios::ate);
+  // What has no size, and the message where there is nothing to open.
+  if (!file.is_open()) return parse_safetensors(read_file(path), path.string());
+  const auto size_bytes = uint64_t(file.tellg());
+  return read_tensors(
+      [&](uint64_t offset, void* to, uint64_t size) {
+        file.seekg(std::streamoff(offset));
+        if (!file.read(static_cast<char*>(to), std::streamsize(size)))
+          throw DataError(path.string() + ": reading broke off");
+      },
+      size_bytes, path.string());
+}
+
+TensorFile parse_safetensors(std::span<const uint8_t> bytes,
+                             const std::string& where) {
+  return read_tensors(
+      [&](uint64_t offset, void* to, uint64_t size) {
+        if (size > 0) std::memcpy(to, bytes.data() + offset, size);
+      },
+      bytes.size(), where);
 }
 
 void write_safetensors(const std::filesystem::path& path,
                        const TensorFile& file) {
   Json header = Json::object();
   if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
-  std::vector<at::Tensor> tensors;
   uint64_t at = 0;
   for (const auto& [name, tensor] : file.tensors) {
-    tensors.push_back(tensor.detach().to(at::kCPU).contiguous());
-    const uint64_t end = at + tensors.back().nbytes();
+    const uint64_t end = at + tensor.nbytes();
     header[name] = {{"dtype", type_name(tensor.scalar_type())},
                     {"shape", tensor.sizes().vec()},
                     {"data_offsets", {at, end}}};
@@ -225,18 +251,19 @@ void write_safetensors(const std::filesystem::path& path,
   }
   auto text = json_text(header);
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
-
-  std::vector<uint8_t> bytes(sizeof(uint64_t) + text.size() + at);
   const uint64_t header_bytes = text.size();
-  auto* out = bytes.data();
-  const auto put = [&](const void* data, size_t size) {
-    if (size > 0) std::memcpy(out, data, size);
-    out += size;
-  };
-  put(&header_bytes, sizeof header_bytes);
-  put(text.data(), text.size());
-  for (const auto& tensor : tensors) put(tensor.data_ptr(), tensor.nbytes());
-  write_file_atomic(path, bytes);
+
+  write_parts_atomic(path, [&](const PartSink& sink) {
+    const auto put = [&](const void* data, size_t size) {
+      sink({static_cast<const uint8_t*>(data), size});
+    };
+    put(&header_bytes, sizeof header_bytes);
+    put(text.data(), text.size());
+    for (const auto& [name, tensor] : file.tensors) {
+      const auto values = tensor.detach().to(at::kCPU).contiguous();
+      put(values.data_ptr(), values.nbytes());
+    }
+  });
 }
 
 }  // namespace calotype

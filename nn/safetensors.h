@@ -18,17 +18,18 @@ struct TensorFile {
   std::map<std::string, std::string> metadata;
 };
 
-/// Reads a whole file into memory of its own. Strict: header of at most 100 MB,
-/// no duplicate keys, offsets that tile the buffer without gap or overlap,
-/// sizes that match shape and type. F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
-/// Throws DataError otherwise.
+/// Reads a whole file, each tensor straight into memory of its own. Strict:
+/// header of at most 100 MB, no duplicate keys, offsets that tile the buffer
+/// without gap or overlap, sizes that match shape and type. F64 F32 F16 BF16 I64
+/// I32 I16 I8 U8 BOOL. Throws DataError otherwise.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
 /// The same of bytes that are in memory; `where` leads messages.
 TensorFile parse_safetensors(std::span<const uint8_t> bytes,
                              const std::string& where);
 
-/// Writes atomically; tensors are made contiguous and moved to the CPU.
+/// Writes atomically, tensor by tensor, each made contiguous and moved to the
+/// CPU where it is not: the file is never in memory.
 void write_safetensors(const std::filesystem::path& path,
                        const TensorFile& file);
 

@@ -17,7 +17,10 @@ struct Batch {
   at::Tensor labels;   // [N] int64, -1 where unknown
   at::Tensor samples;  // [N] int64, names each sample's random draws on the CPU
   uint64_t seed = 0;   // of the run
-  int64_t step = 0;    // optimizer steps so far
+  // Names the draws of this batch with seed and samples: steps_done in
+  // training, the same each time in validation and previews.
+  int64_t step = 0;
+  int64_t steps_done = 0;  // optimizer steps so far
 };
 
 /// How the loss of each sample goes with what was asked of the network: the

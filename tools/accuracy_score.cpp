@@ -149,10 +149,6 @@ void expect_scorable(const EvaluateJob& job, const FeatureNetwork& network) {
   const auto config = recipe_of(job);
   const auto images = open_source(job.data);
   expect_classes(job, network, *images);
-  if (images->size() < config.training.batch_size)
-    throw ConfigError(fmt::format(
-        "{}: --cas trains in batches of {} images, and these are {}", job.data,
-        config.training.batch_size, images->size()));
   if (!job.cas_run.empty())
     expect_same_run(job.cas_run, run_record(job, network, *images));
 }
@@ -170,8 +166,10 @@ Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
   expect_same_run(run, record);
   make_folder(run);
   write_file_atomic(run / kRunRecord, json_text(record, 2) + "\n");
-  const auto trained =
-      train({.config = config, .out = run, .device = job.device});
+  const auto trained = train({.config = config,
+                              .out = run,
+                              .device = job.device,
+                              .brought = {kRunRecord}});
   const auto score = test_on_real(job, run);
 
   result["cas"] = score["class_agreement"];

@@ -123,11 +123,13 @@ Json generate_from_prior(GenerateJob job) {
   const auto codec = load_codec(job.model, job.device);
   const auto* autoencoder =
       dynamic_cast<CalotypeAutoencoderImpl*>(codec.codec.get());
-  const auto edge =
-      autoencoder->config().sample_size / codec.codec->downsample();
+  const auto size = autoencoder->config().sample_size;
+  const auto f = codec.codec->downsample();
+  const auto edge = (size + f - 1) / f;
   const LatentSpace space{
       .grid_shape = {codec.codec->latent_channels(), edge, edge},
-      .codec = codec_record(codec)};
+      .codec = codec_record(codec),
+      .image_size = {size, size}};
   job.codec = job.model;
   if (!codec.codec->has_variance())
     fmt::print(stderr,
@@ -321,7 +323,8 @@ Json generate_by_unmasking(GenerateJob job) {
   if (!job.guidance) job.guidance = 2;
   const auto tokens = read_token_space(job.model);
   const LatentSpace space{.class_names = tokens.class_names,
-                          .codec = tokens.codec};
+                          .codec = tokens.codec,
+                          .image_size = tokens.image_size};
   const Json recipe{{"model", weights_sha256(folder)},
                     {"seed", job.seed},
                     {"steps", job.steps},

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "core/check.h"
@@ -16,6 +17,7 @@
 #include "nn/latent_preview.h"
 #include "tools/apart.h"
 #include "tools/image_files.h"
+#include "tools/image_size.h"
 #include "tools/token_space.h"
 
 namespace calotype {
@@ -165,9 +167,10 @@ class ImageOutput : public GenerateOutput {
  private:
   at::Tensor decoded(const at::Tensor& latents) {
     const auto on_device = latents.to(setup_.job.device);
-    return latents.scalar_type() == torch::kLong
-               ? setup_.codec->tokenizer->detokenize(on_device)
-               : setup_.codec->codec->decode(on_device);
+    return cut_to(latents.scalar_type() == torch::kLong
+                      ? setup_.codec->tokenizer->detokenize(on_device)
+                      : setup_.codec->codec->decode(on_device),
+                  setup_.space.image_size);
   }
 
   /// By the linear map that the store knew, or by the decoder, a few at a time:
@@ -179,9 +182,11 @@ class ImageOutput : public GenerateOutput {
     if (int64_t(space.preview_matrix.size()) ==
         setup_.codec->codec->image_channels()) {
       const auto f = setup_.codec->codec->downsample();
-      return latent_preview(shown, space.preview_matrix, space.preview_bias)
-          .repeat_interleave(f, 2)
-          .repeat_interleave(f, 3);
+      return cut_to(
+          latent_preview(shown, space.preview_matrix, space.preview_bias)
+              .repeat_interleave(f, 2)
+              .repeat_interleave(f, 3),
+          space.image_size);
     }
     constexpr int64_t kDecoded = 16;
     return decoded(shown.narrow(0, 0, std::min(kDecoded, shown.size(0))));
@@ -266,7 +271,7 @@ class StoreOutput : public GenerateOutput {
     for (int64_t i = 0; i < latents.size(0); ++i) {
       rows.names.push_back(files_.name(rows.indices[i].item<int64_t>(),
                                        labels[i].item<int64_t>()));
-      rows.sizes.push_back({0, 0});
+      rows.sizes.push_back(image_size());
       rows.hashes.push_back(0);
     }
     append_missing(rows);
@@ -276,6 +281,13 @@ class StoreOutput : public GenerateOutput {
   void finish() override { writer_.finish(); }
 
  private:
+  /// What decode() cuts each image to; 0 for as it is.
+  std::array<int32_t, 2> image_size() const {
+    const auto& size = setup_.space.image_size;
+    if (size.empty()) return {0, 0};
+    return {int32_t(size[0]), int32_t(size[1])};
+  }
+
   at::Tensor indices_of(const at::Tensor& samples) const {
     return setup_.job.to_seed
                ? torch::arange(num_drawn_, num_drawn_ + samples.size(0),

@@ -6,6 +6,8 @@
 #include "core/files.h"
 #include "datasets/image_io.h"
 #include "datasets/transforms.h"
+#include "nn/padding.h"
+#include "tools/round_trip.h"
 
 namespace calotype {
 namespace {
@@ -15,7 +17,7 @@ Image read_image(const std::filesystem::path& path) {
                       path.string());
 }
 
-/// [1,C,H,W] of the pixels that the model's grid covers.
+/// [1,C,H,W] of the pixels that the model draws.
 at::Tensor fitted(Image image, int64_t H, int64_t W, int64_t channels,
                   const std::filesystem::path& path) {
   Preprocessing how{.size = H, .channels = channels};
@@ -42,14 +44,16 @@ InitImage read_init_image(const std::filesystem::path& image,
                           c10::Device device) {
   const torch::InferenceMode inference;
   const auto f = codec.codec->downsample();
-  const auto H = space.grid_shape[1] * f, W = space.grid_shape[2] * f;
+  const bool is_cut = !space.image_size.empty();
+  const auto H = is_cut ? space.image_size[0] : space.grid_shape[1] * f;
+  const auto W = is_cut ? space.image_size[1] : space.grid_shape[2] * f;
   auto source = read_image(image);
   const auto height = source.height, width = source.width;
   InitImage init;
   init.pixels =
       fitted(std::move(source), H, W, codec.codec->image_channels(), image);
   init.latents.latents =
-      codec.codec->encode(init.pixels.to(device)).mean.to(torch::kCPU);
+      encode_images(*codec.codec, init.pixels, device).mean.to(torch::kCPU);
   if (mask.empty()) return init;
 
   auto shape = read_image(mask);
@@ -72,7 +76,7 @@ InitImage read_init_image(const std::filesystem::path& image,
         "{}: no white is left of the mask, cropped and resized to {}x{}; white "
         "is what is drawn anew",
         mask.string(), H, W));
-  init.latents.repaint = torch::max_pool2d(init.mask, f, f);
+  init.latents.repaint = torch::max_pool2d(pad_to_multiple(init.mask, f), f, f);
   return init;
 }
 

@@ -1,6 +1,7 @@
 #include "tools/token_space.h"
 
 #include "core/files.h"
+#include "tools/image_size.h"
 
 namespace calotype {
 namespace {
@@ -9,8 +10,10 @@ constexpr const char* kFile = "token_space.json";
 
 }  // namespace
 
-TokenSpace token_space(const StoreInfo& store) {
-  return {.class_names = store.class_names, .codec = store.codec};
+TokenSpace token_space(const StoreReader& store) {
+  return {.class_names = store.info().class_names,
+          .codec = store.info().codec,
+          .image_size = image_size_of(store)};
 }
 
 TokenSpace read_token_space(const std::filesystem::path& folder) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/config.h"
 #include "datasets/transforms.h"
@@ -59,6 +60,8 @@ struct TrainJob {
   bool fresh = false;         // forget an earlier run there
   bool dry_run = false;       // return the resolved configuration and stop
   int64_t stop_after = 0;  // end this call after so many steps; 0: at the end
+  // Names of files that the caller has put into `out` for the run.
+  std::vector<std::string> brought;
   c10::Device device{c10::kCPU};
 };
 

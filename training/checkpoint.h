@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "core/config.h"
 #include "training/batch_source.h"
 
 namespace calotype {
@@ -17,13 +18,18 @@ struct Checkpoint {
   double elapsed_s = 0;
   DataPosition position;
   std::map<std::string, at::Tensor> tensors;
+
+  /// Of metrics.jsonl, where the run was stopped in the middle of the
+  /// validation that belongs into it; null otherwise.
+  Json pending_line;
 };
 
-/// One safetensors file, written atomically.
+/// One safetensors file, written atomically: format_version 2 where images wait
+/// for others of their shape, which version 1 has no place for.
 void write_checkpoint(const std::filesystem::path& path,
                       const Checkpoint& checkpoint);
 
-/// Throws DataError if it is damaged.
+/// Throws DataError if it is damaged or of a newer version.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
 }  // namespace calotype

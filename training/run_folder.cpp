@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <regex>
 #include <sstream>
 
 #include "core/error.h"
+#include "core/note.h"
 #include "core/runtime.h"
+#include "training/ema_snapshots.h"
 
 namespace calotype {
 
@@ -15,8 +20,8 @@ std::string first_difference(const Json& before, const Json& now,
                              const std::string& where) {
   if (!before.is_object() || !now.is_object()) {
     if (before == now) return "";
-    return fmt::format("{}: {} before, {} now", where, before.dump(),
-                       now.dump());
+    return fmt::format("{}: {} before, {} now", where, json_text(before),
+                       json_text(now));
   }
   const auto inside = [&](const std::string& key) {
     return where.empty() ? key : where + "." + key;
@@ -30,63 +35,199 @@ std::string first_difference(const Json& before, const Json& now,
   for (const auto& item : before.items())
     if (!now.contains(item.key()))
       return fmt::format("{}: {} before, nothing now", inside(item.key()),
-                         item.value().dump());
+                         json_text(item.value()));
   return "";
 }
 
 namespace {
 
-Json stored_config(const fs::path& run_file,
+/// What every run writes into its folder itself.
+constexpr std::array kOwnFiles = {"metrics.jsonl", "curves.svg", "codebook.svg",
+                                  "loss_by_noise.svg"};
+
+/// What others have written for runs of version 1, which kept no list.
+constexpr std::array kFilesOfVersion1 = {
+    "config.json",           "diffusion_pytorch_model.safetensors",
+    "scheduler_config.json", "latent_space.json",
+    "token_space.json",      "class_names.json",
+    "cas_data.json"};
+
+constexpr const char* kWhatToDo =
+    "choose another --out, or --fresh to begin anew";
+
+/// run.json, of a version that this program knows.
+Json read_run(const fs::path& file) {
+  const auto run = read_json_file(file);
+  if (!run.is_object()) throw DataError(file.string() + ": expected {...}");
+  const auto version = run.find("format_version");
+  if (version == run.end() || !version->is_number_integer() ||
+      version->get<int64_t>() < 1)
+    throw DataError(file.string() + ": expected a format_version of 1 or more");
+  if (version->get<int64_t>() > kRunFormatVersion)
+    throw DataError(fmt::format(
+        "{}: format_version {} is newer than {}, which this calotype reads",
+        file.string(), version->get<int64_t>(), kRunFormatVersion));
+  if (const auto precision = run.find("precision");
+      precision != run.end() && *precision != "fp32")
+    throw DataError(fmt::format(
+        "{}: asks for precision {}, which this version does not compute in",
+        file.string(), json_text(*precision)));
+  return run;
+}
+
+Json stored_config(const Json& run, const fs::path& run_file,
                    const std::function<Json(const Json&)>& completed) {
-  const auto stored = read_json_file(run_file).value("config", Json());
+  const auto found = run.find("config");
+  const auto stored = found == run.end() ? Json() : *found;
   if (!completed) return stored;
   try {
     return completed(stored);
   } catch (const ConfigError& error) {
     throw ConfigError(
         fmt::format("{}: holds a config that this version does not know ({}); "
-                    "choose another --out, or --fresh to begin anew",
-                    run_file.string(), error.what()));
+                    "{}",
+                    run_file.string(), error.what(), kWhatToDo));
   }
+}
+
+std::string text_of(const Json& entry, const char* key) {
+  const auto found = entry.find(key);
+  return found != entry.end() && found->is_string() ? found->get<std::string>()
+                                                    : "";
+}
+
+/// Throws ConfigError where `now` is not the data that a run began with.
+void expect_same_data(const Json& run, const Json& now, const fs::path& path) {
+  const auto before = run.find("data");
+  if (before == run.end() || !before->is_object()) {
+    if (!now.empty())
+      note(fmt::format(
+          "{}: began with a version that kept no fingerprints; whether "
+          "its data are still the same cannot be checked",
+          path.string()));
+    return;
+  }
+  for (const auto& item : now.items()) {
+    const auto old = before->find(item.key());
+    if (old == before->end() || !old->is_object()) continue;
+    const auto& entry = item.value();
+    if (text_of(*old, "fingerprint_kind") != text_of(entry, "fingerprint_kind"))
+      note(fmt::format(
+          "{}: {} has a fingerprint of another kind than when the run "
+          "began; whether it is still the same cannot be checked",
+          path.string(), item.key()));
+    else if (text_of(*old, "fingerprint") != text_of(entry, "fingerprint"))
+      throw ConfigError(fmt::format(
+          "{}: {} has changed since the run began ({} before, {} now); bring "
+          "it back, {}",
+          path.string(), item.key(), json_text(*old), json_text(entry),
+          kWhatToDo));
+  }
+}
+
+/// A name in the folder itself, whatever a run.json says.
+bool is_plain_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find('/') == std::string::npos;
+}
+
+/// The files that others wrote for a run.
+std::vector<std::string> files_of(const Json& run) {
+  const auto listed = run.find("files");
+  if (listed == run.end() || !listed->is_array())
+    return {kFilesOfVersion1.begin(), kFilesOfVersion1.end()};
+  std::vector<std::string> names;
+  for (const auto& name : *listed)
+    if (name.is_string() && is_plain_name(name.get<std::string>()))
+      names.push_back(name.get<std::string>());
+  return names;
+}
+
+bool is_among(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// "step-00001000.png".
+bool is_sample_name(const std::string& name) {
+  static const std::regex pattern(R"(step-\d{8,}\.png)");
+  return std::regex_match(name, pattern);
 }
 
 }  // namespace
 
 RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh,
-                     const std::function<Json(const Json&)>& completed)
+                     const std::function<Json(const Json&)>& completed,
+                     const RunContents& contents)
     : path_(path) {
+  const auto run_file = path / "run.json";
+  if (!fs::exists(run_file)) refuse_strangers(contents);
   make_folder(path / "samples");
   make_folder(path / "state");
   lock_ = std::make_unique<FolderLock>(path);
-  const auto run_file = path / "run.json";
-  if (fresh && fs::exists(run_file))
-    forget_run();  // a model that is no run stays
+  if (fresh && fs::exists(run_file)) forget_run(contents);
   if (fs::exists(run_file)) {
+    const auto run = read_run(run_file);
     const auto difference =
-        first_difference(stored_config(run_file, completed), config);
+        first_difference(stored_config(run, run_file, completed), config);
     if (!difference.empty())
       throw ConfigError(
-          fmt::format("{}: holds a run of another config ({}); choose another "
-                      "--out, or --fresh to "
-                      "begin anew",
-                      path.string(), difference));
+          fmt::format("{}: holds a run of another config ({}); {}",
+                      path.string(), difference, kWhatToDo));
+    expect_same_data(run, contents.data, path);
     return;
   }
-  const Json run{
-      {"format_version", 1}, {"version", version_text()}, {"config", config}};
+  const Json run{{"format_version", kRunFormatVersion},
+                 {"version", version_text()},
+                 {"config", config},
+                 {"precision", "fp32"},
+                 {"data", contents.data},
+                 {"files", contents.files}};
   write_file_atomic(run_file, json_text(run, 2) + "\n");
 }
 
-void RunFolder::forget_run() {
-  for (const char* name :
-       {"config.json", "diffusion_pytorch_model.safetensors",
-        "scheduler_config.json", "latent_space.json", "class_names.json",
-        "curves.svg", "codebook.svg", "loss_by_noise.svg"})
-    fs::remove(path_ / name);
-  for (const auto& old : {state_file(), metrics_file()}) fs::remove(old);
-  for (const auto& sample : fs::directory_iterator(path_ / "samples"))
-    fs::remove(sample);
-  fs::remove(path_ / "run.json");  // the last, so that a kill leaves a run
+/// Throws ConfigError if the folder holds what no run has written, which must
+/// neither be overwritten nor be taken for a part of it.
+void RunFolder::refuse_strangers(const RunContents& contents) const {
+  if (!fs::exists(path_)) return;
+  if (!fs::is_directory(path_))
+    throw ConfigError(path_.string() +
+                      ": is a file, and --out names the folder of a run");
+  for (const auto& entry : fs::directory_iterator(path_)) {
+    const auto name = entry.path().filename().string();
+    const bool is_begun = (name == "samples" || name == "state") &&
+                          entry.is_directory() && fs::is_empty(entry.path());
+    if (name.starts_with('.') || is_begun || is_among(contents.brought, name))
+      continue;
+    throw ConfigError(fmt::format(
+        "{}: holds {}, and no run; choose an empty folder, or one that is not "
+        "there yet, for --out",
+        path_.string(), name));
+  }
+}
+
+/// Removes what an earlier run wrote, and nothing else that lies there.
+void RunFolder::forget_run(const RunContents& contents) {
+  const auto run_file = path_ / "run.json";
+  auto names = files_of(read_json_file(run_file));
+  for (const auto& name : contents.files)
+    if (!is_among(names, name) && fs::exists(path_ / name))
+      throw ConfigError(fmt::format(
+          "{}: {} is not of the run that --fresh forgets, and would be "
+          "overwritten; move it, or choose another --out",
+          path_.string(), name));
+  names.insert(names.end(), kOwnFiles.begin(), kOwnFiles.end());
+  for (const auto& name : names)
+    if (fs::is_regular_file(path_ / name)) fs::remove(path_ / name);
+  fs::remove(state_file());
+  std::vector<fs::path> samples;
+  for (const auto& entry : fs::directory_iterator(path_ / "samples"))
+    if (is_sample_name(entry.path().filename().string()))
+      samples.push_back(entry.path());
+  for (const auto& sample : samples) fs::remove(sample);
+  forget_ema_snapshots_after(ema_folder(), 0);
+  if (fs::is_directory(ema_folder()) && fs::is_empty(ema_folder()))
+    fs::remove(ema_folder());
+  fs::remove(run_file);  // the last, so that a kill leaves a run
 }
 
 fs::path RunFolder::sample_file(int64_t step) const {
@@ -94,14 +235,14 @@ fs::path RunFolder::sample_file(int64_t step) const {
 }
 
 void RunFolder::log(const Json& line) {
-  append_line_synced(metrics_file(), line.dump());
+  append_line_synced(metrics_file(), json_text(line));
 }
 
 void RunFolder::forget_metrics_after(int64_t step) {
   if (!fs::exists(metrics_file())) return;
   std::string kept;
   for (const auto& line : read_metrics(metrics_file()))
-    if (line.value("step", int64_t{0}) <= step) kept += line.dump() + "\n";
+    if (line.value("step", int64_t{0}) <= step) kept += json_text(line) + "\n";
   write_file_atomic(metrics_file(), kept);
 }
 

@@ -4,26 +4,49 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/config.h"
 #include "core/files.h"
 
 namespace calotype {
 
+/// Of run.json. Version 2 says what data the run reads and which files are its
+/// own.
+inline constexpr int64_t kRunFormatVersion = 2;
+
+/// What a run has to do with the world outside.
+struct RunContents {
+  /// All that it reads, by the key of the config that names it:
+  /// {"data.train": {"fingerprint": ..., "fingerprint_kind": ..., and what else
+  /// a person may want to know of it}}.
+  Json data = Json::object();
+
+  /// Names of the files that others write into the folder for it, beside what
+  /// every run writes itself.
+  std::vector<std::string> files;
+
+  /// Those of them that may be there before the run is.
+  std::vector<std::string> brought;
+};
+
 /// The folder of a training run: a model folder (the averaged weights) plus
-/// run.json (resolved config and versions), metrics.jsonl, curves.svg,
+/// run.json (resolved config, versions, data), metrics.jsonl, curves.svg,
 /// samples/, state/ and, with training.ema_lengths, ema/. One process writes at
 /// a time.
 class RunFolder {
  public:
-  /// Makes the folder, or opens one that holds a run of the same config. Throws
-  /// ConfigError naming the first key that differs. `fresh`: forget an earlier
-  /// run. `completed` reads a stored config as this program does, which gives
-  /// the keys that it does not have yet their defaults; null: it is compared as
-  /// it is.
+  /// Makes the folder, or opens one that holds a run of the same config and
+  /// data. Throws ConfigError naming the first key that differs, the data that
+  /// have changed, or a file that is no run's in a folder that holds none;
+  /// DataError for a run of a newer version. `fresh`: forget an earlier run:
+  /// all that it wrote, and nothing else that lies there. `completed` reads a
+  /// stored config as this program does, which gives the keys that it does not
+  /// have yet their defaults; null: it is compared as it is.
   RunFolder(const std::filesystem::path& path, const Json& config,
             bool fresh = false,
-            const std::function<Json(const Json&)>& completed = nullptr);
+            const std::function<Json(const Json&)>& completed = nullptr,
+            const RunContents& contents = {});
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path state_file() const {
@@ -43,9 +66,8 @@ class RunFolder {
   void forget_metrics_after(int64_t step);
 
  private:
-  /// Removes what an earlier run wrote, by name: nothing else that lies there.
-  /// Averages in ema/ go when the new run starts at step 0.
-  void forget_run();
+  void refuse_strangers(const RunContents& contents) const;
+  void forget_run(const RunContents& contents);
 
   std::filesystem::path path_;
   std::unique_ptr<FolderLock> lock_;

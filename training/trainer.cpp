@@ -13,16 +13,13 @@
 #include "core/stop_signal.h"
 #include "datasets/image_io.h"
 #include "datasets/png_recipe.h"
-#include "training/checkpoint.h"
 #include "training/ema_snapshots.h"
-#include "training/loss_curves.h"
+#include "training/loss_means.h"
 
 namespace calotype {
 namespace {
 
 constexpr int64_t kSampleColumns = 8;  // what Trainable::preview lays out
-constexpr const char* kLevelCounts = "log.level_counts";
-constexpr const char* kLevelSums = "log.level_sums";
 
 torch::nn::Module& moved_to(c10::Device device, torch::nn::Module& module) {
   module.to(device);
@@ -75,75 +72,119 @@ Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
       averages_(averages_of(config, parameters_.values())) {
   config.validate();
   resume();
+  first_step_ = step_;
 }
 
 TrainingResult Trainer::run() {
   started_s_ = monotonic_s();
-  const int64_t first = step_;
   Progress progress(setup_.label, config_.steps, "steps", step_);
-  Json line;
+  finish_line();  // an earlier call was stopped in the middle of validation
+  if (step_ == config_.steps) {
+    save_outputs();
+    if (std::filesystem::exists(run_.metrics_file()))
+      if (auto lines = read_metrics(run_.metrics_file()); !lines.empty())
+        last_line_ = std::move(lines.back());
+  }
   if (samples_are_due() && !std::filesystem::exists(run_.sample_file(step_)))
-    draw_samples();  // an earlier call was stopped in the middle of them
+    draw_samples();  // likewise in the middle of them
   while (step_ < config_.steps) {
     const auto losses = step();
     const bool last = step_ == config_.steps;
-    const bool stop = stop_requested() || (setup_.stop_after > 0 &&
-                                           step_ - first >= setup_.stop_after);
+    const bool stop =
+        stop_requested() ||
+        (setup_.stop_after > 0 && step_ - first_step_ >= setup_.stop_after);
     progress.update(step_, progress_text(losses));
     tell(losses.warning);
 
-    const bool validates =
-        setup_.validation && (step_ % config_.validate_every == 0 || last);
-    if (step_ % config_.log_every == 0 || validates || last) {
-      line = {{"step", step_},
-              {"epoch", setup_.data->position().epoch},
-              {"loss", losses.total}};
-      for (const auto& [name, value] : losses.parts) line[name] = value;
-      line["learning_rate"] =
-          learning_rate(config_.learning_rate, step_, config_.steps);
-      line["gradient_norm"] = losses.gradient_norm;
-      line["samples_per_s"] = std::round(
-          progress.rate() * double(config_.batch_size * config_.accumulate));
-      line["elapsed_s"] = elapsed_before_s_ + monotonic_s() - started_s_;
-      if (!levels_.empty()) {
-        line["noise_level"] = levels_.name();
-        line["loss_by_noise"] = levels_.means();
-        levels_.clear();
-      }
-      if (validates) line.update(validate());
-      run_.log(line);
-    }
+    if (step_ % config_.log_every == 0 || validates() || last)
+      pending_line_ = line_of(losses, progress.rate());
     // Ahead of the checkpoint: one that was kept is not written again.
     if (last || (config_.ema_snapshot_every > 0 &&
                  step_ % config_.ema_snapshot_every == 0))
       save_snapshots();
-    const bool saves = step_ % config_.checkpoint_every == 0 || last || stop;
-    if (saves) save();
+    bool is_saved = false;
     try {
+      finish_line();
+      if (step_ % config_.checkpoint_every == 0 || last || stop) {
+        save();
+        is_saved = true;
+      }
       throw_if_stopped();
       if (samples_are_due()) draw_samples();
       throw_if_stopped();
     } catch (const Interrupted&) {
-      if (!saves) save();
+      if (!is_saved) save();
       throw;
     }
     if (stop) break;
   }
   progress.finish();
   return {.step = step_,
-          .elapsed_s = elapsed_before_s_ + monotonic_s() - started_s_,
-          .samples_per_s =
-              progress.rate() * double(config_.batch_size * config_.accumulate),
-          .last = line};
+          .elapsed_s = elapsed_s(),
+          .steps_per_s = progress.rate(),
+          .samples_per_s = progress.rate() * rows_per_step(),
+          .last = last_line_};
 }
 
-Batch Trainer::next_batch(BatchSource& source) {
-  auto batch = source.next();
+double Trainer::elapsed_s() const {
+  return elapsed_before_s_ + monotonic_s() - started_s_;
+}
+
+/// Of this call.
+double Trainer::rows_per_step() const {
+  return double(num_rows_) / double(std::max<int64_t>(1, step_ - first_step_));
+}
+
+bool Trainer::validates() const {
+  return setup_.validation && config_.validation_batches > 0 &&
+         (step_ % config_.validate_every == 0 || step_ == config_.steps);
+}
+
+/// What metrics.jsonl says of the step that was just done, without validation.
+Json Trainer::line_of(const StepLosses& losses, double steps_per_s) {
+  Json line{{"step", step_},
+            {"epoch", setup_.data->position().epoch},
+            {"loss", losses.total}};
+  for (const auto& [name, value] : losses.parts) line[name] = value;
+  line["learning_rate"] =
+      learning_rate(config_.learning_rate, step_, config_.steps);
+  line["gradient_norm"] = losses.gradient_norm;
+  line["samples_per_s"] = std::round(steps_per_s * rows_per_step());
+  line["elapsed_s"] = elapsed_s();
+  if (!levels_.empty()) {
+    line["noise_level"] = levels_.name();
+    line["loss_by_noise"] = levels_.means();
+    levels_.clear();
+  }
+  return line;
+}
+
+/// Adds the validation to the line that waits for it, if there is one, and
+/// writes it.
+void Trainer::finish_line() {
+  if (pending_line_.is_null()) return;
+  auto line = pending_line_;
+  if (validates()) line.update(validate());
+  run_.log(line);
+  pending_line_ = nullptr;
+  last_line_ = std::move(line);
+}
+
+/// A batch of a source, on the device and named for this step.
+Batch Trainer::prepared(Batch batch) const {
   batch.data = on_device(batch.data, setup_.device);
   batch.logvar = on_device(batch.logvar, setup_.device);
   batch.labels = on_device(batch.labels, setup_.device);
   batch.seed = setup_.seed;
-  batch.step = step_;
+  batch.step = batch.steps_done = step_;
+  return batch;
+}
+
+/// The same with the draws of every validation and preview, so that curves are
+/// smooth.
+Batch Trainer::at_rest(Batch batch) const {
+  batch = prepared(std::move(batch));
+  batch.step = 0;
   return batch;
 }
 
@@ -162,16 +203,6 @@ void Trainer::tell(const std::string& warning) {
                warning);
 }
 
-void Trainer::add(StepLosses& sums, const Losses& losses, double share) const {
-  sums.total += share * losses.total.item<double>();
-  sums.warning = losses.warning;
-  if (sums.parts.empty())
-    for (const auto& part : losses.parts)
-      sums.parts.emplace_back(part.first, 0);
-  for (size_t i = 0; i < losses.parts.size(); ++i)
-    sums.parts[i].second += share * losses.parts[i].second.item<double>();
-}
-
 Trainer::StepLosses Trainer::step() {
   auto& gradients = parameters_.gradients();
   gradients.zero_();
@@ -181,14 +212,20 @@ Trainer::StepLosses Trainer::step() {
 
   StepLosses losses;
   Batch batch;
-  const double share = 1.0 / double(config_.accumulate);
+  LossMeans means(std::min(config_.batch_size, setup_.data->size()) *
+                  config_.accumulate);
   for (int64_t pass = 0; pass < config_.accumulate; ++pass) {
-    batch = next_batch(*setup_.data);
+    batch = prepared(setup_.data->next());
+    const auto num_rows = batch.samples.size(0);
     const auto result = setup_.trainable->losses(batch);
-    (result.total * share).backward();
-    add(losses, result, share);
+    (result.total * means.share(num_rows)).backward();
+    means.add(result, num_rows);
     levels_.add(result.by_level);
+    losses.warning = result.warning;
   }
+  num_rows_ += means.num_rows();
+  losses.total = means.total();
+  losses.parts = means.parts();
   losses.gradient_norm = gradients.norm().item<double>();
   check_finite(losses, batch);
   if (config_.gradient_clip > 0 && losses.gradient_norm > config_.gradient_clip)
@@ -235,23 +272,24 @@ Json Trainer::validate() {
   const AveragedWeights averaged(parameters_.values(),
                                  averages_.front().values());
   setup_.trainable->trained_module().eval();
-  setup_.validation->seek({});
-  const auto per_epoch =
-      (setup_.validation->size() + config_.batch_size - 1) / config_.batch_size;
-  const auto count = std::min(config_.validation_batches, per_epoch);
-  StepLosses sums;
+  auto& source = *setup_.validation;
+  source.seek({});
+  LossMeans means(1);
   LevelBins levels;
-  for (int64_t i = 0; i < count; ++i) {
-    auto batch = next_batch(*setup_.validation);
-    batch.step = 0;  // the same draws each time, so that the curve is smooth
-    const auto losses = setup_.trainable->losses(batch);
-    add(sums, losses, 1.0 / double(count));
+  for (int64_t i = 0; i < config_.validation_batches; ++i) {
+    throw_if_stopped();
+    auto batch = source.next_of_epoch();
+    if (!batch) break;
+    const auto num_rows = batch->samples.size(0);
+    const auto losses = setup_.trainable->losses(at_rest(std::move(*batch)));
+    means.add(losses, num_rows);
     levels.add(losses.by_level);
   }
-  Json line;
-  if (count == 0) return Json::object();
-  line["val_loss"] = sums.total;
-  for (const auto& [name, value] : sums.parts) line["val_" + name] = value;
+  source.seek({});  // what is decoded ahead is not wanted
+  if (means.num_rows() == 0)
+    throw DataError(source.name() + ": holds nothing that can be read");
+  Json line{{"val_loss", means.total()}};
+  for (const auto& [name, value] : means.parts()) line["val_" + name] = value;
   if (!levels.empty()) line["val_loss_by_noise"] = levels.means();
   return line;
 }
@@ -266,12 +304,15 @@ void Trainer::draw_samples() {
   const AveragedWeights averaged(parameters_.values(),
                                  averages_.front().values());
   setup_.trainable->trained_module().eval();
-  auto& source = setup_.validation ? *setup_.validation : *setup_.data;
-  const auto position = source.position();
-  source.seek({});
-  auto batch = next_batch(source);
-  batch.step = 0;
-  source.seek(position);
+  auto* source =
+      (setup_.validation ? setup_.validation : setup_.previewed).get();
+  Batch batch;
+  if (source) {
+    source->seek({});
+    batch = source->next();
+    source->seek({});
+  }
+  batch = at_rest(std::move(batch));
   auto shown = setup_.trainable->preview(batch);
   if (!shown.defined()) return;
   if (setup_.to_images) {
@@ -288,86 +329,6 @@ void Trainer::draw_samples() {
       image_grid(shown, kSampleColumns, shown.size(3) < 64 ? 2 : 1);
   write_file_atomic(run_.sample_file(step_),
                     encode_png(grid, by_product_text("samples")));
-}
-
-std::map<std::string, at::Tensor> Trainer::state_tensors() {
-  std::map<std::string, at::Tensor> tensors;
-  const auto add_all = [&](const std::string& prefix, const at::Tensor& flat) {
-    for (const auto& [name, tensor] : parameters_.by_name(flat))
-      tensors[prefix + name] = tensor;
-  };
-  add_all("weights.", parameters_.values());
-  for (auto& average : averages_)
-    add_all(average.length() == 0
-                ? "ema."
-                : "ema_" + length_text(average.length()) + ".",
-            average.values());
-  add_all("first_moment.", optimizer_.first_moment());
-  add_all("second_moment.", optimizer_.second_moment());
-  for (const auto& item : setup_.trainable->trained_module().named_buffers())
-    tensors["buffers." + item.key()] = item.value();
-  for (const auto& [name, tensor] : setup_.trainable->training_state())
-    tensors["training." + name] = tensor;
-  return tensors;
-}
-
-void Trainer::save() {
-  auto tensors = state_tensors();
-  if (!levels_.empty()) {
-    tensors[kLevelCounts] = levels_.counts();
-    tensors[kLevelSums] = levels_.sums();
-  }
-  write_checkpoint(run_.state_file(),
-                   {.step = step_,
-                    .elapsed_s = elapsed_before_s_ + monotonic_s() - started_s_,
-                    .position = setup_.data->position(),
-                    .tensors = tensors});
-  {
-    const AveragedWeights averaged(parameters_.values(),
-                                   averages_.front().values());
-    if (setup_.save_model)
-      setup_.save_model(weights_of(setup_.trainable->module()));
-  }
-  write_loss_curves(run_);
-}
-
-void Trainer::save_snapshots() {
-  for (auto& average : averages_) {
-    if (average.length() == 0) continue;
-    const AveragedWeights averaged(parameters_.values(), average.values());
-    std::map<std::string, at::Tensor> weights;
-    for (const auto& item : setup_.trainable->module().named_parameters())
-      if (item.value().requires_grad()) weights[item.key()] = item.value();
-    write_ema_snapshot(run_.ema_folder(), {average.length(), step_}, weights);
-  }
-}
-
-void Trainer::resume() {
-  if (!std::filesystem::exists(run_.state_file())) {
-    run_.forget_metrics_after(0);
-    forget_ema_snapshots_after(run_.ema_folder(), 0);
-    return;
-  }
-  const torch::NoGradGuard no_grad;
-  const auto checkpoint = read_checkpoint(run_.state_file());
-  for (auto& [name, tensor] : state_tensors()) {
-    const auto found = checkpoint.tensors.find(name);
-    if (found == checkpoint.tensors.end() ||
-        found->second.sizes() != tensor.sizes())
-      throw DataError(fmt::format("{}: {} is missing or of another shape",
-                                  run_.state_file().string(), name));
-    tensor.copy_(found->second);
-  }
-  // Only lines of the log depend on these; a checkpoint need not have them.
-  if (checkpoint.tensors.contains(kLevelCounts)) {
-    levels_.counts().copy_(checkpoint.tensors.at(kLevelCounts));
-    levels_.sums().copy_(checkpoint.tensors.at(kLevelSums));
-  }
-  step_ = checkpoint.step;
-  elapsed_before_s_ = checkpoint.elapsed_s;
-  setup_.data->seek(checkpoint.position);
-  run_.forget_metrics_after(step_);
-  forget_ema_snapshots_after(run_.ema_folder(), step_);
 }
 
 }  // namespace calotype

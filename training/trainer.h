@@ -36,6 +36,8 @@ struct TrainerConfig {
   int64_t ema_snapshot_every = 0;
   int64_t log_every = 50;  // steps; losses by noise level are of all of them
   int64_t validate_every = 500;
+  // At most so many of the validation set, whose rows come in an order that is
+  // always the same and has nothing to do with that of the set; 0: none.
   int64_t validation_batches = 8;
   int64_t sample_every = 1000;
   int64_t checkpoint_every = 500;
@@ -65,7 +67,12 @@ void visit_fields(TrainerConfig& c, Visitor&& visit) {
 struct TrainerSetup {
   std::shared_ptr<Trainable> trainable;
   std::unique_ptr<BatchSource> data;
-  std::unique_ptr<BatchSource> validation;  // or null; not shuffled
+  std::unique_ptr<BatchSource> validation;  // or null; the same each epoch
+
+  // Whose first batch is shown where there is no validation; null: the preview
+  // looks at no data. It is none of the others, so that looking changes
+  // nothing.
+  std::unique_ptr<BatchSource> previewed;
   uint64_t seed = 0;
   c10::Device device{c10::kCPU};
   std::string label = "train";  // of the progress line
@@ -81,22 +88,31 @@ struct TrainerSetup {
 
 struct TrainingResult {
   int64_t step = 0;
-  double elapsed_s = 0;      // of all calls together
-  double samples_per_s = 0;  // of this call
-  Json last;                 // the last line of metrics.jsonl
+  double elapsed_s = 0;                       // of all calls together
+  double steps_per_s = 0, samples_per_s = 0;  // of this call
+  // The last line of metrics.jsonl that this call wrote, or that the run has if
+  // it was at its end already.
+  Json last;
 };
 
 /// The only training loop: AdamW with warm-up and cosine, clipping,
 /// accumulation and averaged weights; validation, sample grids and checkpoints;
 /// exact resume.
+///
+/// Batches may be smaller than batch_size, for a shape that is too rare to fill
+/// one. One of n rows then counts n / batch_size in the gradient, so that each
+/// row has the same weight in whatever batch it is; of a set smaller than
+/// batch_size, n / the set's size.
 class Trainer {
  public:
   /// Takes the state of an earlier call from the run folder, if there is one.
   Trainer(const TrainerConfig& config, TrainerSetup setup, RunFolder& run);
 
   /// Trains to the end. Throws Interrupted after SIGINT or SIGTERM with the
-  /// state saved, also in the middle of a preview, which the next call draws;
-  /// NumericError naming what is not finite, the last checkpoint kept.
+  /// state saved, also in the middle of a validation or a preview, which the
+  /// next call makes; NumericError naming what is not finite, the last
+  /// checkpoint kept. A run that was at its end already writes again what a
+  /// kill behind its last checkpoint may have kept it from writing.
   TrainingResult run();
 
  private:
@@ -108,15 +124,21 @@ class Trainer {
   };
 
   StepLosses step();
-  Batch next_batch(BatchSource& source);
-  void add(StepLosses& sums, const Losses& losses, double share) const;
+  Batch prepared(Batch batch) const;
+  Batch at_rest(Batch batch) const;
+  double rows_per_step() const;
+  bool validates() const;
+  Json line_of(const StepLosses& losses, double steps_per_s);
+  void finish_line();
   std::string progress_text(const StepLosses& losses) const;
   void tell(const std::string& warning);  // once, until it is gone
   void check_finite(const StepLosses& losses, const Batch& last) const;
   Json validate();
   bool samples_are_due() const;
   void draw_samples();
+  double elapsed_s() const;
   void save();
+  void save_outputs();
   void save_snapshots();
   void resume();
   std::map<std::string, at::Tensor> state_tensors();
@@ -126,9 +148,12 @@ class Trainer {
   RunFolder& run_;
   FlatParameters parameters_;
   AdamW optimizer_;
-  std::vector<Ema> averages_;  // the first is the model
-  LevelBins levels_;           // since the last line of metrics.jsonl
-  int64_t step_ = 0;
+  std::vector<Ema> averages_;          // the first is the model
+  LevelBins levels_;                   // since the last line of metrics.jsonl
+  int64_t step_ = 0, first_step_ = 0;  // now, and when this call began
+  int64_t num_rows_ = 0;               // that this call has trained on
+  Json pending_line_;  // of metrics.jsonl, until its validation is done
+  Json last_line_;
   double elapsed_before_s_ = 0, started_s_ = 0;
   bool was_warned_ = false;
 };

@@ -5,13 +5,14 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "nn/padding.h"
+#include "nn/preview.h"
 #include "vae/code_penalty.h"
 #include "vae/code_usage.h"
 #include "vae/dense_network.h"
 #include "vae/evidence.h"
 #include "vae/gaussian.h"
 #include "vae/masked_network.h"
-#include "nn/preview.h"
 
 namespace calotype {
 namespace {
@@ -179,8 +180,10 @@ Losses AutoencoderTraining::masked_losses(const Batch& batch,
 Losses AutoencoderTraining::code_losses(const Batch& batch,
                                         const at::Tensor& images) {
   const auto& c = model_->config();
-  const auto seen = corrupt(config_.corruption, images, batch.samples,
-                            batch.seed, batch.step);
+  const auto seen =
+      pad_to_multiple(corrupt(config_.corruption, images, batch.samples,
+                              batch.seed, batch.step),
+                      model_->downsample());
   const auto grid = model_->encode(seen);
   const auto noise =
       c.variational
@@ -190,8 +193,10 @@ Losses AutoencoderTraining::code_losses(const Batch& batch,
           : at::Tensor();
   const auto code = c.variational ? sample(grid, noise) : grid.mean;
   const auto error =
-      reconstruction_errors(model_->reconstruction(), images,
-                            model_->decode_raw(code), model_->log_variance())
+      reconstruction_errors(
+          model_->reconstruction(), images,
+          crop_to(model_->decode_raw(code), images.size(2), images.size(3)),
+          model_->log_variance())
           .mean();
   Losses losses{.total = error, .parts = {{c.reconstruction, error}}};
   const double values_per_image =
@@ -250,7 +255,9 @@ at::Tensor AutoencoderTraining::preview(const Batch& batch) {
   }
   const auto given =
       corrupt(config_.corruption, images, batch.samples, batch.seed, 0);
-  const auto decoded = model_->decode(model_->encode(given).mean);
+  const auto padded = pad_to_multiple(given, model_->downsample());
+  const auto decoded = crop_to(model_->decode(model_->encode(padded).mean),
+                               images.size(2), images.size(3));
   if (config_.corruption.kind == "none")
     return interleave_rows({images, decoded});
   return interleave_rows({given, images, decoded});

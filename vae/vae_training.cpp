@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "nn/padding.h"
 #include "nn/preview.h"
 #include "vae/gaussian.h"
 
@@ -46,15 +47,21 @@ Losses VaeTraining::losses(const Batch& batch) {
   // Validation is judged by the whole objective, however far annealing is.
   const auto step =
       trains ? batch.step : std::max(batch.step, config_.kl_anneal_steps);
-  const auto posterior = codec_->encode(batch.data);
+  const at::AutoGradMode with_gradients(
+      at::GradMode::is_enabled() ||
+      image_loss_.asks_gradients(batch.steps_done));
+  const auto& images = batch.data;
+  const auto posterior =
+      codec_->encode(pad_to_multiple(images, codec_->downsample()));
   const auto noise =
       normal_rows(posterior.mean.sizes().slice(1), batch.samples, batch.seed,
                   Stream::kPosterior, uint32_t(batch.step));
   const auto latent = sample(posterior, noise.to(posterior.mean.device()));
-  const auto image = image_loss_(codec_->decode(latent), batch.data,
-                                 codec_->module(), batch.step, trains);
-  const auto divergence =
-      kl_loss(config_, posterior, batch.data[0].numel(), step);
+  const auto decoded =
+      crop_to(codec_->decode(latent), images.size(2), images.size(3));
+  const auto image = image_loss_(decoded, images, codec_->module(),
+                                 batch.steps_done, at::GradMode::is_enabled());
+  const auto divergence = kl_loss(config_, posterior, images[0].numel(), step);
   Losses losses{.total = image.codec + image.discriminator + divergence.charged,
                 .parts = image.parts};
   losses.parts.emplace_back("kl", divergence.kl);
@@ -62,8 +69,11 @@ Losses VaeTraining::losses(const Batch& batch) {
 }
 
 at::Tensor VaeTraining::preview(const Batch& batch) {
+  const auto& images = batch.data;
+  const auto padded = pad_to_multiple(images, codec_->downsample());
   return interleave_rows(
-      {batch.data, codec_->decode(codec_->encode(batch.data).mean)});
+      {images, crop_to(codec_->decode(codec_->encode(padded).mean),
+                       images.size(2), images.size(3))});
 }
 
 }  // namespace calotype

@@ -45,7 +45,8 @@ struct KlLoss {
 KlLoss kl_loss(const VaeLossConfig& config, const LatentGrid& posterior,
                int64_t values_per_image, int64_t step);
 
-/// Trains any codec whose encoder gives a Gaussian.
+/// Trains any codec whose encoder gives a Gaussian. Images of any size are
+/// padded as for encoding, and compared where they are images.
 class VaeTraining : public Trainable {
  public:
   VaeTraining(std::shared_ptr<LatentCodec> codec, const VaeLossConfig& config);

@@ -197,6 +197,14 @@ Losses MaskedTokenTraining::losses(const Batch& batch) {
   check_shape(kWhere, "tokens", batch.data,
               {-1, c.num_levels, c.grid_height, c.grid_width});
   const auto tokens = batch.data.flatten(1);
+  if (tokens.ge(c.num_codes).any().item<bool>())
+    throw DataError(fmt::format("{}: tokens must be below num_codes, {}, got {}",
+                                kWhere, c.num_codes,
+                                tokens.max().item<int64_t>()));
+  if (batch.labels.ge(c.num_classes).any().item<bool>())
+    throw ConfigError(
+        fmt::format("{}: labels must be in [-1, {}), got {}", kWhere,
+                    c.num_classes, batch.labels.max().item<int64_t>()));
   const auto N = tokens.size(0), T = tokens.size(1);
   const auto draws = [&](at::IntArrayRef shape, Stream stream) {
     return uniform_rows(shape, batch.samples, batch.seed, stream,

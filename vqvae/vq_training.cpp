@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "core/check.h"
+#include "nn/padding.h"
 #include "nn/preview.h"
 
 namespace calotype {
@@ -25,9 +26,15 @@ VqTraining::VqTraining(std::shared_ptr<QuantizedCodec> model,
 Losses VqTraining::losses(const Batch& batch) {
   const bool trains = model_->module().is_training();
   const QuantizerStep step{.seed = batch.seed, .step = batch.step};
-  const auto coded = model_->reconstruct(batch.data, trains ? &step : nullptr);
-  const auto image = image_loss_(coded.images, batch.data, model_->module(),
-                                 batch.step, trains);
+  const at::AutoGradMode with_gradients(
+      at::GradMode::is_enabled() ||
+      image_loss_.asks_gradients(batch.steps_done));
+  const auto& images = batch.data;
+  const auto coded = model_->reconstruct(
+      pad_to_multiple(images, model_->downsample()), trains ? &step : nullptr);
+  const auto image = image_loss_(
+      crop_to(coded.images, images.size(2), images.size(3)), images,
+      model_->module(), batch.steps_done, at::GradMode::is_enabled());
   Losses losses{.total = image.codec + image.discriminator +
                          config_.quantizer_weight * coded.loss,
                 .parts = image.parts};
@@ -46,8 +53,11 @@ Losses VqTraining::losses(const Batch& batch) {
 }
 
 at::Tensor VqTraining::preview(const Batch& batch) {
+  const auto& images = batch.data;
+  const auto padded = pad_to_multiple(images, model_->downsample());
   return interleave_rows(
-      {batch.data, model_->decode(model_->encode(batch.data).mean)});
+      {images, crop_to(model_->decode(model_->encode(padded).mean),
+                       images.size(2), images.size(3))});
 }
 
 std::vector<std::pair<std::string, at::Tensor>> VqTraining::training_state() {

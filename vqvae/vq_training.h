@@ -25,6 +25,8 @@ void visit_fields(VqLossConfig& c, Visitor&& visit) {
 
 /// Trains a VQModel or a VQ-VAE-2: the loss of its images plus what the
 /// quantizer asks for (arXiv:1711.00937, equation 3), and watches the codebook.
+/// Images of any size are padded as for encoding, and compared where they are
+/// images.
 class VqTraining : public Trainable {
  public:
   VqTraining(std::shared_ptr<QuantizedCodec> model, const VqLossConfig& config);

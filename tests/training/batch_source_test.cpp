@@ -45,7 +45,8 @@ std::shared_ptr<const StoreReader> mixed_store(
 
 TEST(LatentBatches, MixNoShapesAndRepeatNothingInAnEpoch) {
   TempFolder folder;
-  auto source = latent_batches(mixed_store(folder / "store"), 4, 1);
+  auto source = latent_batches(mixed_store(folder / "store"),
+                               {.batch_size = 4, .seed = 1});
   std::set<int64_t> seen;
   int64_t count = 0;
   while (true) {
@@ -84,7 +85,8 @@ std::map<std::pair<int64_t, int64_t>, bool> shown(BatchSource& source,
 TEST(LatentBatches, ShowAnImageOrItsMirrorImageAsDrawnForTheEpoch) {
   TempFolder folder;
   const auto store = mixed_store(folder / "store", true);
-  auto source = latent_batches(store, 2, 7, true, true);
+  auto source =
+      latent_batches(store, {.batch_size = 2, .seed = 7, .flips = true});
   const auto seen = shown(*source, 100);
   ASSERT_EQ(seen.size(), 1600u);
   int64_t num_mirrored = 0;
@@ -105,9 +107,12 @@ TEST(LatentBatches, ShowAnImageOrItsMirrorImageAsDrawnForTheEpoch) {
 TEST(LatentBatches, MirrorTheSameImagesInBatchesOfAnySize) {
   TempFolder folder;
   const auto store = mixed_store(folder / "store", true);
-  auto twos = latent_batches(store, 2, 3, true, true),
-       fives = latent_batches(store, 5, 3, true, true),
-       in_order = latent_batches(store, 1, 3, false, true);
+  auto twos =
+           latent_batches(store, {.batch_size = 2, .seed = 3, .flips = true}),
+       fives =
+           latent_batches(store, {.batch_size = 5, .seed = 3, .flips = true}),
+       in_order = latent_batches(
+           store, {.batch_size = 1, .seed = 3, .trains = false, .flips = true});
   const auto want = shown(*twos, 6);
   EXPECT_EQ(shown(*in_order, 6), want);
   const auto some = shown(*fives, 6);  // leaves one image of six out
@@ -118,7 +123,8 @@ TEST(LatentBatches, MirrorTheSameImagesInBatchesOfAnySize) {
 
 TEST(LatentBatches, MirrorNothingUnlessAsked) {
   TempFolder folder;
-  auto source = latent_batches(mixed_store(folder / "store", true), 2, 3);
+  auto source = latent_batches(mixed_store(folder / "store", true),
+                               {.batch_size = 2, .seed = 3});
   for (const auto& [which, mirrored] : shown(*source, 3))
     EXPECT_FALSE(mirrored);
 }
@@ -126,9 +132,11 @@ TEST(LatentBatches, MirrorNothingUnlessAsked) {
 TEST(LatentBatches, MirrorTheSameImagesAfterGoingOn) {
   TempFolder folder;
   const auto store = mixed_store(folder / "store", true);
-  auto source = latent_batches(store, 4, 1, true, true);
+  auto source =
+      latent_batches(store, {.batch_size = 4, .seed = 1, .flips = true});
   for (int i = 0; i < 4; ++i) source->next();
-  auto other = latent_batches(store, 4, 1, true, true);
+  auto other =
+      latent_batches(store, {.batch_size = 4, .seed = 1, .flips = true});
   other->seek(source->position());
   for (int i = 0; i < 9; ++i) {
     const auto a = source->next(), b = other->next();
@@ -141,9 +149,9 @@ TEST(LatentBatches, MirrorTheSameImagesAfterGoingOn) {
 TEST(LatentBatches, GoOnFromAPosition) {
   TempFolder folder;
   const auto store = mixed_store(folder / "store");
-  auto source = latent_batches(store, 4, 1);
+  auto source = latent_batches(store, {.batch_size = 4, .seed = 1});
   for (int i = 0; i < 4; ++i) source->next();
-  auto other = latent_batches(store, 4, 1);
+  auto other = latent_batches(store, {.batch_size = 4, .seed = 1});
   other->seek(source->position());
   for (int i = 0; i < 5; ++i)
     EXPECT_TRUE(torch::equal(source->next().samples, other->next().samples));
@@ -165,10 +173,133 @@ TEST(ImageBatches, GoOnFromAPosition) {
   EXPECT_GE(source->position().epoch, 2);
 }
 
-TEST(ImageBatches, SaySoWhenNoBatchCanBeFilled) {
+/// Twenty grey images of 16 pixels and two of 18, of which `bad` cannot be
+/// read.
+class TwoShapes : public ImageSource {
+ public:
+  int64_t size() const override { return 22; }
+  SourceImage load(int64_t index) const override {
+    if (bad.contains(index)) throw DataError(name(index) + ": bad");
+    const int64_t edge = index % 11 == 0 ? 18 : 16;
+    return {{edge, edge, 1,
+             std::vector<uint8_t>(size_t(edge * edge), uint8_t(index))},
+            uint64_t(index)};
+  }
+  std::string name(int64_t index) const override {
+    return std::to_string(index);
+  }
+  int64_t label(int64_t index) const override { return index % 3; }
+  std::vector<std::string> class_names() const override {
+    return {"a", "b", "c"};
+  }
+  std::string spec() const override { return "two shapes"; }
+  std::string fingerprint() const override { return "0"; }
+
+  std::set<int64_t> bad;
+};
+
+std::vector<int64_t> samples_of(const Batch& batch) {
+  const auto* data = batch.samples.data_ptr<int64_t>();
+  return {data, data + batch.samples.numel()};
+}
+
+TEST(ImageBatches, OfTwoShapesGoOnFromEveryPosition) {
+  auto images = std::make_shared<TwoShapes>();
+  images->bad = {1, 5, 6, 17};
+  const LoaderConfig config{.batch_size = 3, .drop_last = true, .seed = 4};
+  auto whole = image_batches(images, {}, config);
+  std::vector<DataPosition> positions;
+  std::vector<std::vector<int64_t>> batches;
+  while (whole->position().epoch < 4) {
+    positions.push_back(whole->position());
+    batches.push_back(samples_of(whole->next()));
+  }
+  for (size_t k = 0; k < positions.size(); ++k) {
+    auto rest = image_batches(images, {}, config);
+    rest->seek(positions[k]);
+    for (size_t i = k; i < std::min(batches.size(), k + 8); ++i)
+      EXPECT_EQ(samples_of(rest->next()), batches[i]) << k << ", " << i;
+  }
+}
+
+TEST(ImageBatches, ShowRareShapesInEveryEpoch) {
+  auto source = image_batches(
+      std::make_shared<TwoShapes>(), {},
+      {.batch_size = 8, .drop_last = true, .num_workers = 3, .seed = 2});
+  for (int64_t epoch = 0; epoch < 3; ++epoch) {
+    std::multiset<int64_t> sizes;
+    std::set<int64_t> rare;
+    while (const auto batch = source->next_of_epoch()) {
+      sizes.insert(batch->data.size(0));
+      for (const auto sample : samples_of(*batch))
+        if (batch->data.size(2) == 18) rare.insert(sample);
+    }
+    EXPECT_EQ(sizes, (std::multiset<int64_t>{2, 8, 8}));
+    EXPECT_EQ(rare, (std::set<int64_t>{0, 11}));
+  }
+}
+
+TEST(ImageBatches, OfFewerImagesThanABatchAreOneSmallerBatch) {
   auto source = image_batches(open_source("synthetic:3:16"), {},
                               {.batch_size = 6, .drop_last = true});
-  EXPECT_THROW(source->next(), DataError);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(source->next().data.size(0), 3);
+  EXPECT_EQ(source->position().epoch, 2);
+}
+
+TEST(ImageBatches, SaySoWhenNothingCanBeRead) {
+  auto images = std::make_shared<TwoShapes>();
+  for (int64_t i = 0; i < images->size(); ++i) images->bad.insert(i);
+  std::vector<int64_t> skipped;
+  auto source = image_batches(
+      images, {}, {.batch_size = 6},
+      [&](const SkippedImage& image) { skipped.push_back(image.index); });
+  try {
+    source->next();
+    FAIL() << "gave a batch of nothing";
+  } catch (const DataError& error) {
+    EXPECT_STREQ(error.what(), "two shapes: holds nothing that can be read");
+  }
+  EXPECT_EQ(skipped.size(), 22u);  // each once, in two epochs
+}
+
+TEST(ImageBatches, CallLabelsAsTrainingDoes) {
+  auto source =
+      image_batches(std::make_shared<TwoShapes>(), {},
+                    {.batch_size = 16, .shuffle = false}, {}, {2, -1, 0});
+  const auto batch = source->next();
+  for (int64_t i = 0; i < batch.samples.size(0); ++i)
+    EXPECT_EQ(batch.labels[i].item<int64_t>(),
+              (std::vector<int64_t>{
+                  2, -1, 0})[size_t(batch.samples[i].item<int64_t>() % 3)]);
+}
+
+TEST(LatentBatches, OfValidationShowEveryRowOnceAlwaysInOneOrder) {
+  TempFolder folder;
+  auto source = latent_batches(mixed_store(folder / "store"),
+                               {.batch_size = 4, .seed = 1, .trains = false});
+  std::vector<std::vector<int64_t>> first, second;
+  while (const auto batch = source->next_of_epoch())
+    first.push_back(samples_of(*batch));
+  while (const auto batch = source->next_of_epoch())
+    second.push_back(samples_of(*batch));
+  EXPECT_EQ(first, second);
+  std::multiset<int64_t> rows;
+  for (const auto& batch : first) rows.insert(batch.begin(), batch.end());
+  EXPECT_EQ(rows.size(), 16u);
+  EXPECT_EQ(std::set<int64_t>(rows.begin(), rows.end()).size(), 16u);
+  EXPECT_EQ(first.size(), 3u + 2u);  // ten of one shape, six of the other
+}
+
+TEST(LatentBatches, OfARareShapeAreASmallerBatchInEveryEpoch) {
+  TempFolder folder;
+  auto source = latent_batches(mixed_store(folder / "store"),
+                               {.batch_size = 8, .seed = 1});
+  for (int64_t epoch = 0; epoch < 3; ++epoch) {
+    std::multiset<int64_t> sizes;
+    while (const auto batch = source->next_of_epoch())
+      sizes.insert(batch->data.size(0));
+    EXPECT_EQ(sizes, (std::multiset<int64_t>{6, 8}));
+  }
 }
 
 }  // namespace

@@ -44,22 +44,25 @@ class ToyTrainable : public Trainable {
   torch::nn::Linear net_{nullptr};
 };
 
-/// Twenty images of 2x2 grey pixels, in a shuffled order per epoch.
+/// Twenty images of 2x2 grey pixels, in a shuffled order per epoch; a batch may
+/// reach over the end of one.
 class ToyBatches : public BatchSource {
  public:
-  Batch next() override {
+  std::optional<Batch> next_of_epoch() override {
     constexpr int64_t kSize = 20, kBatch = 8;
     auto samples = torch::empty({kBatch}, torch::kLong);
     for (int64_t i = 0; i < kBatch; ++i) {
-      if (at_.position == kSize) at_ = {at_.epoch + 1, 0};
-      samples[i] = Permutation(kSize, 7, uint32_t(at_.epoch))(at_.position++);
+      if (at_.in_epoch.next == kSize) at_ = {at_.epoch + 1, 0};
+      samples[i] =
+          Permutation(kSize, 7, uint32_t(at_.epoch))(at_.in_epoch.next++);
     }
-    return {.data = normal_rows({1, 2, 2}, samples, 5, Stream::kSynthetic),
-            .samples = samples};
+    return Batch{.data = normal_rows({1, 2, 2}, samples, 5, Stream::kSynthetic),
+                 .samples = samples};
   }
   DataPosition position() const override { return at_; }
   void seek(const DataPosition& position) override { at_ = position; }
   int64_t size() const override { return 20; }
+  std::string name() const override { return "toys"; }
 
  private:
   DataPosition at_;

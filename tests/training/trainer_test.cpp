@@ -64,8 +64,7 @@ void expect_equal_state(const std::filesystem::path& a,
   const auto first = read_checkpoint(a / "state" / "state.safetensors");
   const auto second = read_checkpoint(b / "state" / "state.safetensors");
   EXPECT_EQ(first.step, second.step);
-  EXPECT_EQ(first.position.epoch, second.position.epoch);
-  EXPECT_EQ(first.position.position, second.position.position);
+  EXPECT_EQ(first.position, second.position);
   ASSERT_EQ(first.tensors.size(), second.tensors.size());
   for (const auto& [name, tensor] : first.tensors)
     EXPECT_TRUE(torch::equal(tensor, second.tensors.at(name))) << name;
@@ -311,7 +310,8 @@ TEST(Trainer, AccumulatingIsALargerBatch) {
   const auto result = Toy().train(folder.path(), config);
   const auto state = read_checkpoint(folder / "state" / "state.safetensors");
   // 12 steps of 3 batches of 8 samples, 20 samples in an epoch.
-  EXPECT_EQ(state.position.epoch * 20 + state.position.position, 12 * 3 * 8);
+  EXPECT_EQ(state.position.epoch * 20 + state.position.in_epoch.next,
+            12 * 3 * 8);
   EXPECT_EQ(result.step, 12);
 }
 

@@ -4,7 +4,10 @@
 #include <torch/torch.h>
 
 #include "core/error.h"
+#include "core/random.h"
+#include "nn/padding.h"
 #include "vae/autoencoder_kl.h"
+#include "vae/gaussian.h"
 
 namespace calotype {
 namespace {
@@ -69,6 +72,66 @@ TEST(VaeTraining, DrawsDependOnSeedSampleAndStepAlone) {
   auto later = batch;
   later.step = 8;
   EXPECT_NE(loss(batch), loss(later));
+}
+
+at::Tensor part(const Losses& losses, const std::string& name) {
+  for (const auto& [key, value] : losses.parts)
+    if (key == name) return value;
+  return {};
+}
+
+/// Grey images to grids of a quarter of their size.
+AutoencoderKL small_model() {
+  torch::manual_seed(1);
+  return AutoencoderKL(AutoencoderKLConfig{
+      .in_channels = 1,
+      .out_channels = 1,
+      .down_block_types = {"DownEncoderBlock2D", "DownEncoderBlock2D",
+                           "DownEncoderBlock2D"},
+      .up_block_types = {"UpDecoderBlock2D", "UpDecoderBlock2D",
+                         "UpDecoderBlock2D"},
+      .block_out_channels = {8, 8, 8},
+      .norm_num_groups = 4});
+}
+
+TEST(VaeTraining, ComparesImagesOfOddSizesWhereTheyAreImages) {
+  auto model = small_model();
+  VaeTraining training(model.ptr(), {});
+  const Batch batch{.data = torch::rand({2, 1, 7, 10}),
+                    .samples = torch::tensor({5, 9})};
+  const auto padded = pad_to_multiple(batch.data, 4);
+  ASSERT_EQ(padded.sizes(), (std::vector<int64_t>{2, 1, 8, 12}));
+  const auto posterior = model->encode(padded);
+  const auto noise =
+      normal_rows({4, 2, 3}, batch.samples, 0, Stream::kPosterior);
+  const auto decoded = model->decode(sample(posterior, noise));
+  const auto error = (batch.data - decoded.slice(2, 0, 7).slice(3, 0, 10))
+                         .square()
+                         .mean()
+                         .item<double>();
+  EXPECT_NEAR(part(training.losses(batch), "mse").item<double>(), error, 1e-6);
+  EXPECT_EQ(training.preview(batch).sizes(),
+            (std::vector<int64_t>{4, 1, 7, 10}));
+}
+
+// Gradients are off around a validation, and lambda is a ratio of them.
+TEST(VaeTraining, IsValidatedWithTheAdaptiveWeightOfTraining) {
+  auto model = small_model();
+  VaeLossConfig config;
+  config.image.adversarial = {.weight = 1, .start = 5, .channels = 8};
+  VaeTraining training(model.ptr(), config);
+  Batch batch{.data = torch::rand({2, 1, 16, 16}),
+              .samples = torch::tensor({5, 9}),
+              .steps_done = 5};
+  const auto in_training = part(training.losses(batch), "adversarial_lambda");
+  model->eval();
+  const torch::NoGradGuard no_grad;
+  const auto in_validation = part(training.losses(batch), "adversarial_lambda");
+  ASSERT_TRUE(in_training.defined() && in_validation.defined());
+  EXPECT_NEAR(in_validation.item<double>(), in_training.item<double>(),
+              1e-3 * in_training.item<double>());
+  batch.steps_done = 4;
+  EXPECT_FALSE(part(training.losses(batch), "fooling").defined());
 }
 
 }  // namespace

@@ -1,0 +1,19 @@
+#include "datasets/store_fingerprint.h"
+
+#include "core/hash.h"
+
+namespace calotype {
+
+std::string store_fingerprint(const StoreReader& store) {
+  const auto& info = store.info();
+  const Json seen{{"kind", info.kind},
+                  {"dtype", info.dtype},
+                  {"flips", info.flips},
+                  {"codec", info.codec.value("sha256", Json())},
+                  {"class_names", info.class_names},
+                  {"rows", store.row_hashes()}};
+  return hex64(
+      xxh64(seen.dump(-1, ' ', false, Json::error_handler_t::replace)));
+}
+
+}  // namespace calotype

@@ -1,0 +1,186 @@
+#include <torch/torch.h>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "core/note.h"
+#include "diffusion/denoisers.h"
+#include "tools/codec.h"
+#include "tools/image_size.h"
+#include "tools/prepare_training.h"
+#include "tools/token_space.h"
+#include "vqvae/masked_generator.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The codec that a store remembers, if it is there and is still the one; null,
+/// and a line that says so, if not.
+std::optional<LoadedCodec> remembered_codec(const StoreReader& store,
+                                            c10::Device device) {
+  const auto& record = store.info().codec;
+  const fs::path path = record.value("path", "");
+  std::string reason = "is not there";
+  if (is_codec_there(path)) try {
+      auto codec = load_codec(path, device);
+      if (codec.sha256 == record.value("sha256", "")) return codec;
+      reason = "has other weights now";
+    } catch (const std::runtime_error& error) {
+      reason = fmt::format("cannot be loaded ({})", error.what());
+    }
+  note(fmt::format(
+      "{}: its codec was at \"{}\", which {}: previews are of no images",
+      store.path().string(), path.string(), reason));
+  return {};
+}
+
+/// Throws ConfigError unless the denoiser takes such latents, which shows when
+/// it is asked once.
+void expect_takes(Denoiser& denoiser, const std::vector<int64_t>& grid_shape) {
+  const torch::NoGradGuard no_grad;
+  const bool trains = denoiser.module().is_training();
+  denoiser.module().eval();
+  const auto classes = denoiser.num_classes();
+  try {
+    denoiser.forward(
+        torch::zeros({1, grid_shape[0], grid_shape[1], grid_shape[2]}),
+        torch::zeros({1}),
+        classes > 0 ? torch::full({1}, classes, torch::kLong) : at::Tensor());
+  } catch (const c10::Error& error) {
+    throw ConfigError(
+        fmt::format("config: the model does not take latents of {}: {}",
+                    shape_text(grid_shape), error.what_without_backtrace()));
+  } catch (const ShapeError& error) {
+    throw ConfigError(
+        fmt::format("config: the model does not take latents of {}: {}",
+                    shape_text(grid_shape), error.what()));
+  }
+  denoiser.module().train(trains);
+}
+
+/// A network of classes that is shown none learns as if it had none.
+void tell_missing_classes(const StoreReader& store, int64_t num_classes) {
+  if (num_classes > 0 && store.info().class_names.empty())
+    note(
+        fmt::format("{}: has no classes, and the model has {}: it is trained "
+                    "without labels",
+                    store.path().string(), num_classes));
+}
+
+/// A key of the masked generator that is the store's where it is 0. Throws
+/// ConfigError for another number, which would make other tokens of them.
+void fit_to_store(const char* key, int64_t& value, int64_t stored,
+                  const StoreReader& store) {
+  if (value == 0) value = stored;
+  if (stored != 0 && value != stored)
+    throw ConfigError(
+        fmt::format("config: model.{} must be {}, that of {}, got {}", key,
+                    stored, store.path().string(), value));
+}
+
+}  // namespace
+
+Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
+  expect_only(config, false, true);
+  if (!config.diffusion) config.diffusion.emplace();
+  Prepared prepared{.class_name = config.model["_class_name"]};
+  auto& setup = prepared.setup;
+  const auto store = add_stores(setup, prepared.records, config);
+  if (store->info().kind == "tokens")
+    throw ConfigError(config.data.train +
+                      ": holds tokens, and a denoiser learns latents; "
+                      "encode with --kind latents");
+  if (store->info().grid_shapes.size() != 1)
+    throw ConfigError(fmt::format(
+        "{}: a denoiser learns latents of one shape, and the store has {}; "
+        "encode with --size",
+        config.data.train, store->info().grid_shapes.size()));
+  const auto made = make_denoiser(
+      config.model,
+      {.grid_shape = store->info().grid_shapes.front(),
+       .num_classes = int64_t(store->info().class_names.size()),
+       .learned_variance =
+           config.diffusion->scheduler.schedule.variance_type.starts_with(
+               "learned")});
+  LatentSpace space{.grid_shape = store->info().grid_shapes.front(),
+                    .mean = store->info().mean,
+                    .std = store->info().std,
+                    .class_names = store->info().class_names,
+                    .codec = store->info().codec,
+                    .image_size = image_size_of(*store)};
+  if (const auto& preview = store->info().preview) {
+    space.preview_matrix = preview->matrix;
+    space.preview_bias = preview->bias;
+  }
+  prepared.model_config = made.config;
+  setup.trainable = std::make_shared<LatentDiffusion>(made.denoiser,
+                                                      *config.diffusion, space);
+  expect_takes(*made.denoiser, space.grid_shape);
+  tell_missing_classes(*store, made.denoiser->num_classes());
+  setup.to_images = [](const at::Tensor& latents) {
+    return latents.narrow(1, 0, 1);
+  };
+  if (const auto codec = remembered_codec(*store, job.device))
+    setup.to_images = [codec = *codec, device = job.device,
+                       size = space.image_size](const at::Tensor& latents) {
+      return cut_to(codec.codec->decode(latents.to(device)).to(torch::kCPU),
+                    size);
+    };
+  prepared.files = {"scheduler_config.json", "latent_space.json"};
+  const auto scheduler = config.diffusion->scheduler;
+  setup.save_model = [=, out = job.out](const TensorFile&) {
+    write_scheduler_config(out / "scheduler_config.json", scheduler);
+    write_latent_space(out / "latent_space.json", space);
+  };
+  return prepared;
+}
+
+Prepared prepare_masked_generator(TrainConfig& config, const TrainJob& job) {
+  expect_only(config, true, false);
+  const auto loss = read_loss_config<MaskedTokenLossConfig>(config);
+  Prepared prepared{.class_name = MaskedGeneratorImpl::kClassName};
+  auto& setup = prepared.setup;
+  const auto store = add_stores(setup, prepared.records, config);
+  const auto& info = store->info();
+  if (info.kind != "tokens" || info.grid_shapes.size() != 1)
+    throw ConfigError(config.data.train +
+                      ": a CalotypeMaskedGenerator learns tokens, of grids of "
+                      "one size");
+  auto model_config = read_model_config<MaskedGeneratorConfig>(config.model);
+  const auto& shape = info.grid_shapes[0];
+  fit_to_store("num_codes", model_config.num_codes, store_num_codes(info),
+               *store);
+  fit_to_store("num_levels", model_config.num_levels, shape[0], *store);
+  fit_to_store("grid_height", model_config.grid_height, shape[1], *store);
+  fit_to_store("grid_width", model_config.grid_width, shape[2], *store);
+  const auto num_classes = int64_t(info.class_names.size());
+  if (model_config.num_classes == 0) model_config.num_classes = num_classes;
+  if (model_config.num_classes < num_classes)
+    throw ConfigError(fmt::format(
+        "config: model.num_classes must be at least the {} classes of {}, got "
+        "{}",
+        num_classes, config.data.train, model_config.num_classes));
+  tell_missing_classes(*store, model_config.num_classes);
+  prepared.model_config = write_config(model_config);
+  setup.trainable = std::make_shared<MaskedTokenTraining>(
+      std::make_shared<MaskedGeneratorImpl>(model_config), loss);
+  const auto space = token_space(*store);
+  setup.to_images = [K = model_config.num_codes](const at::Tensor& tokens) {
+    return tokens.narrow(1, 0, 1).to(torch::kFloat) / double(K);
+  };
+  if (const auto codec = remembered_codec(*store, job.device);
+      codec && codec->tokenizer)
+    setup.to_images = [tokenizer = codec->tokenizer, device = job.device,
+                       size = space.image_size](const at::Tensor& tokens) {
+      return cut_to(tokenizer->detokenize(tokens.to(device)).to(torch::kCPU),
+                    size);
+    };
+  prepared.files = {"token_space.json"};
+  setup.save_model = [space, out = job.out](const TensorFile&) {
+    write_token_space(out, space);
+  };
+  return prepared;
+}
+
+}  // namespace calotype
