@@ -8,6 +8,7 @@
 #include "core/hash.h"
 #include "core/progress.h"
 #include "core/stop_signal.h"
+#include "datasets/source_record.h"
 #include "nn/safetensors.h"
 #include "tools/image_pass.h"
 
@@ -26,9 +27,7 @@ StoreInfo cache_info(const FeatureNetwork& network, const ImageSource& source,
   info.dtype = "fp32";
   info.codec = network.record();
   info.preprocessing = write_config(preprocessing);
-  info.source = {{"spec", source.spec()},
-                 {"fingerprint", source.fingerprint()},
-                 {"count", source.size()}};
+  info.source = source_record(source);
   info.class_names = source.class_names();
   return info;
 }
