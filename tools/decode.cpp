@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "core/disk_space.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/stop_signal.h"
@@ -60,6 +61,18 @@ Json settings_of(const DecodeJob& job, const LoadedCodec& codec,
           {"flipped", job.flipped}};
 }
 
+/// Of all images of a store, uncompressed.
+int64_t pixel_bytes(const LoadedCodec& codec, const StoreReader& store) {
+  const auto step = codec.codec->downsample();
+  double bytes = 0;
+  for (size_t b = 0; b < store.buckets().size(); ++b) {
+    const auto& shape = store.info().grid_shapes[b];
+    bytes += double(store.buckets()[b].size()) * double(shape[1] * step) *
+             double(shape[2] * step) * double(codec.codec->image_channels());
+  }
+  return int64_t(std::min(bytes, 9e18));
+}
+
 }  // namespace
 
 Json decode(const DecodeJob& job) {
@@ -77,6 +90,7 @@ Json decode(const DecodeJob& job) {
   if (!store.info().preprocessing.empty())
     read_config(store.info().preprocessing, preprocessing, job.store.string());
 
+  tell_if_tight(job.out, pixel_bytes(codec, store));
   const torch::InferenceMode inference;
   ImageFolderWriter writer({.folder = job.out,
                             .command = "decode",

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "core/check.h"
+#include "core/disk_space.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/class_folder.h"
@@ -14,6 +15,7 @@
 #include "datasets/png_recipe.h"
 #include "datasets/store_info.h"
 #include "datasets/store_rows.h"
+#include "datasets/store_size.h"
 #include "nn/latent_preview.h"
 #include "tools/apart.h"
 #include "tools/image_files.h"
@@ -352,6 +354,11 @@ bool is_drawn_already(const OutputSetup& setup) {
 
 std::unique_ptr<GenerateOutput> store_output(OutputSetup setup) {
   expect_place_for_store(setup);
+  const auto& shape = setup.space.grid_shape;
+  expect_space(
+      setup.job.out,
+      least_store_bytes({.kind = "latents"}, setup.job.count,
+                        setup.tokens ? 0 : shape[1] * shape[2], shape[0]));
   return std::make_unique<StoreOutput>(std::move(setup));
 }
 
