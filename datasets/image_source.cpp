@@ -106,6 +106,11 @@ std::optional<std::string> after(const std::string& text,
 }  // namespace
 
 std::unique_ptr<ImageSource> open_source(const std::string& spec,
+                                         const Preprocessing& how) {
+  return open_source(spec, limits_of(how));
+}
+
+std::unique_ptr<ImageSource> open_source(const std::string& spec,
                                          const ImageLimits& limits) {
   std::error_code ignored;
   if (fs::exists(spec, ignored)) return open_path(spec, spec, limits);

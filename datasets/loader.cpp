@@ -23,6 +23,14 @@ bool same_shape(const Image& a, const Image& b) {
   return a.height == b.height && a.width == b.width && a.channels == b.channels;
 }
 
+/// Height and width, before a reduced scale too.
+std::array<int32_t, 2> size_in_file(const SourceImage& loaded) {
+  const auto& [height, width] = loaded.notes.reduced_from;
+  return height > 0 ? std::array{int32_t(height), int32_t(width)}
+                    : std::array{int32_t(loaded.image.height),
+                                 int32_t(loaded.image.width)};
+}
+
 ImageBatch make_batch(std::vector<DecodedImage> decoded) {
   const auto count = int64_t(decoded.size());
   const Image& first = decoded[0].image;
@@ -116,11 +124,11 @@ struct Loader::Impl {
     decoded.name = source->name(decoded.index);
     try {
       auto loaded = load(decoded.index);
-      decoded.size = {int32_t(loaded.image.height),
-                      int32_t(loaded.image.width)};
+      decoded.size = size_in_file(loaded);
       decoded.channels = int32_t(loaded.image.channels);
       decoded.hash = loaded.hash;
       decoded.file_bytes = loaded.file_bytes;
+      decoded.notes = std::move(loaded.notes);
       decoded.label = source->label(decoded.index);
       decoded.image = prepare(std::move(loaded.image), decoded);
     } catch (const DataError& error) {
@@ -186,6 +194,7 @@ struct Loader::Impl {
         skipped.push_back({decoded->index, decoded->name, decoded->problem});
         continue;
       }
+      take_note(*decoded);
       auto& bucket = bucket_of(decoded->image);
       bucket.push_back(std::move(*decoded));
       ++num_waiting;
@@ -196,6 +205,14 @@ struct Loader::Impl {
     after_taken = source->size();
     if (config.drop_last || waiting.empty()) return {};
     return emit(waiting[0]);
+  }
+
+  void take_note(const DecodedImage& decoded) {
+    notes.add(decoded.name, decoded.notes);
+    const bool is_silent =
+        decoded.notes.remarks.empty() && decoded.notes.profile.empty();
+    if (config.on_note && !is_silent)
+      config.on_note(decoded.name, decoded.notes);
   }
 
   bool is_full(const std::vector<DecodedImage>& bucket) const {
@@ -221,6 +238,7 @@ struct Loader::Impl {
   std::vector<std::vector<DecodedImage>> waiting;  // by shape, the oldest first
   int64_t num_waiting = 0;
   std::vector<SkippedImage> skipped;
+  PassNotes notes;
   std::optional<DecodeAhead> decoder;  // last: its threads use the rest
 };
 
@@ -238,6 +256,10 @@ std::optional<ImageBatch> Loader::next() {
 
 const std::vector<SkippedImage>& Loader::skipped() const {
   return impl_->skipped;
+}
+
+const PassNotes& Loader::notes() const {
+  return impl_->notes;
 }
 
 }  // namespace calotype
