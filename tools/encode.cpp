@@ -44,7 +44,7 @@ StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
     info.dtype = token_dtype(codec.tokenizer->num_codes());
   info.packing = job.packing;
   info.flips = job.flips;
-  info.preprocessing = write_config(job.preprocessing);
+  info.preprocessing = preprocessing_record(job.preprocessing);
   info.source = {{"spec", source.spec()},
                  {"fingerprint", source.fingerprint()},
                  {"count", source.size()}};
@@ -117,7 +117,8 @@ Json encode(const EncodeJob& given) {
   parse_dtype(job.dtype);
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
-  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const std::shared_ptr<const ImageSource> source =
+      open_source(job.data, job.preprocessing);
   const auto info = store_info(job, codec, *source);
   if (job.dry_run)
     return {{"would_encode", source->size()},
@@ -164,7 +165,7 @@ Json encode(const EncodeJob& given) {
               {"images_per_s", progress.rate()},
               {"peak_memory_mib", double(peak_memory_bytes()) / (1 << 20)}};
   if (preview) result["preview_r2"] = preview->r2;
-  report_skipped(result, loader.skipped());
+  report_skipped(result, loader.skipped(), loader.notes());
   return result;
 }
 

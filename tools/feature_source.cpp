@@ -25,7 +25,7 @@ StoreInfo cache_info(const FeatureNetwork& network, const ImageSource& source,
   info.kind = "latents";
   info.dtype = "fp32";
   info.codec = network.record();
-  info.preprocessing = write_config(preprocessing);
+  info.preprocessing = preprocessing_record(preprocessing);
   info.source = {{"spec", source.spec()},
                  {"fingerprint", source.fingerprint()},
                  {"count", source.size()}};
@@ -148,7 +148,9 @@ FeatureSource::FeatureSource(const EvaluateJob& job, std::string spec,
                              FeatureNetwork* network)
     : job_(job), spec_(std::move(spec)), network_(network) {
   if (network_) {
-    images_ = open_source(spec_);
+    auto preprocessing = job.preprocessing;
+    network_->fit(preprocessing);
+    images_ = open_source(spec_, preprocessing);
     return;
   }
   if (fs::exists(fs::path(spec_) / "store.json")) {
@@ -222,6 +224,7 @@ FeaturePass FeatureSource::visit_images(
   found.num_images = pass.num_images;
   found.images_per_s = pass.images_per_s;
   found.skipped = pass.skipped;
+  found.notes = pass.notes;
   return found;
 }
 

@@ -107,6 +107,7 @@ int run(int argc, char** argv) {
   set_quiet(quiet);
   install_stop_signals();
   const CommandContext context{.device = set_up_runtime(runtime)};
+  resize_on_calling_thread();
   const auto result = chosen(context);
   if (as_json)
     fmt::print("{}\n", result.dump(2));

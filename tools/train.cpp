@@ -9,6 +9,7 @@
 #include "nn/model_folder.h"
 #include "tools/classifier_model.h"
 #include "tools/codec.h"
+#include "tools/skipped.h"
 #include "tools/stored_config.h"
 #include "tools/stored_flips.h"
 #include "tools/token_space.h"
@@ -54,9 +55,10 @@ void add_images(TrainerSetup& setup, TrainConfig& config, int64_t channels) {
                             .shuffle = true,
                             .drop_last = true,
                             .num_workers = int(config.data.num_workers),
-                            .seed = config.seed};
+                            .seed = config.seed,
+                            .on_note = tell_notes_once()};
   const std::shared_ptr<const ImageSource> images =
-      open_source(config.data.train);
+      open_source(config.data.train, preprocessing);
   setup.data = image_batches(images, preprocessing, loader, report);
   if (config.data.validation.empty()) return;
   auto plain = preprocessing;  // validation sees images as they are
@@ -64,8 +66,8 @@ void add_images(TrainerSetup& setup, TrainConfig& config, int64_t channels) {
   if (plain.crop == "random") plain.crop = "center";
   auto in_order = loader;
   in_order.shuffle = in_order.drop_last = false;
-  setup.validation = image_batches(open_source(config.data.validation), plain,
-                                   in_order, report);
+  setup.validation = image_batches(open_source(config.data.validation, plain),
+                                   plain, in_order, report);
 }
 
 void expect_only(const TrainConfig& config, bool loss, bool diffusion) {
