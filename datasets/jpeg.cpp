@@ -103,10 +103,10 @@ class JpegReader {
   template <class Step>
   void run(const Step& step) {
     if (jpeg_does(warnings_.errors, step)) return;
-    if (warnings_.file_ended)
-      fail_truncated(where_, "JPEG", "Premature end of JPEG file");
-    fail_damaged(where_, "JPEG", warnings_.errors.message);
+    fail();
   }
+
+  [[noreturn]] void fail() const;
 
   int find_orientation() const;
 
@@ -128,6 +128,21 @@ class JpegReader {
   int orientation_ = 1;
   std::vector<uint8_t> profile_;
 };
+
+void JpegReader::fail() const {
+  const auto& errors = warnings_.errors;
+  if (warnings_.file_ended)
+    fail_truncated(where_, "JPEG", "Premature end of JPEG file");
+  switch (errors.base.msg_code) {
+    case JERR_ARITH_NOTIMPL:
+    case JERR_BAD_PRECISION:
+    case JERR_FRACT_SAMPLE_NOTIMPL:
+    case JERR_SOF_UNSUPPORTED:
+      throw DataError(fmt::format("{}: this JPEG is not supported ({})", where_,
+                                  errors.message));
+  }
+  fail_damaged(where_, "JPEG", errors.message);
+}
 
 void JpegReader::choose_colors() {
   switch (info_.jpeg_color_space) {

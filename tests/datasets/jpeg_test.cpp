@@ -152,6 +152,27 @@ TEST(Jpeg, PixelsThatAnEndMarkHidesAreTold) {
   EXPECT_THAT(remarks[1], HasSubstr("pixels are missing from about row"));
 }
 
+TEST(Jpeg, WhatNoViewerShowsIsRefusedByName) {
+  auto file = make_jpeg(gradient(8, 8, 3));
+  const FileBytes frame = {0xff, 0xc0};
+  const auto at = std::ranges::search(file, frame).begin();
+  *(at + 4) = 12;
+  EXPECT_EQ(problem_of(file),
+            "a.jpg: this JPEG is not supported (Unsupported JPEG data "
+            "precision 12)");
+  *(at + 4) = 8;
+  *(at + 1) = 0xc3;  // lossless
+  EXPECT_EQ(problem_of(file),
+            "a.jpg: this JPEG is not supported (Unsupported JPEG process: SOF "
+            "type 0xc3)");
+  *(at + 1) = 0xc0;
+  *(at + 11) = 0x31;  // factors of 3 and 2, which are no whole ratio
+  *(at + 14) = 0x21;
+  EXPECT_EQ(problem_of(file),
+            "a.jpg: this JPEG is not supported (Fractional sampling not "
+            "implemented yet)");
+}
+
 TEST(Jpeg, FlippedBitsAreSurvived) {
   for (const bool progressive : {false, true}) {
     const auto file = make_jpeg(gradient(8, 8, 3),
