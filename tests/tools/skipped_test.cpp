@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/torch.h>
 
 #include "core/files.h"
 #include "datasets/latent_store.h"
@@ -80,7 +81,7 @@ TEST_F(ImagesWithNotes, TheLimitMovesAndAJpegIsReadSmallerAboveIt) {
   EXPECT_EQ(result["num_warnings"], 2);
   const StoreReader store(store_, /*allow_incomplete=*/true);
   EXPECT_EQ(store.info().preprocessing["max_pixels"], 2000);
-  const auto rows = store.read(at::arange(2, at::kLong));
+  const auto rows = store.read(torch::arange(2));
   EXPECT_EQ(rows.sizes[0][0], 60);
   EXPECT_EQ(rows.sizes[0][1], 80);
 }
