@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
-#include <turbojpeg.h>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -8,6 +7,7 @@
 #include "core/runtime.h"
 #include "datasets/image_io.h"
 #include "datasets/image_source.h"
+#include "datasets/lossy_codecs.h"
 #include "datasets/lossy_format.h"
 #include "tools/evaluate.h"
 #include "training/line_chart.h"
@@ -40,24 +40,6 @@ size_t jpeg_payload(const std::vector<uint8_t>& file) {
 // RIFF header, chunk header, and the frame header of lossy WebP (RFC 9649).
 constexpr size_t kWebpHeader = 12 + 8 + 10;
 
-/// With the tables of the standard, which all files share: tables fitted to an
-/// image, as encode_lossy() writes them, would be no header.
-std::vector<uint8_t> as_jpeg(const Image& image, int quality) {
-  auto* encoder = tjInitCompress();
-  unsigned char* data = nullptr;
-  unsigned long size = 0;
-  const bool grey = image.channels == 1;
-  const int status =
-      tjCompress2(encoder, image.pixels.data(), int(image.width), 0,
-                  int(image.height), grey ? TJPF_GRAY : TJPF_RGB, &data, &size,
-                  grey ? TJSAMP_GRAY : TJSAMP_420, quality, TJFLAG_ACCURATEDCT);
-  std::vector<uint8_t> file(data, data + (status == 0 ? size : 0));
-  tjFree(data);
-  tjDestroy(encoder);
-  if (status != 0) throw DataError("JPEG: cannot encode");
-  return file;
-}
-
 double mse_of(const Image& a, const Image& b) {
   const auto values = [&](const Image& image) {
     auto tensor = to_tensor(image) / 2 + 0.5;
@@ -71,8 +53,10 @@ Point measure(const ImageSource& source, bool webp, int quality) {
   const auto count = double(source.size());
   for (int64_t i = 0; i < source.size(); ++i) {
     const auto image = source.load(i).image;
-    const auto file =
-        webp ? encode_lossy("webp", image, quality) : as_jpeg(image, quality);
+    // JPEG with the tables of the standard, which all files share: tables
+    // fitted to an image, as encode_lossy() writes them, would be no header.
+    const auto file = webp ? encode_lossy("webp", image, quality)
+                           : encode_plain_jpeg(image, quality);
     const auto header = webp ? kWebpHeader : jpeg_payload(file);
     sum.bytes += double(file.size()) / count;
     sum.payload += double(file.size() - header) / count;

@@ -7,16 +7,23 @@
 #include <vector>
 
 #include "core/error.h"
+#include "datasets/bmp_runs.h"
 #include "datasets/codecs.h"
 
-// BMP without compression: palettes of 1, 4 and 8 bits, and 16, 24 and 32 bits
-// with Windows' or the file's own bit masks.
+// BMP: palettes of 1, 4 and 8 bits, run-length coded or not, and 16, 24 and 32
+// bits with Windows' or the file's own bit masks.
 namespace calotype {
 namespace {
 
 constexpr char kFormat[] = "BMP";
 
-enum Compression : uint32_t { kRgb = 0, kBitFields = 3, kAlphaBitFields = 6 };
+enum Compression : uint32_t {
+  kRgb = 0,
+  kRunLength8 = 1,
+  kRunLength4 = 2,
+  kBitFields = 3,
+  kAlphaBitFields = 6
+};
 
 struct BmpHeader {
   uint64_t pixel_offset = 0;
@@ -89,8 +96,11 @@ void check_header(const BmpHeader& h, const std::string& where) {
     fail_damaged(where, kFormat, fmt::format("{} bits a pixel", h.bits));
   const bool has_masks = masked && (h.compression == kBitFields ||
                                     h.compression == kAlphaBitFields);
-  if (h.compression != kRgb && !has_masks)
-    throw DataError(where + ": compressed BMP is not supported");
+  const bool has_runs = (h.compression == kRunLength8 && h.bits == 8) ||
+                        (h.compression == kRunLength4 && h.bits == 4);
+  if (h.compression != kRgb && !has_masks && !has_runs)
+    throw DataError(where + ": BMP of compression " +
+                    std::to_string(h.compression) + " is not supported");
   if (!masked) return;
   for (const uint32_t mask : h.masks) {
     const uint32_t ones = mask ? mask >> std::countr_zero(mask) : 0;
@@ -148,6 +158,13 @@ Image read_bytes(const uint8_t* rows, uint64_t stride, const BmpHeader& h) {
   return image;
 }
 
+/// Whether no pixel of four samples has any alpha.
+bool is_all_clear(const std::vector<uint8_t>& samples) {
+  for (size_t at = 3; at < samples.size(); at += 4)
+    if (samples[at] != 0) return false;
+  return true;
+}
+
 Image read_masked(const uint8_t* rows, uint64_t stride, const BmpHeader& h) {
   const int size = int(h.bits / 8);
   const int num_samples = h.masks[3] ? 4 : 3;
@@ -164,6 +181,9 @@ Image read_masked(const uint8_t* rows, uint64_t stride, const BmpHeader& h) {
             scale_to_byte((pixel & h.masks[s]) >> shift, h.masks[s] >> shift));
       }
     }
+  // Writers that know no alpha leave its byte zero, and mean an opaque picture.
+  if (num_samples == 4 && is_all_clear(samples))
+    for (size_t at = 3; at < samples.size(); at += 4) samples[at] = 255;
   return lay_on_white(samples.data(), h.height, h.width, num_samples);
 }
 
@@ -184,6 +204,15 @@ Image decode_bmp(Bytes bytes, const std::string& where,
   check_image_size(where, kFormat, header.width, header.height, limits);
   check_header(header, where);
   const uint64_t stride = (uint64_t(header.width) * header.bits + 31) / 32 * 4;
+  if (header.compression == kRunLength8 || header.compression == kRunLength4) {
+    if (header.top_down)
+      fail_damaged(where, kFormat, "run lengths from the top down");
+    const auto offset = std::min<uint64_t>(header.pixel_offset, bytes.size());
+    const auto rows = expand_bmp_runs(bytes.subspan(offset), header.bits,
+                                      header.width, header.height, where);
+    return upside_down(read_indexed(rows.data(), stride, header,
+                                    read_palette(bytes, header), where));
+  }
   // Some writers leave out the padding of the last row.
   const uint64_t last_row = (uint64_t(header.width) * header.bits + 7) / 8;
   const uint64_t end =

@@ -15,14 +15,14 @@ using Bytes = std::span<const uint8_t>;
 
 // One decoder per format; bytes are known to begin like one. All throw
 // DataError.
-Image decode_png(Bytes bytes, const std::string& where,
-                 const ImageLimits& limits);
-Image decode_jpeg(Bytes bytes, const std::string& where,
-                  const ImageLimits& limits);
+Picture decode_png(Bytes bytes, const std::string& where,
+                   const ImageLimits& limits);
+Picture decode_jpeg(Bytes bytes, const std::string& where,
+                    const ImageLimits& limits);
 Image decode_bmp(Bytes bytes, const std::string& where,
                  const ImageLimits& limits);
-Image decode_webp(Bytes bytes, const std::string& where,
-                  const ImageLimits& limits);
+Picture decode_webp(Bytes bytes, const std::string& where,
+                    const ImageLimits& limits);
 Image decode_pnm(Bytes bytes, const std::string& where,
                  const ImageLimits& limits);
 
@@ -57,12 +57,23 @@ Image lay_on_white(const Sample* samples, int64_t height, int64_t width,
   constexpr uint64_t max = std::numeric_limits<Sample>::max();
   const bool has_alpha = num_samples == 2 || num_samples == 4;
   Image image{height, width, num_samples - (has_alpha ? 1 : 0), {}};
-  image.pixels.reserve(size_t(height * width * image.channels));
+  const auto count = height * width * image.channels;
+  if constexpr (sizeof(Sample) == 1)
+    if (!has_alpha) {
+      image.pixels.assign(samples, samples + count);
+      return image;
+    }
+  image.pixels.resize(size_t(count));
+  auto* out = image.pixels.data();
+  if (!has_alpha) {
+    for (int64_t i = 0; i < count; ++i) out[i] = scale_to_byte(samples[i], max);
+    return image;
+  }
   for (int64_t i = 0; i < height * width; ++i, samples += num_samples)
     for (int64_t c = 0; c < image.channels; ++c) {
-      const uint64_t alpha = has_alpha ? samples[image.channels] : max;
+      const uint64_t alpha = samples[image.channels];
       const uint64_t value = samples[c] * alpha + max * (max - alpha);
-      image.pixels.push_back(scale_to_byte(value, max * max));
+      *out++ = scale_to_byte(value, max * max);
     }
   return image;
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "datasets/image.h"
+#include "datasets/image_notes.h"
 
 namespace calotype {
 
@@ -29,6 +30,7 @@ struct DecodedImage {
   int32_t channels = 0;           // likewise
   uint64_t hash = 0;
   int64_t file_bytes = 0;
+  ImageNotes notes;
 };
 
 /// Calls a function for each position of a range on worker threads, a bounded

@@ -199,9 +199,11 @@ SourceImage load_image_file(const fs::path& path, const ImageLimits& limits) {
   } catch (const ConfigError& error) {
     throw DataError(printable(error.what()));
   }
-  return {.image = decode_image(bytes, where, limits),
+  auto picture = decode_picture(bytes, where, limits);
+  return {.image = std::move(picture.image),
           .hash = xxh64(bytes),
-          .file_bytes = int64_t(bytes.size())};
+          .file_bytes = int64_t(bytes.size()),
+          .notes = std::move(picture.notes)};
 }
 
 std::unique_ptr<ImageSource> open_image_folder(const fs::path& folder,

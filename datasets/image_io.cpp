@@ -8,19 +8,19 @@
 
 namespace calotype {
 
-Image decode_image(std::span<const uint8_t> bytes, const std::string& where,
-                   const ImageLimits& limits) {
+Picture decode_picture(std::span<const uint8_t> bytes, const std::string& where,
+                       const ImageLimits& limits) {
   switch (sniff_format(bytes)) {
     case ImageFormat::kPng:
       return decode_png(bytes, where, limits);
     case ImageFormat::kJpeg:
       return decode_jpeg(bytes, where, limits);
     case ImageFormat::kBmp:
-      return decode_bmp(bytes, where, limits);
+      return {.image = decode_bmp(bytes, where, limits)};
     case ImageFormat::kWebp:
       return decode_webp(bytes, where, limits);
     case ImageFormat::kPnm:
-      return decode_pnm(bytes, where, limits);
+      return {.image = decode_pnm(bytes, where, limits)};
     case ImageFormat::kNone:
       break;
   }
@@ -30,8 +30,13 @@ Image decode_image(std::span<const uint8_t> bytes, const std::string& where,
   const auto foreign = foreign_format(bytes);
   throw DataError(foreign.empty()
                       ? fmt::format("{}: not an image; {}", where, expected)
-                      : fmt::format("{}: {} is not supported; {}", where,
-                                    foreign, expected));
+                      : fmt::format("{}: {} is not supported; {} (convert it)",
+                                    where, foreign, expected));
+}
+
+Image decode_image(std::span<const uint8_t> bytes, const std::string& where,
+                   const ImageLimits& limits) {
+  return decode_picture(bytes, where, limits).image;
 }
 
 void check_whole(const char* where, const Image& image) {
@@ -61,7 +66,8 @@ void check_image_size(const std::string& where, const char* format,
     fail_damaged(where, format, fmt::format("{}x{} pixels", width, height));
   if (width > limits.max_pixels / height)
     throw DataError(
-        fmt::format("{}: {} of {}x{} pixels is above the limit of {} pixels",
+        fmt::format("{}: {} of {}x{} pixels is above the limit of {} pixels "
+                    "(--max-pixels)",
                     where, format, width, height, limits.max_pixels));
 }
 

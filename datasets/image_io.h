@@ -10,13 +10,23 @@
 #include <vector>
 
 #include "datasets/image.h"
+#include "datasets/image_notes.h"
 
 // The only place where bytes of image files and pixels meet, and the only user
-// of stb_image, libturbojpeg and libwebp.
+// of stb_image, libjpeg, libwebp and Little CMS.
 namespace calotype {
 
 struct ImageLimits {
   int64_t max_pixels = 64'000'000;  // checked before any decoding
+
+  /// A JPEG above max_pixels is decoded at the largest of 7/8 to 1/8 of its
+  /// size that is within them, if its shorter side keeps so many pixels there;
+  /// 0: it is refused like all others.
+  int64_t least_side = 0;
+
+  /// Pixels of another colour profile than sRGB are converted; else they are
+  /// taken as stored.
+  bool convert_to_srgb = false;
 
   /// Larger files cannot be images within the limit: 16 bits in four channels
   /// without compression, and 64 MiB for whatever else the file holds.
@@ -25,10 +35,21 @@ struct ImageLimits {
   }
 };
 
+/// What a file shows, and what there is to say of it.
+struct Picture {
+  Image image;
+  ImageNotes notes;
+};
+
 /// Decodes PNG, JPEG, BMP, WebP or PNM, told apart by content and never by
 /// name. Palettes are expanded, 16 bits rounded to 8, alpha laid on white, EXIF
-/// orientation applied; colour profiles are not. `where` leads messages. Throws
-/// DataError: not an image, truncated, damaged, animated, above the limit.
+/// orientation applied. `where` leads messages. Throws DataError: not an image,
+/// pixels that are missing, damaged, above the limit. Of what is
+/// animated the first picture is taken.
+Picture decode_picture(std::span<const uint8_t> bytes, const std::string& where,
+                       const ImageLimits& limits = {});
+
+/// The same, without what there is to say of the file.
 Image decode_image(std::span<const uint8_t> bytes, const std::string& where,
                    const ImageLimits& limits = {});
 

@@ -158,6 +158,11 @@ std::filesystem::path path_of_source(const std::string& spec) {
 }
 
 std::unique_ptr<ImageSource> open_source(const std::string& spec,
+                                         const Preprocessing& how) {
+  return open_source(spec, limits_of(how));
+}
+
+std::unique_ptr<ImageSource> open_source(const std::string& spec,
                                          const ImageLimits& limits) {
   std::error_code ignored;
   if (fs::exists(spec, ignored)) return open_path(spec, spec, limits);

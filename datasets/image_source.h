@@ -8,6 +8,7 @@
 
 #include "datasets/image.h"
 #include "datasets/image_io.h"
+#include "datasets/transforms.h"
 
 namespace calotype {
 
@@ -16,6 +17,7 @@ struct SourceImage {
   Image image;
   uint64_t hash = 0;  // XXH3 of the file, or of the pixels if there is no file
   int64_t file_bytes = 0;  // of its own file; 0: it has none
+  ImageNotes notes;
 };
 
 /// An ordered set of images with names and labels. All functions may be called
@@ -65,6 +67,10 @@ class ImageSource {
 /// file is bad.
 std::unique_ptr<ImageSource> open_source(const std::string& spec,
                                          const ImageLimits& limits = {});
+
+/// The same, with files read as `how` needs them.
+std::unique_ptr<ImageSource> open_source(const std::string& spec,
+                                         const Preprocessing& how);
 
 /// The names of all images.
 std::vector<std::string> names_of(const ImageSource& source);

@@ -12,7 +12,7 @@ namespace calotype {
 
 Inflater::Inflater(Wrapping wrapping, std::string where,
                    std::function<void(std::span<const uint8_t>)> sink)
-    : where_(std::move(where)), sink_(std::move(sink)) {
+    : wrapping_(wrapping), where_(std::move(where)), sink_(std::move(sink)) {
   const int window_bits = wrapping == Wrapping::kGzip ? 15 + 16 : 15;
   if (inflateInit2(&stream_, window_bits) != Z_OK) throw std::bad_alloc();
 }
@@ -24,6 +24,7 @@ Inflater::~Inflater() {
 void Inflater::feed(std::span<const uint8_t> bytes) {
   uint8_t buffer[1 << 15];
   while (!bytes.empty()) {
+    if (ended_ && wrapping_ == Wrapping::kZlib) return;
     if (ended_)
       throw DataError(where_ + ": bytes follow the end of the compressed data");
     const auto piece = std::min<size_t>(bytes.size(), 1 << 30);

@@ -22,13 +22,16 @@ class Inflater {
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
 
-  /// Throws DataError if the data are damaged or go on after their end.
+  /// Throws DataError if the data are damaged, or if gzip's go on after their
+  /// end. What follows the end of zlib's is ignored, as every viewer of PNG
+  /// does.
   void feed(std::span<const uint8_t> bytes);
 
   /// Throws DataError if the data have not come to their end.
   void finish() const;
 
  private:
+  const Wrapping wrapping_;
   std::string where_;
   std::function<void(std::span<const uint8_t>)> sink_;
   z_stream stream_{};

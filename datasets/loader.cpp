@@ -31,6 +31,14 @@ int64_t num_bytes(const Image& image) {
   return image.height * image.width * image.channels;
 }
 
+/// Height and width, before a reduced scale too.
+std::array<int32_t, 2> size_in_file(const SourceImage& loaded) {
+  const auto& [height, width] = loaded.notes.reduced_from;
+  return height > 0 ? std::array{int32_t(height), int32_t(width)}
+                    : std::array{int32_t(loaded.image.height),
+                                 int32_t(loaded.image.width)};
+}
+
 ImageBatch make_batch(std::vector<DecodedImage> decoded) {
   const auto count = int64_t(decoded.size());
   const Image& first = decoded[0].image;
@@ -150,11 +158,11 @@ struct Loader::Impl {
     decoded.name = source->name(decoded.index);
     try {
       auto loaded = load(decoded.index);
-      decoded.size = {int32_t(loaded.image.height),
-                      int32_t(loaded.image.width)};
+      decoded.size = size_in_file(loaded);
       decoded.channels = int32_t(loaded.image.channels);
       decoded.hash = loaded.hash;
       decoded.file_bytes = loaded.file_bytes;
+      decoded.notes = std::move(loaded.notes);
       decoded.label = source->label(decoded.index);
       decoded.image = prepare(std::move(loaded.image), decoded);
     } catch (const DataError& error) {
@@ -211,6 +219,7 @@ struct Loader::Impl {
       skipped.push_back({decoded.index, decoded.name, decoded.problem});
       return nullptr;
     }
+    take_note(decoded);
     ++num_waiting;
     waiting_bytes += num_bytes(decoded.image);
     auto& bucket = bucket_of(decoded.image);
@@ -270,6 +279,14 @@ struct Loader::Impl {
     return {};
   }
 
+  void take_note(const DecodedImage& decoded) {
+    notes.add(decoded.name, decoded.notes);
+    const bool is_silent =
+        decoded.notes.remarks.empty() && decoded.notes.profile.empty();
+    if (config.on_note && !is_silent)
+      config.on_note(decoded.name, decoded.notes);
+  }
+
   bool is_full(const std::vector<DecodedImage>& bucket) const {
     const auto count = int64_t(bucket.size());
     const auto& image = bucket.front().image;
@@ -297,6 +314,7 @@ struct Loader::Impl {
   int64_t num_waiting = 0, waiting_bytes = 0;
   std::set<Shape> full_shapes;  // of this pass, if the rest of them is dropped
   std::vector<SkippedImage> skipped;
+  PassNotes notes;
   std::optional<DecodeAhead> decoder;  // last: its threads use the rest
 };
 
@@ -314,6 +332,10 @@ std::optional<ImageBatch> Loader::next() {
 
 const std::vector<SkippedImage>& Loader::skipped() const {
   return impl_->skipped;
+}
+
+const PassNotes& Loader::notes() const {
+  return impl_->notes;
 }
 
 }  // namespace calotype

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,10 @@ struct LoaderConfig {
   // Of preprocessing without a number of channels: each image keeps its own,
   // instead of taking those of the first.
   bool own_channels = false;
+
+  // Told of each image that there is something to say of, in order, on the
+  // thread that takes the batches; or null.
+  std::function<void(const std::string& name, const ImageNotes& notes)> on_note;
 };
 
 /// Where a pass stands: all that the rest of it depends on beside the source,
@@ -94,6 +99,9 @@ class Loader {
 
   /// Bad images met so far.
   const std::vector<SkippedImage>& skipped() const;
+
+  /// What there is to say of the images taken so far.
+  const PassNotes& notes() const;
 
  private:
   struct Impl;

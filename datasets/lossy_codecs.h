@@ -8,12 +8,15 @@
 #include "datasets/image.h"
 
 // The encoders behind lossy_format.h, and the decoders of formats that
-// image_io.h does not read. Only their sources see this header.
+// image_io.h does not read. Only their sources, tests and benchmarks see this
+// header.
 namespace calotype {
 
 // Images are whole, qualities in [1,100]; what a library refuses is a
 // ConfigError.
 std::vector<uint8_t> encode_jpeg(const Image& image, int quality);
+/// With the standard's example Huffman tables, which all such files share.
+std::vector<uint8_t> encode_plain_jpeg(const Image& image, int quality);
 std::vector<uint8_t> encode_webp(const Image& rgb, int quality);
 std::vector<uint8_t> encode_jxl(const Image& image, int quality);
 std::vector<uint8_t> encode_avif(const Image& image, int quality);

@@ -22,9 +22,15 @@ struct Format {
                   const ImageLimits& limits);
 };
 
+template <Picture (*decode)(Bytes, const std::string&, const ImageLimits&)>
+Image image_of(Bytes bytes, const std::string& where,
+               const ImageLimits& limits) {
+  return decode(bytes, where, limits).image;
+}
+
 constexpr Format kFormats[] = {
-    {"jpeg", true, jpeg_settings, encode_jpeg, decode_jpeg},
-    {"webp", false, webp_settings, encode_webp, decode_webp},
+    {"jpeg", true, jpeg_settings, encode_jpeg, image_of<decode_jpeg>},
+    {"webp", false, webp_settings, encode_webp, image_of<decode_webp>},
 #ifdef CALOTYPE_HAS_JXL
     {"jxl", true, jxl_settings, encode_jxl, decode_jxl},
 #endif

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <bit>
 
-#include "core/error.h"
 #include "datasets/codecs.h"
+#include "datasets/color_profile.h"
 #include "datasets/exif.h"
 #include "datasets/inflate.h"
 #include "datasets/png_chunks.h"
+#include "datasets/png_notes.h"
 #include "datasets/stb.h"
 
 namespace calotype {
@@ -76,12 +77,87 @@ uint64_t filtered_size(const PngHeader& header, const std::string& where) {
   return size;
 }
 
-/// Throws unless the pixel data decompress to exactly what the header
-/// announces. stb_image would let its buffer grow without bound, and ignores
-/// the checksum.
-void check_pixel_data(const std::vector<PngChunk>& chunks,
-                      const PngHeader& header, const std::string& where) {
+/// The file that stb_image gets: the chunks that it needs, a palette filled up
+/// with black, since it looks up colours beyond the end of a short one in
+/// memory that it never set, and the pixels inflated already, in zlib's format
+/// without compression (RFC 1950, RFC 1951 section 3.2.4). Checksums are left
+/// out.
+class PlainPng {
+ public:
+  PlainPng(const std::vector<PngChunk>& chunks, const PngHeader& header,
+           uint64_t num_bytes)
+      : file_(std::begin(kPngSignature), std::end(kPngSignature)) {
+    file_.reserve(num_bytes + num_bytes / 4096 + 4096);
+    for (const auto& chunk : chunks) {
+      // Lower case: may be left out. The transparent colours may not.
+      const bool is_needed = (chunk.type[0] & 32) == 0 || chunk.type == "tRNS";
+      if (!is_needed || chunk.type == "IDAT" || chunk.type == "IEND") continue;
+      begin_chunk(chunk.type);
+      add(chunk.data);
+      if (chunk.type == "PLTE")
+        file_.resize(
+            std::max(file_.size(), begin_ + 8 + (size_t(3) << header.bits)));
+      end_chunk();
+    }
+    begin_chunk("IDAT");
+    file_.insert(file_.end(), {0x78, 0x01});
+  }
+
+  /// At most 65535 bytes of pixels.
+  void add_pixels(Bytes part) {
+    if (file_.size() - begin_ > kMaxChunk) {
+      end_chunk();
+      begin_chunk("IDAT");
+    }
+    add_block(part, false);
+  }
+
+  std::vector<uint8_t> finish() {
+    add_block({}, true);
+    file_.insert(file_.end(), 4, 0);  // where zlib's checksum stands
+    end_chunk();
+    begin_chunk("IEND");
+    end_chunk();
+    return std::move(file_);
+  }
+
+ private:
+  static constexpr size_t kMaxChunk = 1 << 29;  // stb_image takes up to 1 << 30
+
+  void add(Bytes bytes) {
+    file_.insert(file_.end(), bytes.begin(), bytes.end());
+  }
+  void add_block(Bytes part, bool is_last) {
+    const auto size = uint16_t(part.size());
+    const auto other = uint16_t(~size);
+    file_.insert(file_.end(),
+                 {uint8_t(is_last), uint8_t(size), uint8_t(size >> 8),
+                  uint8_t(other), uint8_t(other >> 8)});
+    add(part);
+  }
+  void begin_chunk(std::string_view type) {
+    begin_ = file_.size();
+    file_.insert(file_.end(), 4, 0);
+    file_.insert(file_.end(), type.begin(), type.end());
+  }
+  void end_chunk() {
+    const auto size = uint32_t(file_.size() - begin_ - 8);
+    for (int i = 0; i < 4; ++i)
+      file_[begin_ + size_t(i)] = uint8_t(size >> (24 - 8 * i));
+    file_.insert(file_.end(), 4, 0);  // where its checksum stands
+  }
+
+  std::vector<uint8_t> file_;
+  size_t begin_ = 0;  // of the chunk in hand
+};
+
+/// Throws unless the pixel data decompress to what the header announces:
+/// stb_image would let its buffer grow without bound, and ignores the checksum.
+std::vector<uint8_t> inflate_pixels(const std::vector<PngChunk>& chunks,
+                                    const PngHeader& header,
+                                    const std::string& where) {
   const uint64_t expected = filtered_size(header, where);
+  PlainPng plain(chunks, header, expected);
   uint64_t size = 0;
   Inflater inflater(
       Wrapping::kZlib, where + ": pixels of the PNG", [&](Bytes part) {
@@ -89,6 +165,7 @@ void check_pixel_data(const std::vector<PngChunk>& chunks,
         if (size > expected)
           fail_damaged(where, "PNG",
                        fmt::format("more than {} bytes of pixels", expected));
+        plain.add_pixels(part);
       });
   for (const auto& chunk : chunks)
     if (chunk.type == "IDAT") inflater.feed(chunk.data);
@@ -96,29 +173,13 @@ void check_pixel_data(const std::vector<PngChunk>& chunks,
   if (size < expected)
     fail_truncated(where, "PNG",
                    fmt::format("{} of {} bytes of pixels", size, expected));
-}
-
-/// A copy with its palette filled up with black: stb_image looks up colours
-/// beyond the end of a short palette in memory that it never set.
-std::vector<uint8_t> with_whole_palette(const std::vector<PngChunk>& chunks,
-                                        uint8_t bits) {
-  std::vector<uint8_t> png(std::begin(kPngSignature), std::end(kPngSignature));
-  for (const auto& chunk : chunks) {
-    if (chunk.type != "PLTE") {
-      append_png_chunk(png, chunk.type, chunk.data);
-      continue;
-    }
-    std::vector<uint8_t> palette(chunk.data.begin(), chunk.data.end());
-    palette.resize(std::max<size_t>(palette.size(), size_t(3) << bits));
-    append_png_chunk(png, "PLTE", palette);
-  }
-  return png;
+  return plain.finish();
 }
 
 }  // namespace
 
-Image decode_png(Bytes bytes, const std::string& where,
-                 const ImageLimits& limits) {
+Picture decode_png(Bytes bytes, const std::string& where,
+                   const ImageLimits& limits) {
   // The size stands at a fixed place. It is looked at first, so that a bomb is
   // refused before its checksums are computed.
   if (bytes.size() >= 24)
@@ -126,18 +187,25 @@ Image decode_png(Bytes bytes, const std::string& where,
                      read_big_endian_32(&bytes[20]), limits);
   const auto chunks = read_png_chunks(bytes, where);
   const auto header = read_header(chunks[0].data, where);
-  check_pixel_data(chunks, header, where);
-
-  Image image;
-  if (header.color_type == kPalette)
-    image =
-        decode_with_stb(with_whole_palette(chunks, header.bits), false, where);
-  else
-    image = decode_with_stb(bytes, header.bits == 16, where);
-  const auto exif = std::ranges::find(chunks, "eXIf", &PngChunk::type);
-  const int orientation =
-      exif == chunks.end() ? 1 : exif_orientation(exif->data);
-  return apply_orientation(std::move(image), orientation);
+  const bool has_16_bits = header.bits == 16;
+  const auto samples = decode_with_stb(inflate_pixels(chunks, header, where),
+                                       has_16_bits, where);
+  auto notes = png_notes(chunks);
+  apply_profile(png_profile(chunks, where),
+                {.data = samples.data.get(),
+                 .num_pixels = samples.height * samples.width,
+                 .per_pixel = samples.num_samples,
+                 .bytes_each = has_16_bits ? 2 : 1},
+                limits, notes);
+  const auto laid = [&](const auto* values) {
+    return lay_on_white(values, samples.height, samples.width,
+                        samples.num_samples);
+  };
+  auto image = has_16_bits
+                   ? laid(static_cast<const uint16_t*>(samples.data.get()))
+                   : laid(static_cast<const uint8_t*>(samples.data.get()));
+  return {apply_orientation(std::move(image), png_orientation(chunks, where)),
+          std::move(notes)};
 }
 
 }  // namespace calotype

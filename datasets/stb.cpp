@@ -1,7 +1,8 @@
 #include "datasets/stb.h"
 
 #include <climits>
-#include <memory>
+
+#include "core/error.h"
 
 // Static, so that it cannot meet the copy in Debian's libstb.
 #define STB_IMAGE_STATIC
@@ -19,20 +20,19 @@
 
 namespace calotype {
 
-Image decode_with_stb(Bytes png, bool has_16_bits, const std::string& where) {
-  if (png.size() > INT_MAX) fail_damaged(where, "PNG", "above 2 GiB");
+StbSamples decode_with_stb(Bytes png, bool has_16_bits,
+                           const std::string& where) {
+  if (png.size() > INT_MAX)
+    throw DataError(where + ": PNG with more than 2 GiB of pixels");
   const int size = int(png.size());
   int width = 0, height = 0, num_samples = 0;
-  const auto decode = [&](auto load) {
-    auto* loaded = load(png.data(), size, &width, &height, &num_samples, 0);
-    if (!loaded) fail_damaged(where, "PNG", stbi_failure_reason());
-    const std::unique_ptr<std::remove_pointer_t<decltype(loaded)>,
-                          void (*)(void*)>
-        samples(loaded, &stbi_image_free);
-    return lay_on_white(samples.get(), height, width, num_samples);
-  };
-  return has_16_bits ? decode(&stbi_load_16_from_memory)
-                     : decode(&stbi_load_from_memory);
+  void* data = has_16_bits
+                   ? static_cast<void*>(stbi_load_16_from_memory(
+                         png.data(), size, &width, &height, &num_samples, 0))
+                   : stbi_load_from_memory(png.data(), size, &width, &height,
+                                           &num_samples, 0);
+  if (!data) fail_damaged(where, "PNG", stbi_failure_reason());
+  return {{data, &stbi_image_free}, height, width, num_samples};
 }
 
 }  // namespace calotype

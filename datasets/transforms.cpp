@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 
@@ -21,9 +20,6 @@ constexpr int64_t kMaxAspectRatio = 100;
 
 /// Means over the area that each new pixel covers; both sides must shrink.
 Image shrink_by_area(const Image& image, int64_t height, int64_t width) {
-  // The loader's threads are the parallelism; OpenCV must not start its own.
-  static std::once_flag once;
-  std::call_once(once, [] { cv::setNumThreads(1); });
   const int type = CV_MAKETYPE(CV_8U, int(image.channels));
   Image out{height, width, image.channels, {}};
   out.pixels.resize(size_t(height * width * image.channels));
@@ -134,12 +130,29 @@ void Preprocessing::validate() const {
   check_one_of("preprocessing", "resize", resize,
                {"area", "bilinear", "bicubic", "aliased", "none"});
   check_one_of("preprocessing", "crop", crop, {"center", "random", "squash"});
+  check_range("preprocessing", "max_pixels", double(max_pixels), 1, 4e9);
+  check_one_of("preprocessing", "icc", icc, {"keep", "convert"});
   if (channels != 0 && channels != 1 && channels != 3)
     throw ConfigError(fmt::format(
         "preprocessing: channels must be 0, 1 or 3, got {}", channels));
   if (size > 0 && resize == "none" && crop == "squash")
     throw ConfigError(
         "preprocessing: crop squash needs a resize, got resize none");
+}
+
+Json preprocessing_record(const Preprocessing& how) {
+  const Preprocessing standard;
+  auto record = write_config(how);
+  if (how.max_pixels == standard.max_pixels) record.erase("max_pixels");
+  if (how.icc == standard.icc) record.erase("icc");
+  return record;
+}
+
+ImageLimits limits_of(const Preprocessing& how) {
+  const bool blurs = how.resize != "none" && how.resize != "aliased";
+  return {.max_pixels = how.max_pixels,
+          .least_side = blurs ? how.size : 0,
+          .convert_to_srgb = how.icc == "convert"};
 }
 
 Image preprocess(Image image, const Preprocessing& how,
@@ -153,6 +166,10 @@ Image preprocess(Image image, const Preprocessing& how,
   if (how.channels == 3 && image.channels == 1) image = to_rgb(image);
   if (how.flip && draw.flip < 0.5) mirror(image);
   return image;
+}
+
+void resize_on_calling_thread() {
+  cv::setNumThreads(1);
 }
 
 }  // namespace calotype

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <string>
 
+#include "core/config.h"
 #include "datasets/image.h"
+#include "datasets/image_io.h"
 
 // Resize, crop, flip: the only user of OpenCV.
 namespace calotype {
@@ -23,6 +25,14 @@ struct Preprocessing {
   int64_t channels = 0;  // 1 grey, 3 RGB, 0 as the first image has
   bool flip = false;     // mirror half of the images (training)
 
+  // Of a file; above it only JPEG is read, where it is resized with
+  // antialiasing: at the largest eighth of its size that is within the limit
+  // and not below `size`.
+  int64_t max_pixels = ImageLimits().max_pixels;
+
+  std::string icc = "keep";  // colour profiles: keep takes pixels as stored,
+                             // convert makes them sRGB
+
   void validate() const;  // throws ConfigError
 };
 
@@ -33,7 +43,17 @@ void visit_fields(Preprocessing& c, Visitor&& visit) {
   visit("crop", c.crop);
   visit("channels", c.channels);
   visit("flip", c.flip);
+  visit("max_pixels", c.max_pixels);
+  visit("icc", c.icc);
 }
+
+/// `how` as stores, protocols and caches keep it: a key that came after their
+/// first version is there only where it says something else than its default,
+/// so that what an older version wrote is the same record.
+Json preprocessing_record(const Preprocessing& how);
+
+/// How the files are read that `how` is for.
+ImageLimits limits_of(const Preprocessing& how);
 
 /// Random numbers of one image, each in (0,1): a function of (seed, epoch,
 /// index).
@@ -49,5 +69,9 @@ struct Augmentation {
 /// than `size` without a resize, or narrower than 1:100.
 Image preprocess(Image image, const Preprocessing& how,
                  const Augmentation& draw = {});
+
+/// Lets the loader's threads be the parallelism of a program: OpenCV, which
+/// keeps its number of threads for the whole process, starts none of its own.
+void resize_on_calling_thread();
 
 }  // namespace calotype

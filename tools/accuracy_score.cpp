@@ -61,6 +61,8 @@ TrainConfig recipe_of(const EvaluateJob& job) {
   config.data.validation.clear();
   config.data.preprocessing.size =
       config.model.value("sample_size", CalotypeClassifierConfig{}.sample_size);
+  config.data.preprocessing.max_pixels = job.preprocessing.max_pixels;
+  config.data.preprocessing.icc = job.preprocessing.icc;
   config.seed = job.seed;
   return config;
 }

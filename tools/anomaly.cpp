@@ -122,7 +122,8 @@ Json anomaly(const AnomalyJob& given) {
   check_range("anomaly", "--show", double(job.num_shown), 1, 10'000);
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
-  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const std::shared_ptr<const ImageSource> source =
+      open_source(job.data, job.preprocessing);
   const auto classes = source->class_names();
   const auto anomalous = parse_anomalous(job.anomalous, classes);
   expect_apart(job.out, {path_of_source(job.data)}, {job.codec});
@@ -196,7 +197,7 @@ Json anomaly(const AnomalyJob& given) {
     result["anomalous"] = job.anomalous;
     result["roc_auc"] = roc_auc(scores, positive);
   }
-  report_skipped(result, pass.skipped);
+  report_skipped(result, pass.skipped, pass.notes);
   return result;
 }
 

@@ -120,8 +120,9 @@ CommandRun add_interpolate(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--size", job->preprocessing.size,
                  "Edge of the square in pixels; 0 keeps each size")
-      ->check(CLI::Range(0, 32768))
+      ->check(CLI::Range(0, 16384))
       ->capture_default_str();
+  add_reading_options(app, job->preprocessing);
   return run_of(job, interpolate);
 }
 

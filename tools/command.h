@@ -45,6 +45,9 @@ CommandRun add_demo(CLI::App& app);
 void add_data_options(CLI::App& app, std::string& data,
                       Preprocessing& preprocessing, int& num_workers,
                       bool& strict);
+
+/// Those of how image files are read: --max-pixels and --icc.
+void add_reading_options(CLI::App& app, Preprocessing& preprocessing);
 void add_batch_size(CLI::App& app, int64_t& batch_size);
 
 /// --fresh of a command that fills a folder.

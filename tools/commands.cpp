@@ -32,7 +32,7 @@ void add_data_options(CLI::App& app, std::string& data,
   app.add_option("--data", data, kDataHelp)->required();
   app.add_option("--size", preprocessing.size,
                  "Edge of the square in pixels; 0 keeps each size")
-      ->check(CLI::Range(0, 32768))
+      ->check(CLI::Range(0, 16384))
       ->capture_default_str();
   app.add_option(
          "--resize", preprocessing.resize,
@@ -43,11 +43,25 @@ void add_data_options(CLI::App& app, std::string& data,
   app.add_option("--crop", preprocessing.crop, "To the square")
       ->check(CLI::IsMember({"center", "squash"}))
       ->capture_default_str();
+  add_reading_options(app, preprocessing);
   app.add_option("--workers", num_workers, "Decoding threads")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
   app.add_flag("--strict", strict,
                "Stop at the first bad image instead of skipping it");
+}
+
+void add_reading_options(CLI::App& app, Preprocessing& preprocessing) {
+  app.add_option("--max-pixels", preprocessing.max_pixels,
+                 "Largest image that is read, in pixels; a larger JPEG is "
+                 "decoded at eighths of its size where --size allows")
+      ->check(CLI::Range(int64_t{1}, int64_t{4'000'000'000}))
+      ->capture_default_str();
+  app.add_option("--icc", preprocessing.icc,
+                 "Colour profiles: keep takes pixels as stored, convert makes "
+                 "them sRGB")
+      ->check(CLI::IsMember({"keep", "convert"}))
+      ->capture_default_str();
 }
 
 void add_batch_size(CLI::App& app, int64_t& batch_size) {
@@ -252,6 +266,7 @@ CommandRun add_generate(CLI::App& app) {
                  "of by hiding the class");
   app.add_option("--init-image", job->init_image,
                  "Start from this image under noise instead of from noise");
+  add_reading_options(app, job->reading);
   app.add_option("--strength", job->strength,
                  "With --init-image: share of the steps that are walked, 0 to "
                  "1; default: 0.6, with a mask 1")

@@ -22,7 +22,8 @@ Json denoise(const DenoiseJob& given) {
   job.corruption.validate();
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
-  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const std::shared_ptr<const ImageSource> source =
+      open_source(job.data, job.preprocessing);
   const bool measures = job.corruption.kind != "none";
   const torch::InferenceMode inference;
   ImageFolderWriter writer(
@@ -79,7 +80,7 @@ Json denoise(const DenoiseJob& given) {
     result["psnr_db_corrupted"] = before.summary().psnr_db_of_mean_mse;
     result["psnr_db_denoised"] = after.summary().psnr_db_of_mean_mse;
   }
-  report_skipped(result, pass.skipped);
+  report_skipped(result, pass.skipped, pass.notes);
   return result;
 }
 

@@ -42,7 +42,8 @@ Json embed(const EmbedJob& given) {
   expect_own_text(job.out, kTableHead);
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
-  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const std::shared_ptr<const ImageSource> source =
+      open_source(job.data, job.preprocessing);
   const auto classes = source->class_names();
   const torch::InferenceMode inference;
   std::string text;
@@ -77,7 +78,7 @@ Json embed(const EmbedJob& given) {
               {"images", pass.num_images},
               {"numbers_per_image", numbers},
               {"images_per_s", pass.images_per_s}};
-  report_skipped(result, pass.skipped);
+  report_skipped(result, pass.skipped, pass.notes);
   return result;
 }
 

@@ -55,7 +55,7 @@ StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
     info.dtype = token_dtype(codec.tokenizer->num_codes());
   info.packing = job.packing;
   info.flips = job.flips;
-  info.preprocessing = write_config(job.preprocessing);
+  info.preprocessing = preprocessing_record(job.preprocessing);
   info.source = source_record(source);
   info.class_names = source.class_names();
   return info;
@@ -138,8 +138,11 @@ class Encoding {
   int64_t num_rows() const { return writer_.num_stored(); }
   double rate() const { return rate_; }
 
-  /// Returns the images that could not be read.
-  std::vector<SkippedImage> write_rows() {
+  /// Images that could not be read, and what there is to say of the others.
+  const std::vector<SkippedImage>& skipped() const { return skipped_; }
+  const PassNotes& notes() const { return notes_; }
+
+  void write_rows() {
     // Where all images have one shape, the batches of the rest are those of the
     // whole set anyway.
     const bool one_shape = job_.preprocessing.size > 0;
@@ -160,7 +163,8 @@ class Encoding {
     progress.finish();
     rate_ = progress.rate();
     writer_.write_rest();
-    return loader.skipped();
+    skipped_ = loader.skipped();
+    notes_ = loader.notes();
   }
 
   void finish(const std::optional<PreviewMap>& preview) {
@@ -232,6 +236,8 @@ class Encoding {
   std::vector<bool> stored_;  // by this call's predecessors, by index
   int64_t num_before_ = 0, num_copied_ = 0, num_encoded_ = 0;
   double rate_ = 0;
+  std::vector<SkippedImage> skipped_;
+  PassNotes notes_;
 };
 
 /// Bytes that the rows take for certain.
@@ -274,7 +280,8 @@ Json encode(const EncodeJob& given) {
   expect_empty(job.out, "store.json");
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
-  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const std::shared_ptr<const ImageSource> source =
+      open_source(job.data, job.preprocessing);
   const auto info = store_info(job, codec, *source);
   const auto needs = bytes_needed(job, codec, info, source->size());
   if (job.dry_run)
@@ -297,7 +304,7 @@ Json encode(const EncodeJob& given) {
   std::optional<Encoding> encoding(std::in_place, job, codec, source, info,
                                    plan);
   tell_what_is_there(plan, *encoding, source->size());
-  const auto skipped = encoding->write_rows();
+  encoding->write_rows();
   std::optional<PreviewMap> preview;
   if (info.kind != "tokens")
     preview = fit_preview(plan.folder, source, job.preprocessing, *codec.codec,
@@ -318,11 +325,11 @@ Json encode(const EncodeJob& given) {
                "removed\n",
                job.out.string(), encoding->num_copied(),
                encoding->num_encoded(), removed);
-    encoding.reset();
-    replace_store(job.out);
   }
+  report_skipped(result, encoding->skipped(), encoding->notes());
+  encoding.reset();
+  if (plan.replaces()) replace_store(job.out);
   if (preview) result["preview_r2"] = preview->r2;
-  report_skipped(result, skipped);
   return result;
 }
 

@@ -90,7 +90,7 @@ void expect_fitting_options(const EvaluateJob& job, bool pairs) {
          "--cache and --expect-network", "a feature network as the model");
   refuse(job.model == kFeatures &&
              write_config(job.preprocessing) != write_config(Preprocessing{}),
-         "--size, --resize and --crop", "images");
+         "--size, --resize, --crop, --max-pixels and --icc", "images");
 }
 
 constexpr int64_t kBatchPixels = 1 << 18;
@@ -103,8 +103,8 @@ int64_t auto_batch_size(const EvaluateJob& job) {
   if (fs::is_regular_file(job.model)) return kOfInception;  // 299x299 inside
   auto pixels = job.preprocessing.size * job.preprocessing.size;
   if (pixels == 0) {
-    const auto source =
-        open_source(job.model == kPairs ? job.reference : job.data);
+    const auto source = open_source(
+        job.model == kPairs ? job.reference : job.data, job.preprocessing);
     const auto probes = std::min(kProbes, source->size());
     for (int64_t i = 0; i < probes; ++i) try {
         const auto image = source->load(i * source->size() / probes).image;

@@ -96,10 +96,11 @@ Json evaluate_pairs(const EvaluateJob& given) {
   const bool is_paired = job.model == kPairs;
   job.own_channels = is_paired;
   const auto rounding = rounding_of(job.rounding);
+  std::unique_ptr<Reconstructor> reconstructor;
+  if (!is_paired) reconstructor = open_codec_reconstructor(job);
   const std::shared_ptr<const ImageSource> source =
-      open_source(is_paired ? job.reference : job.data);
-  const auto reconstructor =
-      is_paired ? open_pairs(job, *source) : open_codec_reconstructor(job);
+      open_source(is_paired ? job.reference : job.data, job.preprocessing);
+  if (is_paired) reconstructor = open_pairs(job, *source);
   auto* autoencoder = reconstructor->autoencoder();
   std::optional<CodeReport> code_report;
   if (autoencoder) code_report.emplace(job, *autoencoder);
@@ -158,7 +159,7 @@ Json evaluate_pairs(const EvaluateJob& given) {
   protocol["seed"] = job.seed;
   protocol["version"] = version_text();
   result["protocol"] = protocol;
-  report_skipped(result, pass.skipped);
+  report_skipped(result, pass.skipped, pass.notes);
   if (!job.report.empty())
     write_fidelity_report(job, result, fidelity, perceptual.networks(), source,
                           *reconstructor);

@@ -148,7 +148,7 @@ Json protocol_of(const EvaluateJob& job, const FeatureNetwork* network,
   auto preprocessing = job.preprocessing;
   if (network) {
     network->fit(preprocessing);
-    protocol["preprocessing"] = write_config(preprocessing);
+    protocol["preprocessing"] = preprocessing_record(preprocessing);
   }
   protocol["features"] =
       network ? network->record()
@@ -203,6 +203,7 @@ Json evaluate_sets(const EvaluateJob& job) {
   if (pass.images_per_s > 0) result["images_per_s"] = pass.images_per_s;
   auto protocol = protocol_of(job, network.get(), pass.num_images, width);
   auto skipped = pass.skipped;
+  auto notes = pass.notes;
   std::optional<NearestImages> nearest;
   if (num_queries > 0) nearest.emplace(torch::cat(queries));
   if (compares) {
@@ -216,6 +217,7 @@ Json evaluate_sets(const EvaluateJob& job) {
         });
     skipped.insert(skipped.end(), other_pass.skipped.begin(),
                    other_pass.skipped.end());
+    notes.add(other_pass.notes);
     if (other_pass.num_images == 0)
       throw DataError(job.reference + ": nothing readable to compare with");
     result["reference"] = job.reference;
@@ -235,7 +237,7 @@ Json evaluate_sets(const EvaluateJob& job) {
     protocol["cas"] = add_accuracy_score(job, *network, result, skipped);
   result["subject"] = {{"data", set_record(source.spec(), pass.hash)}};
   result["protocol"] = protocol;
-  report_skipped(result, skipped);
+  report_skipped(result, skipped, notes);
   if (!job.report.empty())
     write_sets_report(job, result, source.images().get(),
                       other ? other->images().get() : nullptr,

@@ -27,7 +27,7 @@ StoreInfo cache_info(const FeatureNetwork& network, const ImageSource& source,
   info.kind = "latents";
   info.dtype = "fp32";
   info.codec = network.record();
-  info.preprocessing = write_config(preprocessing);
+  info.preprocessing = preprocessing_record(preprocessing);
   info.source = source_record(source);
   info.class_names = source.class_names();
   return identity_of(info);

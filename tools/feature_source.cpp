@@ -68,7 +68,9 @@ FeatureSource::FeatureSource(const EvaluateJob& job, std::string spec,
                              FeatureNetwork* network)
     : job_(job), spec_(std::move(spec)), network_(network) {
   if (network_) {
-    images_ = open_source(spec_);
+    auto preprocessing = job.preprocessing;
+    network_->fit(preprocessing);
+    images_ = open_source(spec_, preprocessing);
     return;
   }
   if (fs::exists(fs::path(spec_) / "store.json")) {
@@ -148,6 +150,7 @@ FeaturePass FeatureSource::visit_images(
   found.num_images = pass.num_images;
   found.images_per_s = pass.images_per_s;
   found.skipped = pass.skipped;
+  found.notes = pass.notes;
   return found;
 }
 

@@ -39,6 +39,7 @@ struct FeaturePass {
   int64_t num_images = 0;
   double images_per_s = 0;
   std::vector<SkippedImage> skipped;
+  PassNotes notes;
   SetHash hash;
 };
 

@@ -163,7 +163,7 @@ Json Fidelity::preprocessing(Preprocessing asked) const {
     asked.crop = none.crop;
   }
   asked.channels = is_one_colouring_ ? channels_ : 0;
-  return write_config(asked);
+  return preprocessing_record(asked);
 }
 
 Json Fidelity::rates() const {

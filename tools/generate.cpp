@@ -292,8 +292,8 @@ Json generate_by_diffusion(GenerateJob job) {
       .job = job, .space = space, .recipe = diffusion_recipe(job)};
   if (!job.init_image.empty()) {
     setup.codec = codec_of(job, space);
-    init = read_init_image(job.init_image, job.mask, space, *setup.codec,
-                           job.device);
+    init = read_init_image(job.init_image, job.mask, limits_of(job.reading),
+                           space, *setup.codec, job.device);
     init.latents.strength = job.strength;
     setup.init = &init;
     request.initial = init.latents;

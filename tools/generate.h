@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/config.h"
+#include "datasets/transforms.h"
 #include "diffusion/latent_diffusion.h"
 
 namespace calotype {
@@ -32,6 +33,7 @@ struct GenerateJob {
   std::filesystem::path guide;  // a weaker model that guides; empty: no label
   std::filesystem::path init_image;  // start from this image; empty: from noise
   std::filesystem::path mask;        // white is drawn anew; empty: all of it
+  Preprocessing reading;             // max_pixels and icc of these two files
   double strength = 0;  // share of the steps from an image; 0: 0.6, or 1 with a
                         // mask
   std::optional<uint64_t> to_seed;  // walk from `seed`'s noise to this one's

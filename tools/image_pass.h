@@ -15,6 +15,7 @@ struct ImagePass {
   int64_t num_images = 0;
   double images_per_s = 0;
   std::vector<SkippedImage> skipped;
+  PassNotes notes;
 };
 
 /// Runs `visit(batch)` over the images of `source` in order, as `job` says
@@ -58,7 +59,8 @@ ImagePass for_each_batch(const Job& job, const char* label,
   progress.finish();
   return {.num_images = done,
           .images_per_s = progress.rate(),
-          .skipped = loader.skipped()};
+          .skipped = loader.skipped(),
+          .notes = loader.notes()};
 }
 
 }  // namespace calotype

@@ -8,13 +8,16 @@
 #include "datasets/transforms.h"
 #include "nn/padding.h"
 #include "tools/round_trip.h"
+#include "tools/skipped.h"
 
 namespace calotype {
 namespace {
 
-Image read_image(const std::filesystem::path& path) {
-  return decode_image(read_file(path, ImageLimits().max_file_bytes()),
-                      path.string());
+Image read_image(const std::filesystem::path& path, const ImageLimits& limits) {
+  auto picture = decode_picture(read_file(path, limits.max_file_bytes()),
+                                path.string(), limits);
+  tell_notes_once()(path.string(), picture.notes);
+  return std::move(picture.image);
 }
 
 /// [1,C,H,W] of the pixels that the model draws.
@@ -40,14 +43,14 @@ at::Tensor InitImage::paste(const at::Tensor& images) const {
 
 InitImage read_init_image(const std::filesystem::path& image,
                           const std::filesystem::path& mask,
-                          const LatentSpace& space, const LoadedCodec& codec,
-                          c10::Device device) {
+                          const ImageLimits& limits, const LatentSpace& space,
+                          const LoadedCodec& codec, c10::Device device) {
   const torch::InferenceMode inference;
   const auto f = codec.codec->downsample();
   const bool is_cut = !space.image_size.empty();
   const auto H = is_cut ? space.image_size[0] : space.grid_shape[1] * f;
   const auto W = is_cut ? space.image_size[1] : space.grid_shape[2] * f;
-  auto source = read_image(image);
+  auto source = read_image(image, limits);
   const auto height = source.height, width = source.width;
   InitImage init;
   init.pixels =
@@ -56,7 +59,7 @@ InitImage read_init_image(const std::filesystem::path& image,
       encode_images(*codec.codec, init.pixels, device).mean.to(torch::kCPU);
   if (mask.empty()) return init;
 
-  auto shape = read_image(mask);
+  auto shape = read_image(mask, limits);
   if (shape.height != height || shape.width != width)
     throw ConfigError(fmt::format(
         "{}: the mask must have the size of {}, {}x{} pixels (height x width), "

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "datasets/image_io.h"
 #include "diffusion/initial_latents.h"
 #include "diffusion/latent_space.h"
 #include "tools/codec.h"
@@ -27,7 +28,7 @@ struct InitImage {
 /// grid of the model's; DataError if a file is no image.
 InitImage read_init_image(const std::filesystem::path& image,
                           const std::filesystem::path& mask,
-                          const LatentSpace& space, const LoadedCodec& codec,
-                          c10::Device device);
+                          const ImageLimits& limits, const LatentSpace& space,
+                          const LoadedCodec& codec, c10::Device device);
 
 }  // namespace calotype

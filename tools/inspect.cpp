@@ -136,7 +136,8 @@ Json inspect_store(const fs::path& path) {
 
 Json inspect_png(const fs::path& path) {
   const auto bytes = read_file(path);
-  const auto image = decode_image(bytes, path.string());
+  const ImageLimits any_size{.max_pixels = int64_t{1} << 32};
+  const auto image = decode_image(bytes, path.string(), any_size);
   Json text = Json::object();
   for (const auto& [key, value] : read_png_text(bytes, path.string()))
     text[key] = json_or_text(value);

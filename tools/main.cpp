@@ -128,6 +128,7 @@ int run(int argc, char** argv) {
   set_quiet(quiet);
   install_stop_signals();
   const CommandContext context{.device = set_up_runtime(runtime)};
+  resize_on_calling_thread();
   auto result = chosen(context);
   const auto code = exit_code_of(result);
   if (!as_json) return print(result_text(result), code);

@@ -46,7 +46,8 @@ Json project(const ProjectJob& given) {
   expect_own_text(job.out, "calotype-chart");
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
-  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const std::shared_ptr<const ImageSource> source =
+      open_source(job.data, job.preprocessing);
   const torch::InferenceMode inference;
   Moments moments;
   std::vector<at::Tensor> codes, labels;
@@ -99,7 +100,7 @@ Json project(const ProjectJob& given) {
   chart.series =
       dots_by_class(points, torch::cat(labels), source->class_names());
   write_file_atomic(job.out, line_chart_svg(chart));
-  report_skipped(result, pass.skipped);
+  report_skipped(result, pass.skipped, pass.notes);
   return result;
 }
 

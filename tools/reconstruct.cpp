@@ -20,7 +20,8 @@ Json reconstruct(const ReconstructJob& given) {
   auto job = given;
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
-  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const std::shared_ptr<const ImageSource> source =
+      open_source(job.data, job.preprocessing);
   const torch::InferenceMode inference;
   ImageFolderWriter writer(
       {.folder = job.out,
@@ -58,7 +59,7 @@ Json reconstruct(const ReconstructJob& given) {
   Json result{{"folder", job.out.string()},
               {"images", pass.num_images},
               {"images_per_s", pass.images_per_s}};
-  report_skipped(result, pass.skipped);
+  report_skipped(result, pass.skipped, pass.notes);
   return result;
 }
 

@@ -158,7 +158,10 @@ std::unique_ptr<Reconstructor> open_codec_reconstructor(EvaluateJob& job) {
 
 std::unique_ptr<Reconstructor> open_pairs(const EvaluateJob& job,
                                           const ImageSource& originals) {
-  return std::make_unique<PairedImages>(open_source(job.data), originals);
+  auto limits = limits_of(job.preprocessing);
+  limits.least_side = 0;  // they have the size that the originals are given
+  return std::make_unique<PairedImages>(open_source(job.data, limits),
+                                        originals);
 }
 
 }  // namespace calotype

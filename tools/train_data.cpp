@@ -6,9 +6,11 @@
 #include "core/hash.h"
 #include "core/note.h"
 #include "datasets/class_map.h"
+#include "datasets/source_record.h"
 #include "datasets/store_compatible.h"
 #include "datasets/store_fingerprint.h"
 #include "datasets/subset_source.h"
+#include "tools/skipped.h"
 #include "tools/stored_flips.h"
 
 namespace calotype {
@@ -22,9 +24,7 @@ constexpr uint64_t kValidationSeed = 0;
 using Images = std::shared_ptr<const ImageSource>;
 
 Json record_of(const ImageSource& images) {
-  return {{"spec", images.spec()},
-          {"fingerprint", images.fingerprint()},
-          {"count", images.size()}};
+  return source_record(images);
 }
 
 Json record_of(const StoreReader& store) {
@@ -55,7 +55,8 @@ void add_passes(TrainerSetup& setup, const TrainConfig& config,
                             .shuffle = true,
                             .drop_last = true,
                             .num_workers = int(config.data.num_workers),
-                            .seed = config.seed};
+                            .seed = config.seed,
+                            .on_note = tell_notes_once()};
   setup.data = image_batches(train, how, loader, tell_skipped);
   if (!validation) {
     setup.previewed = image_batches(train, how, loader);
@@ -73,7 +74,7 @@ void add_passes(TrainerSetup& setup, const TrainConfig& config,
 
 Images open_validation(const TrainConfig& config) {
   if (config.data.validation.empty()) return nullptr;
-  return open_source(config.data.validation);
+  return open_source(config.data.validation, config.data.preprocessing);
 }
 
 /// `images` of which every one has a class.
@@ -129,7 +130,7 @@ std::vector<int64_t> matched_labels(const StoreReader& train,
 void add_images(TrainerSetup& setup, DataRecords& records, TrainConfig& config,
                 int64_t channels) {
   expect_no_flips(config.data.flips);
-  const Images train = open_source(config.data.train);
+  const Images train = open_source(config.data.train, config.data.preprocessing);
   const auto validation = open_validation(config);
   add_record(records, "data.train", train);
   if (validation) add_record(records, "data.validation", validation);
@@ -142,7 +143,7 @@ std::vector<std::string> add_labelled_images(TrainerSetup& setup,
                                              int64_t channels,
                                              int64_t num_classes) {
   expect_no_flips(config.data.flips);
-  const auto train = labelled(open_source(config.data.train), "data.train");
+  const auto train = labelled(open_source(config.data.train, config.data.preprocessing), "data.train");
   const auto names = train->class_names();
   if (int64_t(names.size()) > num_classes)
     throw ConfigError(fmt::format(

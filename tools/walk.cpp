@@ -23,8 +23,11 @@ int64_t zoom_of(const at::Tensor& images) {
 
 /// The first image of a source, [1,C,H,W].
 at::Tensor first_image(const std::string& spec, const Preprocessing& how) {
-  Loader loader(open_source(spec), how,
-                {.batch_size = 1, .shuffle = false, .strict = true});
+  Loader loader(open_source(spec, how), how,
+                {.batch_size = 1,
+                 .shuffle = false,
+                 .strict = true,
+                 .on_note = tell_notes_once()});
   const auto batch = loader.next();
   if (!batch) throw DataError(spec + ": holds no image");
   return batch->images;
@@ -88,7 +91,8 @@ Json traverse(const TraverseJob& given) {
   expect_place_for_picture(job.out, {path_of_source(job.data), job.codec});
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
-  const std::shared_ptr<const ImageSource> source = open_source(job.data);
+  const std::shared_ptr<const ImageSource> source =
+      open_source(job.data, job.preprocessing);
   const torch::InferenceMode inference;
   at::Tensor first, start, sum, sum_of_squares;
   double count = 0;
@@ -131,7 +135,7 @@ Json traverse(const TraverseJob& given) {
       job.out, encode_png(image_grid(pictures, job.count, zoom_of(pictures)),
                           by_product_text("walks", {{"codec", codec.sha256}})));
   Json result{{"picture", job.out.string()}, {"directions", directions}};
-  report_skipped(result, pass.skipped);
+  report_skipped(result, pass.skipped, pass.notes);
   return result;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -31,11 +32,30 @@ FileBytes deflated(const FileBytes& bytes);
 FileBytes gzipped(const FileBytes& bytes);
 
 /// An EXIF block that holds an orientation and nothing else.
-FileBytes make_exif(int orientation, bool big_endian);
+/// `type`: TIFF's number of an integer type (3 SHORT, 4 LONG and so on).
+FileBytes make_exif(int orientation, bool big_endian, uint8_t type = 3);
 
-/// `image` of 1 or 3 channels; 4 are taken for CMYK.
+struct JpegSettings {
+  int quality = 100;
+  /// Horizontal and vertical factor of each component; empty: 1x1 of all.
+  std::vector<std::array<int, 2>> sampling = {};
+  bool progressive = false;
+  bool adobe_marker = true;  // of CMYK
+  bool ycck = false;         // of CMYK
+};
+
+/// `image` of 1 or 3 channels; 4 are stored as they are and named CMYK.
+FileBytes make_jpeg(const Image& image, const JpegSettings& settings);
 FileBytes make_jpeg(const Image& image, int quality = 100);
+
+/// The file with another segment behind its first two bytes.
+FileBytes with_segment(const FileBytes& jpeg, uint8_t marker,
+                       const FileBytes& body);
 FileBytes with_exif(const FileBytes& jpeg, const FileBytes& exif);
+
+/// `simple`, a WebP of one chunk, with an ICCP or an EXIF chunk, or both.
+FileBytes with_webp_chunks(const FileBytes& simple, int width, int height,
+                           const FileBytes& icc, const FileBytes& exif);
 
 /// Lossless; `samples` of 3 channels or, with alpha, 4.
 FileBytes make_webp(const FileBytes& samples, int width, int height,

@@ -16,6 +16,12 @@ Image decode(const FileBytes& bytes) {
   return decode_image(bytes, "a.png");
 }
 
+FileBytes chunk(const char* type, const FileBytes& data) {
+  FileBytes bytes;
+  append_png_chunk(bytes, type, data);
+  return bytes;
+}
+
 std::string problem_of(const FileBytes& bytes) {
   return data_error_of([&] { decode(bytes); });
 }
@@ -135,7 +141,7 @@ TEST(Png, ABombIsRefusedByItsHeader) {
   EXPECT_EQ(
       problem_of(make_png({.width = 50000, .height = 50000, .rows = {0}})),
       "a.png: PNG of 50000x50000 pixels is above the limit of 64000000 "
-      "pixels");
+      "pixels (--max-pixels)");
   EXPECT_THAT(problem_of(make_png({.width = 0, .rows = {0}})),
               HasSubstr("0x1"));
 }
@@ -154,6 +160,41 @@ TEST(Png, HeadersThatPngDoesNotKnowAreRefused) {
 TEST(Png, PixelsBeyondTheHeaderAreRefused) {
   EXPECT_THAT(problem_of(make_png({.rows = FileBytes(10'000'000)})),
               HasSubstr("more than 2 bytes of pixels"));
+}
+
+TEST(Png, WhatFollowsTheCompressedPixelsIsIgnored) {
+  const auto whole = deflated({0, 1, 2});
+  const auto file =
+      joined({FileBytes(std::begin(kPngSignature), std::end(kPngSignature)),
+              chunk("IHDR", {0, 0, 0, 2, 0, 0, 0, 1, 8, 0, 0, 0, 0}),
+              chunk("IDAT", joined({whole, bytes_of("more")})),
+              chunk("IDAT", bytes_of("and more")), chunk("IEND", {})});
+  EXPECT_THAT(decode(file).pixels, ElementsAre(1, 2));
+}
+
+TEST(Png, ManyPiecesOfPixelsAreOnePicture) {
+  const auto image = gradient(300, 400, 3);  // more than one piece inflated
+  EXPECT_EQ(decode(encode_png(image)).pixels, image.pixels);
+}
+
+TEST(Png, AnAnimationShowsItsFirstPictureAndIsNoted) {
+  const auto picture =
+      decode_picture(make_png({.width = 2,
+                               .rows = {0, 1, 2},
+                               .chunks = {{"acTL", {0, 0, 0, 2, 0, 0, 0, 0}}}}),
+                     "a.png");
+  EXPECT_THAT(picture.image.pixels, ElementsAre(1, 2));
+  EXPECT_THAT(picture.notes.remarks,
+              ElementsAre("animated; its first picture is taken"));
+}
+
+TEST(Png, TheLimitMoves) {
+  const auto file = make_png({.width = 3, .rows = {0, 1, 2, 3}});
+  EXPECT_EQ(
+      data_error_of([&] { decode_image(file, "a.png", {.max_pixels = 2}); }),
+      "a.png: PNG of 3x1 pixels is above the limit of 2 pixels "
+      "(--max-pixels)");
+  EXPECT_EQ(decode_image(file, "a.png", {.max_pixels = 3}).width, 3);
 }
 
 TEST(Png, TextComesBack) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <opencv2/core.hpp>
+
 #include "core/config.h"
 #include "datasets/resample.h"
 #include "tests/datasets/image_files.h"
@@ -145,6 +147,38 @@ TEST(Transforms, ImpossibleSettingsAreRefused) {
   EXPECT_THAT(refusal({.size = -1}), HasSubstr("size must be in"));
   EXPECT_THAT(refusal({.size = 8, .resize = "none", .crop = "squash"}),
               HasSubstr("needs a resize"));
+}
+
+TEST(Transforms, ARecordSaysWhatAnOlderVersionWouldUnlessMoreIsAsked) {
+  EXPECT_EQ(preprocessing_record({.size = 32}).dump(),
+            R"({"size":32,"resize":"area","crop":"center","channels":0,)"
+            R"("flip":false})");
+  const auto more =
+      preprocessing_record({.max_pixels = 200'000'000, .icc = "convert"});
+  EXPECT_EQ(more["max_pixels"], 200'000'000);
+  EXPECT_EQ(more["icc"], "convert");
+  EXPECT_THAT(config_error_of([] { Preprocessing{.icc = "srgb"}.validate(); }),
+              HasSubstr("icc must be one of"));
+  EXPECT_THAT(
+      config_error_of([] { Preprocessing{.max_pixels = 0}.validate(); }),
+      HasSubstr("max_pixels must be in"));
+}
+
+TEST(Transforms, OnlyAnAntialiasedResizeLetsFilesBeReadSmaller) {
+  EXPECT_EQ(limits_of({.size = 32}).least_side, 32);
+  EXPECT_EQ(limits_of({}).least_side, 0);
+  EXPECT_EQ(limits_of({.size = 32, .resize = "none"}).least_side, 0);
+  EXPECT_EQ(limits_of({.size = 32, .resize = "aliased"}).least_side, 0);
+  EXPECT_EQ(limits_of({.max_pixels = 7}).max_pixels, 7);
+  EXPECT_TRUE(limits_of({.icc = "convert"}).convert_to_srgb);
+}
+
+TEST(Transforms, ResizingLeavesTheProcessesThreadsAlone) {
+  cv::setNumThreads(3);
+  preprocess(gradient(64, 64, 3), {.size = 16});
+  EXPECT_EQ(cv::getNumThreads(), 3);
+  resize_on_calling_thread();
+  EXPECT_EQ(cv::getNumThreads(), 1);
 }
 
 TEST(Transforms, SettingsComeBackFromJson) {
