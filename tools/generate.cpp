@@ -284,6 +284,8 @@ Json generate_by_diffusion(GenerateJob job) {
   const auto model = load_latent_diffusion(job.model, job.device);
   const auto& space = model->space();
   resolve(job, *model);
+  if (const auto note = space.constant_channels(); !note.empty())
+    fmt::print(stderr, "{}: {}\n", job.model.string(), note);
   GenerateRequest request{
       .seed = job.seed,
       .num_steps = job.steps,

@@ -164,6 +164,8 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
     space.preview_matrix = preview->matrix;
     space.preview_bias = preview->bias;
   }
+  if (const auto note = space.constant_channels(); !note.empty())
+    fmt::print(stderr, "{}: {}\n", config.data.train, note);
   const auto diffusion = std::make_shared<LatentDiffusion>(
       made.denoiser, *config.diffusion, space);
 
