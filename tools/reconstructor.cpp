@@ -1,6 +1,5 @@
 #include "tools/reconstructor.h"
 
-#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "core/runtime.h"
 #include "datasets/token_packing.h"
 #include "tools/codec.h"
@@ -137,12 +137,11 @@ class PairedImages : public Reconstructor {
         .images = torch::empty_like(batch.images),
         .stored_bytes = torch::zeros({batch.images.size(0)}, torch::kDouble)};
     auto* bytes = found.stored_bytes.data_ptr<double>();
-    at::parallel_for(
-        0, batch.images.size(0), 1, [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; ++i)
-            bytes[i] = double(
-                load(batch.names[size_t(i)], batch.images[i], found.images[i]));
-        });
+    parallel_for(0, batch.images.size(0), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        bytes[i] = double(
+            load(batch.names[size_t(i)], batch.images[i], found.images[i]));
+    });
     if (!found.stored_bytes.gt(0).all().item<bool>())
       found.stored_bytes = at::Tensor();
     return found;

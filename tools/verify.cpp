@@ -1,10 +1,14 @@
 #include "tools/verify.h"
 
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include "core/error.h"
 #include "datasets/latent_store.h"
@@ -27,19 +31,11 @@ Json report_json(const StoreReport& report) {
           {"problems", report.problems}};
 }
 
-/// The child's half: the report as JSON into the pipe, then the end.
-[[noreturn]] void run_child(const std::filesystem::path& store, int out) {
-  limit(RLIMIT_AS, kMaxMemory);
-  limit(RLIMIT_CPU, kMaxCpu_s);
-  limit(RLIMIT_CORE, 0);
-  const auto text = report_json(verify_store(store)).dump();
-  for (size_t at = 0; at < text.size();) {
-    const auto written = ::write(out, text.data() + at, text.size() - at);
-    if (written <= 0) _exit(1);
-    at += size_t(written);
-  }
-  _exit(0);
-}
+/// What a process wrote, and how it ended.
+struct Ended {
+  std::string text;
+  int status = 0;
+};
 
 std::string read_all(int in) {
   std::string text;
@@ -52,39 +48,80 @@ std::string read_all(int in) {
   }
 }
 
-}  // namespace
+/// Runs `program` with `arguments` and reads what it prints.
+Ended run(const std::filesystem::path& program,
+          std::vector<std::string> arguments) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    throw std::runtime_error("verify: cannot make a pipe");
+  std::vector<char*> argv;
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  pid_t child = 0;
+  const int failed = ::posix_spawn(&child, program.c_str(), &actions, nullptr,
+                                   argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(ends[1]);
+  Ended ended;
+  if (failed == 0) ended.text = read_all(ends[0]);
+  ::close(ends[0]);
+  if (failed != 0)
+    throw std::runtime_error("verify: cannot start " + program.string());
+  while (::waitpid(child, &ended.status, 0) < 0 && errno == EINTR) {
+  }
+  return ended;
+}
 
-Json verify(const std::filesystem::path& store) {
+void expect_store(const std::filesystem::path& store) {
   if (!std::filesystem::exists(store / "store.json"))
     throw ConfigError(store.string() +
                       ": not a latent store, it has no store.json");
-  int pipe_ends[2];
-  if (::pipe(pipe_ends) != 0)
-    throw std::runtime_error("verify: cannot make a pipe");
-  // OpenMP's threads do not survive a fork; the child uses none.
-  const pid_t child = ::fork();
-  if (child < 0) throw std::runtime_error("verify: cannot start a process");
-  if (child == 0) {
-    ::close(pipe_ends[0]);
-    run_child(store, pipe_ends[1]);
-  }
-  ::close(pipe_ends[1]);
-  const auto text = read_all(pipe_ends[0]);
-  ::close(pipe_ends[0]);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  const bool ended_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  auto report = ended_well ? Json::parse(text, nullptr, false) : Json();
-  if (!report.is_object())
-    report = report_json(
-        {.problems = {fmt::format(
-             "checking it ended with {}: the store is damaged",
-             WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
-                                 : "an error")}});
+}
+
+Json with_path(const std::filesystem::path& store, const Json& report) {
   Json result{{"store", store.string()}};
   result.update(report);
   return result;
+}
+
+}  // namespace
+
+void limit_verification() {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would read the answer
+  limit(RLIMIT_AS, kMaxMemory);
+  limit(RLIMIT_CPU, kMaxCpu_s);
+  limit(RLIMIT_CORE, 0);
+}
+
+Json verify(const std::filesystem::path& store) {
+  expect_store(store);
+  return with_path(store, report_json(verify_store(store)));
+}
+
+Json verify_apart(const std::filesystem::path& store,
+                  const std::filesystem::path& program) {
+  expect_store(store);
+  // One thread, of which the limits on memory and time are.
+  const auto ended =
+      run(program, {"calotype", "verify", "--within-limits", "--threads", "1",
+                    "--json", "--", store.string()});
+  // An unsound store is an answer too.
+  const bool answered =
+      WIFEXITED(ended.status) &&
+      (WEXITSTATUS(ended.status) == 0 || WEXITSTATUS(ended.status) == 3);
+  auto report = answered ? Json::parse(ended.text, nullptr, false) : Json();
+  if (!report.is_object())
+    report =
+        report_json({.problems = {fmt::format(
+                         "checking it ended with {}: the store is damaged",
+                         WIFSIGNALED(ended.status)
+                             ? fmt::format("signal {}", WTERMSIG(ended.status))
+                             : "an error")}});
+  report.erase("store");
+  return with_path(store, report);
 }
 
 }  // namespace calotype
