@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/parallel.h"
+
 namespace calotype {
 
 DecodeAhead::DecodeAhead(const Range& range, int num_workers, Decode decode)
@@ -29,6 +31,7 @@ std::optional<std::vector<DecodedImage>> DecodeAhead::next() {
 }
 
 void DecodeAhead::work(std::stop_token stop) {
+  use_one_thread();  // the workers are many already
   std::unique_lock lock(mutex_);
   const auto has_room = [&] {
     return next_to_start_ < next_to_take_ + range_.max_chunks;
