@@ -4,7 +4,7 @@
 #include <torch/torch.h>
 
 #include "diffusion/unet2d_model.h"
-#include "nn/norm_silu.h"
+#include "nn/group_norm.h"
 #include "training/adamw.h"
 #include "training/ema.h"
 #include "training/flat_parameters.h"
@@ -45,7 +45,7 @@ class Stepper {
   void step(const std::function<at::Tensor()>& loss) {
     flat_.gradients().zero_();
     loss().backward();
-    benchmark::DoNotOptimize(flat_.gradients().norm().item<double>());
+    benchmark::DoNotOptimize(euclidean_norm(flat_.gradients()));
     optimizer_.step(flat_.values(), flat_.gradients(), 1e-4, ++count_);
     ema_.update(flat_.values(), count_);
   }

@@ -1,7 +1,6 @@
 #include "core/random.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,9 +8,13 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/parallel.h"
 
 namespace calotype {
 namespace {
+
+// Numbers of which a thread is worth its while.
+constexpr int64_t kNumbersPerTask = 1 << 11;
 
 std::array<uint32_t, 4> counter_of(const Draw& draw, uint32_t block) {
   const auto high = uint32_t(draw.sample >> 32) & 0x00ffffffu;
@@ -64,7 +67,8 @@ at::Tensor filled_rows(const char* where, at::IntArrayRef sample_shape,
   const auto index = samples.to(at::kCPU, at::kLong).contiguous();
   const auto* sample = index.data_ptr<int64_t>();
   auto* data = out.data_ptr<float>();
-  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+  const auto grain = grain_of(row_size, kNumbersPerTask);
+  parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       auto of_row = draw;
       of_row.sample = uint64_t(sample[i]);

@@ -10,24 +10,32 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <optional>
 #include <string_view>
+#include <vector>
 
+#include "core/cgroup.h"
 #include "core/error.h"
 #include "core/version.h"
 
 namespace calotype {
 namespace {
 
-/// The cgroup's CPU quota (version 2), in CPUs; 0 where there is none.
-double cgroup_cpus() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  double quota = 0, period = 0;
-  return file >> quota >> period && period > 0 ? quota / period : 0;
+/// Of the affinity mask, however many CPUs the machine has; 1 if nobody says.
+int num_allowed_cpus() {
+  constexpr int kMostCpus = 1 << 20;
+  for (int size = CPU_SETSIZE; size <= kMostCpus; size *= 2) {
+    std::vector<cpu_set_t> masks(size_t(size) / CPU_SETSIZE);
+    const auto bytes = masks.size() * sizeof(cpu_set_t);
+    if (sched_getaffinity(0, bytes, masks.data()) == 0)
+      return CPU_COUNT_S(bytes, masks.data());
+    if (errno != EINVAL) break;  // else the kernel's mask is larger
+  }
+  return 1;
 }
 
 /// glibc gives large blocks back to the system at each free, so that each
@@ -71,9 +79,7 @@ c10::Device pick_device(const std::string& name) {
 }  // namespace
 
 int num_usable_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  int count = num_allowed_cpus();
   if (const double quota = cgroup_cpus(); quota > 0)
     count = std::min(count, int(std::ceil(quota)));
   return std::max(count, 1);

@@ -13,8 +13,8 @@ struct RuntimeOptions {
   std::string device = "auto";  // auto, cpu, cuda, cuda:N
 };
 
-/// The CPUs that this process may use: its affinity mask, cut by the cgroup's
-/// quota (containers), at least 1.
+/// The CPUs that this process may use: its affinity mask, cut by the quotas of
+/// its control groups (containers), at least 1.
 int num_usable_cpus();
 
 /// Sets threads, memory allocation and rounding for the whole process, and

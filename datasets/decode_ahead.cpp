@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "core/parallel.h"
+
 namespace calotype {
 namespace {
 
@@ -55,6 +57,7 @@ std::optional<std::vector<DecodedImage>> DecodeAhead::next() {
 }
 
 void DecodeAhead::work(std::stop_token stop) {
+  use_one_thread();  // the workers are many already
   std::unique_lock lock(mutex_);
   const auto has_room = [&] {
     return next_to_start_ < next_to_take_ + range_.max_chunks;

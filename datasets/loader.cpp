@@ -1,7 +1,6 @@
 #include "datasets/loader.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/parallel.h"
 #include "core/random.h"
 #include "datasets/decode_ahead.h"
 
@@ -49,8 +49,9 @@ ImageBatch make_batch(std::vector<DecodedImage> decoded) {
   batch.labels = at::empty({count}, at::kLong);
   batch.indices = at::empty({count}, at::kLong);
   auto* planes = batch.images.data_ptr<float>();
-  const int64_t images_per_task = std::max<int64_t>(1, 65536 / num_values);
-  at::parallel_for(0, count, images_per_task, [&](int64_t begin, int64_t end) {
+  constexpr int64_t kNumbersPerTask = 1 << 16;
+  const auto grain = grain_of(num_values, kNumbersPerTask);
+  parallel_for(0, count, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       copy_to_planes(decoded[size_t(i)].image, planes + i * num_values);
   });

@@ -1,5 +1,4 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/files.h"
+#include "core/parallel.h"
 #include "datasets/latent_store.h"
 #include "datasets/shard_file.h"
 #include "datasets/shard_list.h"
@@ -199,13 +199,13 @@ struct StoreReader::Impl {
     auto stored =
         at::empty({n, shape[0], shape[1], shape[2]}, stored_scalar(info.dtype));
     auto* out = static_cast<uint8_t*>(stored.data_ptr());
-    const auto grain = std::max<int64_t>(1, kBytesPerTask / row_bytes);
-    at::parallel_for(0, n, grain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const auto& [shard, row, flipped] = located[size_t(i)];
-        (shard->*copy_row)(row, out + i * row_bytes, flipped);
-      }
-    });
+    parallel_for(0, n, grain_of(row_bytes, kBytesPerTask),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) {
+                     const auto& [shard, row, flipped] = located[size_t(i)];
+                     (shard->*copy_row)(row, out + i * row_bytes, flipped);
+                   }
+                 });
     return stored;
   }
 

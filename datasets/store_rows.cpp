@@ -1,13 +1,13 @@
 #include "datasets/store_rows.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <cmath>
 #include <limits>
 
 #include "core/check.h"
+#include "core/parallel.h"
 #include "core/runtime.h"
 #include "datasets/store_type.h"
 
@@ -262,22 +262,34 @@ ChannelSums channel_sums(const LatentGrid& grid) {
   ChannelSums sums{zeros, zeros, zeros};
   if (!mean.is_floating_point()) return sums;  // numbers of codes have no mean
   // A channel is one thread's, from the first row to the last.
-  at::parallel_for(0, num_channels, 1, [&](int64_t begin, int64_t end) {
+  constexpr int64_t kNumbersPerTask = 1 << 15;
+  const auto of_channel = mean.numel() / std::max<int64_t>(1, num_channels);
+  const auto grain = grain_of(of_channel, kNumbersPerTask);
+  parallel_for(0, num_channels, grain, [&](int64_t begin, int64_t end) {
     for (int64_t channel = begin; channel < end; ++channel) {
-      const auto each_value = [&](const at::Tensor& moment, auto&& use) {
+      // One sum an image and then their sum, so that many numbers with a large
+      // mean do not add up to rounding errors. `use` gives a number's share.
+      const auto sum_of = [&](const at::Tensor& moment, auto&& use) {
         const auto values =
             moment.select(1, channel).to(at::kFloat).contiguous();
+        const auto num_rows = values.size(0);
+        const auto size = num_rows > 0 ? values.numel() / num_rows : 0;
         const auto* data = values.data_ptr<float>();
-        for (int64_t i = 0; i < values.numel(); ++i) use(double(data[i]));
+        double sum = 0;
+        for (int64_t row = 0; row < num_rows; ++row) {
+          double of_row = 0;
+          for (int64_t i = 0; i < size; ++i) of_row += use(double(*data++));
+          sum += of_row;
+        }
+        return sum;
       };
       const auto at = size_t(channel);
-      each_value(mean, [&](double value) {
-        sums.mean[at] += value;
-        sums.mean_square[at] += value * value;
-      });
+      sums.mean[at] = sum_of(mean, [](double value) { return value; });
+      sums.mean_square[at] =
+          sum_of(mean, [](double value) { return value * value; });
       if (logvar.defined())
-        each_value(logvar,
-                   [&](double value) { sums.variance[at] += std::exp(value); });
+        sums.variance[at] =
+            sum_of(logvar, [](double value) { return std::exp(value); });
     }
   });
   return sums;

@@ -1,4 +1,5 @@
 #include "diffusion/adaptive_norm.h"
+#include "nn/layer_norm.h"
 
 #include <torch/torch.h>
 
@@ -10,7 +11,7 @@ at::Tensor modulate(const at::Tensor& normed, const at::Tensor& shift,
 }
 
 at::Tensor plain_layer_norm(const at::Tensor& x, double eps) {
-  return torch::layer_norm(x, {x.size(-1)}, {}, {}, eps);
+  return layer_norm(x, {}, {}, eps);
 }
 
 void init_linear_maps(torch::nn::Module& module) {

@@ -80,8 +80,8 @@ DiTBlockImpl::DiTBlockImpl(const DiTBlockConfig& config) : config_(config) {
       "to_out", torch::nn::ModuleList(torch::nn::Linear(W, W)));
   if (config.norm_elementwise_affine)
     norm3_ = register_module(
-        "norm3", torch::nn::LayerNorm(
-                     torch::nn::LayerNormOptions({W}).eps(config.norm_eps)));
+        "norm3",
+        LayerNorm(torch::nn::LayerNormOptions({W}).eps(config.norm_eps)));
   ff_ = register_module("ff",
                         FeedForward(W, config.activation_fn, config.dropout));
   init_linear_maps(*this);

@@ -3,12 +3,12 @@
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
 #include <string>
 
 #include "diffusion/time_class_embedding.h"
+#include "nn/layer_norm.h"
 
 namespace calotype {
 
@@ -69,7 +69,7 @@ class DiTBlockImpl : public torch::nn::Module {
   torch::nn::Linear modulation_{nullptr};
   torch::nn::Linear to_q_{nullptr}, to_k_{nullptr}, to_v_{nullptr};
   torch::nn::ModuleList to_out_;
-  torch::nn::LayerNorm norm3_{nullptr};
+  LayerNorm norm3_{nullptr};
   FeedForward ff_{nullptr};
 };
 TORCH_MODULE(DiTBlock);

@@ -1,12 +1,19 @@
 #include "diffusion/latent_space.h"
 
 #include <ATen/Functions.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <limits>
 
 #include "core/check.h"
 #include "core/files.h"
 
 namespace calotype {
 namespace {
+
+/// Eight units in the last place of a float beside the mean.
+constexpr double kRounding = 0x1p-21;
 
 // [1,D,1,1] beside `latents`.
 at::Tensor per_channel(const std::vector<double>& values,
@@ -28,7 +35,7 @@ void LatentSpace::validate(const std::string& where) const {
         "{}: mean and std must hold {} numbers, one a channel, got {} and {}",
         where, D, mean.size(), std.size()));
   for (const auto value : mean) check_range(where, "mean", value, -1e6, 1e6);
-  for (const auto value : std) check_range(where, "std", value, 1e-6, 1e6);
+  for (const auto value : std) check_range(where, "std", value, 0, 1e6);
   if (!image_size.empty() && image_size.size() != 2)
     throw ConfigError(fmt::format("{}: image_size must be [H, W], got {}",
                                   where, shape_text(image_size)));
@@ -43,14 +50,37 @@ void LatentSpace::validate(const std::string& where) const {
         where, D, preview_matrix.size(), preview_bias.size()));
 }
 
+bool LatentSpace::channel_is_constant(size_t channel) const {
+  return std[channel] <= kRounding * std::abs(mean[channel]);
+}
+
+std::string LatentSpace::constant_channels() const {
+  std::vector<size_t> constant;
+  for (size_t channel = 0; channel < std.size(); ++channel)
+    if (channel_is_constant(channel)) constant.push_back(channel);
+  if (constant.empty()) return {};
+  return fmt::format(
+      "{} of {} latent channels never change (number {}); they are drawn as "
+      "they are, whatever the network answers",
+      constant.size(), std.size(), fmt::join(constant, ", "));
+}
+
+std::vector<double> LatentSpace::std_or(double of_constant) const {
+  auto values = std;
+  for (size_t channel = 0; channel < values.size(); ++channel)
+    if (channel_is_constant(channel)) values[channel] = of_constant;
+  return values;
+}
+
 at::Tensor LatentSpace::normalise(const at::Tensor& latents) const {
   check_shape("LatentSpace", "latents", latents, {-1, grid_shape[0], -1, -1});
-  return (latents - per_channel(mean, latents)) / per_channel(std, latents);
+  const auto divisor = std_or(std::numeric_limits<double>::infinity());
+  return (latents - per_channel(mean, latents)) / per_channel(divisor, latents);
 }
 
 at::Tensor LatentSpace::denormalise(const at::Tensor& latents) const {
   check_shape("LatentSpace", "latents", latents, {-1, grid_shape[0], -1, -1});
-  return latents * per_channel(std, latents) + per_channel(mean, latents);
+  return latents * per_channel(std_or(0), latents) + per_channel(mean, latents);
 }
 
 LatentSpace read_latent_space(const std::filesystem::path& path) {

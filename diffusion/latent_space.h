@@ -16,7 +16,8 @@ namespace calotype {
 struct LatentSpace {
   std::vector<int64_t> grid_shape;  // [D,h,w]
   std::vector<double> mean;         // [D] of the training set
-  std::vector<double> std;          // [D] the network sees (z - mean) / std
+  std::vector<double> std;          // [D] the network sees (z - mean) / std,
+                                    // and 0 where channel_is_constant
   std::vector<std::string> class_names;
   Json codec = Json::object();  // class, sha256, path, config
   // A look at the latents without the codec (nn/latent_preview.h); both empty
@@ -31,10 +32,22 @@ struct LatentSpace {
   /// fit together.
   void validate(const std::string& where) const;
 
+  /// Whether what varies of a channel is no more than the rounding of its
+  /// numbers: the network sees zeros there, and whatever it answers is drawn as
+  /// the mean.
+  bool channel_is_constant(size_t channel) const;
+
+  /// One line that names such channels, or nothing.
+  std::string constant_channels() const;
+
   /// Latents [N,D,h,w] to zero mean and unit variance per channel, and back.
   /// Throws ShapeError for another D.
   at::Tensor normalise(const at::Tensor& latents) const;
   at::Tensor denormalise(const at::Tensor& latents) const;
+
+ private:
+  /// `std`, and `of_constant` in place of those of constant channels.
+  std::vector<double> std_or(double of_constant) const;
 };
 
 template <class Visitor>

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "diffusion/unet_blocks.h"
 #include "diffusion/unet_levels.h"
-#include "nn/norm_silu.h"
+#include "nn/group_norm.h"
 #include "nn/sample_size.h"
 
 namespace calotype {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "diffusion/denoiser.h"
+#include "nn/group_norm.h"
 #include "nn/mid_block.h"
 #include "nn/model_folder.h"
 #include "nn/time_embedding.h"
@@ -123,7 +124,7 @@ class UNet2DModelImpl : public torch::nn::Module, public Denoiser {
   TimeMlp time_embedding_{nullptr}, class_mlp_{nullptr};
   torch::nn::ModuleList down_blocks_, up_blocks_;
   MidBlock mid_block_{nullptr};
-  torch::nn::GroupNorm conv_norm_out_{nullptr};
+  GroupNorm conv_norm_out_{nullptr};
 };
 TORCH_MODULE(UNet2DModel);
 

@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "nn/fir.h"
+#include "nn/group_norm.h"
 
 namespace calotype {
 namespace {
@@ -40,7 +41,7 @@ torch::Tensor AdaptiveGroupNormImpl::forward(const torch::Tensor& x,
   const auto parts =
       linear_(embedding).unsqueeze(2).unsqueeze(3).chunk(2, 1);  // scale, shift
   return torch::addcmul(
-      parts[1], torch::group_norm(x, num_groups_, {}, {}, eps_), 1 + parts[0]);
+      parts[1], normalise_groups(x, num_groups_, {}, {}, eps_), 1 + parts[0]);
 }
 
 KResnetBlockImpl::KResnetBlockImpl(const ResnetBlockConfig& config)

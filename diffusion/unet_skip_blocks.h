@@ -3,12 +3,12 @@
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
 #include <vector>
 
 #include "diffusion/unet_blocks.h"
+#include "nn/group_norm.h"
 
 // The levels of NCSN++ (arXiv:2011.13456, appendix H) that carry a small
 // picture beside the features: the input into each level of the way down, the
@@ -45,7 +45,7 @@ class SkipUpLevelImpl : public UNetLevel {
  private:
   torch::nn::ModuleList resnets_, attentions_;
   ResnetBlock resnet_up_{nullptr};
-  torch::nn::GroupNorm skip_norm_{nullptr};
+  GroupNorm skip_norm_{nullptr};
   torch::nn::Conv2d skip_conv_{nullptr};
 };
 TORCH_MODULE(SkipUpLevel);

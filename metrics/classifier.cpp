@@ -45,8 +45,7 @@ CalotypeClassifierImpl::CalotypeClassifierImpl(
     const auto name = std::to_string(block);
     convs_.push_back(register_module("conv" + name, nn::Conv2d(options)));
     norms_.push_back(register_module(
-        "norm" + name,
-        nn::GroupNorm(nn::GroupNormOptions(out / kGroupSize, out))));
+        "norm" + name, GroupNorm(nn::GroupNormOptions(out / kGroupSize, out))));
     in = out;
     size /= 2;
   }

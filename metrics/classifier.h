@@ -3,12 +3,12 @@
 #include <ATen/core/Tensor.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "nn/group_norm.h"
 #include "nn/trainable.h"
 
 // A small classifier that judges whether a generated image shows what was asked
@@ -57,7 +57,7 @@ class CalotypeClassifierImpl : public torch::nn::Module {
  private:
   CalotypeClassifierConfig config_;
   std::vector<torch::nn::Conv2d> convs_;
-  std::vector<torch::nn::GroupNorm> norms_;
+  std::vector<GroupNorm> norms_;
   torch::nn::Linear head_{nullptr};
 };
 TORCH_MODULE(CalotypeClassifier);

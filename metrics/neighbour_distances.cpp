@@ -1,17 +1,20 @@
 #include "metrics/neighbour_distances.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <limits>
 #include <utility>
 #include <vector>
 
-#include "metrics/distance_kernel.h"
+#include "core/parallel.h"
+#include "nn/distance_kernel.h"
 
 namespace calotype {
 namespace {
+
+// Products of which a thread is worth its while.
+constexpr int64_t kProductsPerTask = 1 << 16;
 
 /// The k nearest that were seen so far of each row, as heaps: the farthest of
 /// them comes first.
@@ -50,54 +53,60 @@ void add_columns(const ComparableRows& rows, const ProductTile& tile,
   std::vector<float> bounds(size_t(tile.columns));
   for (int64_t j = 0; j < tile.columns; ++j)
     bounds[size_t(j)] = rows.reach(tile.column + j, 0);
-  at::parallel_for(0, tile.rows, 16, [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> found(size_t(tile.columns));
-    std::vector<std::pair<double, int64_t>> candidates;
-    for (int64_t r = begin; r < end; ++r) {
-      const auto i = tile.row + r;
-      const auto* products = tile.products + r * tile.columns;
-      const auto count = find_at_least(products, bounds.data(),
-                                       rows.reach(i, nearest.farthest(i)),
-                                       tile.columns, found.data());
-      candidates.clear();  // nearest first, so that few need a distance
-      for (int64_t n = 0; n < count; ++n) {
-        const auto j = tile.column + found[size_t(n)];
-        if (i != j)
-          candidates.emplace_back(
-              rows.lower_bound(i, rows, j, products[found[size_t(n)]]), j);
-      }
-      std::sort(candidates.begin(), candidates.end());
-      for (const auto& [bound, j] : candidates) {
-        if (bound >= nearest.farthest(i)) break;
-        nearest.add(i, rows.distance(i, rows, j));
-      }
-    }
-  });
+  parallel_for(
+      0, tile.rows, grain_of(tile.columns, kProductsPerTask),
+      [&](int64_t begin, int64_t end) {
+        std::vector<int32_t> found(size_t(tile.columns));
+        std::vector<std::pair<double, int64_t>> candidates;
+        for (int64_t r = begin; r < end; ++r) {
+          const auto i = tile.row + r;
+          const auto* products = tile.products + r * tile.columns;
+          const auto count = find_at_least(products, bounds.data(),
+                                           rows.reach(i, nearest.farthest(i)),
+                                           tile.columns, found.data());
+          candidates.clear();  // nearest first, so that few need a distance
+          for (int64_t n = 0; n < count; ++n) {
+            const auto j = tile.column + found[size_t(n)];
+            if (i != j)
+              candidates.emplace_back(
+                  rows.lower_bound(i, rows, j, products[found[size_t(n)]]), j);
+          }
+          std::sort(candidates.begin(), candidates.end());
+          for (const auto& [bound, j] : candidates) {
+            if (bound >= nearest.farthest(i)) break;
+            nearest.add(i, rows.distance(i, rows, j));
+          }
+        }
+      });
 }
 
 /// Shows the columns of a tile its rows; each thread has its own columns.
 void add_rows(const ComparableRows& rows, const ProductTile& tile,
               Nearest& nearest) {
-  at::parallel_for(0, tile.columns, 64, [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> found(size_t(end - begin));
-    std::vector<float> bounds(size_t(end - begin));
-    const auto set_bound = [&](int64_t c) {
-      const auto j = tile.column + c;
-      bounds[size_t(c - begin)] = rows.reach(j, nearest.farthest(j));
-    };
-    for (int64_t c = begin; c < end; ++c) set_bound(c);
-    for (int64_t r = 0; r < tile.rows; ++r) {
-      const auto i = tile.row + r;
-      const auto count =
-          find_at_least(tile.products + r * tile.columns + begin, bounds.data(),
-                        rows.reach(i, 0), end - begin, found.data());
-      for (int64_t n = 0; n < count; ++n) {
-        const auto c = begin + found[size_t(n)];
-        nearest.add(tile.column + c, rows.distance(i, rows, tile.column + c));
-        set_bound(c);
-      }
-    }
-  });
+  parallel_for(0, tile.columns,
+               std::max<int64_t>(64, grain_of(tile.rows, kProductsPerTask)),
+               [&](int64_t begin, int64_t end) {
+                 std::vector<int32_t> found(size_t(end - begin));
+                 std::vector<float> bounds(size_t(end - begin));
+                 const auto set_bound = [&](int64_t c) {
+                   const auto j = tile.column + c;
+                   bounds[size_t(c - begin)] =
+                       rows.reach(j, nearest.farthest(j));
+                 };
+                 for (int64_t c = begin; c < end; ++c) set_bound(c);
+                 for (int64_t r = 0; r < tile.rows; ++r) {
+                   const auto i = tile.row + r;
+                   const auto count = find_at_least(
+                       tile.products + r * tile.columns + begin, bounds.data(),
+                       rows.reach(i, 0), end - begin, found.data());
+                   for (int64_t n = 0; n < count; ++n) {
+                     const auto c = begin + found[size_t(n)];
+                     nearest.add(tile.column + c,
+                                 rows.distance(i, rows, tile.column + c));
+                     set_bound(c);
+                   }
+                 }
+               });
 }
 
 }  // namespace

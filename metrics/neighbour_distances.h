@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "metrics/comparable_rows.h"
+#include "nn/comparable_rows.h"
 
 namespace calotype {
 

@@ -1,7 +1,6 @@
 #include "metrics/set_overlap.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,13 +9,17 @@
 
 #include "core/check.h"
 #include "core/error.h"
-#include "metrics/comparable_rows.h"
-#include "metrics/distance_kernel.h"
+#include "core/parallel.h"
 #include "metrics/feature_rows.h"
 #include "metrics/neighbour_distances.h"
+#include "nn/comparable_rows.h"
+#include "nn/distance_kernel.h"
 
 namespace calotype {
 namespace {
+
+// Products of which a thread is worth its while.
+constexpr int64_t kProductsPerTask = 1 << 16;
 
 /// [N,k] -> [N] of the k-th.
 std::vector<double> radii(const at::Tensor& neighbours, int64_t k) {
@@ -53,35 +56,39 @@ void compare_tile(const ComparableSets& sets, const Balls& balls,
     of_balls.push_back(real.reach(j, radius));
     of_points.push_back(real.reach(j, 0));
   }
-  at::parallel_for(0, tile.rows, 16, [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> found(size_t(tile.columns));
-    for (int64_t r = begin; r < end; ++r) {
-      const auto i = tile.row + r;
-      const auto* products = tile.products + r * tile.columns;
-      auto count = find_at_least(products, of_balls.data(), made.reach(i, 0),
-                                 tile.columns, found.data());
-      for (int64_t n = 0; n < count; ++n) {
-        const auto j = tile.column + found[size_t(n)];
-        const auto narrow = balls.precision[size_t(j)];
-        const auto wide = balls.density[size_t(j)];
-        const auto apart = made.comparable(
-            i, real, j, products[found[size_t(n)]], {narrow, wide});
-        if (apart <= narrow) precise[i] = true;
-        if (apart > wide) continue;
-        ++num_balls[i];
-        mark(covered[j]);
-      }
-      const auto radius = balls.recall[size_t(i)];
-      count = find_at_least(products, of_points.data(), made.reach(i, radius),
-                            tile.columns, found.data());
-      for (int64_t n = 0; n < count; ++n) {
-        const auto j = tile.column + found[size_t(n)];
-        if (made.comparable(i, real, j, products[found[size_t(n)]], {radius}) <=
-            radius)
-          mark(recalled[j]);
-      }
-    }
-  });
+  parallel_for(0, tile.rows, grain_of(tile.columns, kProductsPerTask),
+               [&](int64_t begin, int64_t end) {
+                 std::vector<int32_t> found(size_t(tile.columns));
+                 for (int64_t r = begin; r < end; ++r) {
+                   const auto i = tile.row + r;
+                   const auto* products = tile.products + r * tile.columns;
+                   auto count = find_at_least(products, of_balls.data(),
+                                              made.reach(i, 0), tile.columns,
+                                              found.data());
+                   for (int64_t n = 0; n < count; ++n) {
+                     const auto j = tile.column + found[size_t(n)];
+                     const auto narrow = balls.precision[size_t(j)];
+                     const auto wide = balls.density[size_t(j)];
+                     const auto apart =
+                         made.comparable(i, real, j, products[found[size_t(n)]],
+                                         {narrow, wide});
+                     if (apart <= narrow) precise[i] = true;
+                     if (apart > wide) continue;
+                     ++num_balls[i];
+                     mark(covered[j]);
+                   }
+                   const auto radius = balls.recall[size_t(i)];
+                   count = find_at_least(products, of_points.data(),
+                                         made.reach(i, radius), tile.columns,
+                                         found.data());
+                   for (int64_t n = 0; n < count; ++n) {
+                     const auto j = tile.column + found[size_t(n)];
+                     if (made.comparable(i, real, j, products[found[size_t(n)]],
+                                         {radius}) <= radius)
+                       mark(recalled[j]);
+                   }
+                 }
+               });
 }
 
 double share(const at::Tensor& hits) {

@@ -1,7 +1,6 @@
 #include "metrics/ssim.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,11 +10,13 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/parallel.h"
 #include "metrics/ssim_kernel.h"
 
 namespace calotype {
 namespace {
 
+constexpr int64_t kPixelsPerTask = 1 << 12;
 constexpr double kSigma = 1.5;
 constexpr double kK1 = 0.01, kK2 = 0.03;
 
@@ -55,15 +56,17 @@ Terms terms(const at::Tensor& reference, const at::Tensor& reconstruction,
   Terms result{at::empty({N, C}, at::kDouble), at::empty({N, C}, at::kDouble)};
   auto* ssims = result.ssim.data_ptr<double>();
   auto* contrasts = result.contrast_structure.data_ptr<double>();
-  at::parallel_for(0, N * C, 1, [&](int64_t begin, int64_t end) {
-    std::vector<double> scratch(size_t(plane.scratch_size()));
-    for (int64_t i = begin; i < end; ++i) {
-      const auto means = ssim_of_plane(plane, pixels_a + i * H * W,
-                                       pixels_b + i * H * W, scratch.data());
-      ssims[i] = means.ssim;
-      contrasts[i] = means.contrast_structure;
-    }
-  });
+  parallel_for(0, N * C, grain_of(H * W, kPixelsPerTask),
+               [&](int64_t begin, int64_t end) {
+                 std::vector<double> scratch(size_t(plane.scratch_size()));
+                 for (int64_t i = begin; i < end; ++i) {
+                   const auto means =
+                       ssim_of_plane(plane, pixels_a + i * H * W,
+                                     pixels_b + i * H * W, scratch.data());
+                   ssims[i] = means.ssim;
+                   contrasts[i] = means.contrast_structure;
+                 }
+               });
   return result;
 }
 

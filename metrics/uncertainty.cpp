@@ -1,13 +1,13 @@
 #include "metrics/uncertainty.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/parallel.h"
 #include "core/random.h"
 #include "metrics/grouped_moments.h"
 
@@ -15,7 +15,7 @@ namespace calotype {
 namespace {
 
 constexpr int64_t kResamples = 1000;
-constexpr int64_t kBlockCounts = int64_t{1} << 20;  // 8 MiB a thread
+constexpr int64_t kDrawsPerTask = 1 << 14;
 constexpr double kLow = 0.025, kHigh = 0.975;
 
 /// Linear between the two nearest of sorted numbers.
@@ -27,20 +27,17 @@ double quantile(const std::vector<double>& sorted, double share) {
          (place - double(below)) * (sorted[above] - sorted[below]);
 }
 
-/// How often each of N rows is drawn in resamples [first, first + size):
-/// double [size,N].
-at::Tensor drawn_counts(int64_t N, uint64_t seed, int64_t first, int64_t size) {
-  auto counts = at::zeros({size, N}, at::kDouble);
-  std::vector<int32_t> drawn(static_cast<size_t>(N));
-  for (int64_t r = 0; r < size; ++r) {
-    uniform_indices({.seed = seed,
-                     .stream = Stream::kBootstrap,
-                     .step = uint32_t(first + r)},
-                    N, N, drawn.data());
-    auto* count = counts.data_ptr<double>() + r * N;
-    for (const auto row : drawn) ++count[row];
-  }
-  return counts;
+/// The sum of the rows of `values` [N,M] that resample `r` draws, each as often
+/// as it is drawn. `drawn` and `counts`: N numbers of scratch.
+void sum_resample(const double* values, int64_t N, int64_t M, const Draw& draw,
+                  std::vector<int32_t>& drawn, std::vector<int32_t>& counts,
+                  double* sums) {
+  uniform_indices(draw, N, N, drawn.data());
+  std::ranges::fill(counts, 0);
+  for (const auto row : drawn) ++counts[size_t(row)];
+  std::fill_n(sums, M, 0.0);
+  for (int64_t row = 0; row < N; ++row, values += M)
+    for (int64_t m = 0; m < M; ++m) sums[m] += counts[size_t(row)] * values[m];
 }
 
 }  // namespace
@@ -52,25 +49,22 @@ std::vector<Interval> bootstrap_means(const at::Tensor& values, uint64_t seed) {
     throw ConfigError("bootstrap: there must be an image to measure, got none");
   check_range("bootstrap", "the number of images", double(N), 1, 0x1p31);
   const auto rows = values.to(at::kCPU, at::kDouble).contiguous();
-  const auto sums = at::empty({kResamples, M}, at::kDouble);
-  // How often each row was drawn, times the rows: sums whose bits depend on the
-  // size of a block, but not on which thread has it.
-  const auto per_block = std::clamp<int64_t>(kBlockCounts / N, 1, kResamples);
-  const auto num_blocks = (kResamples + per_block - 1) / per_block;
-  at::parallel_for(0, num_blocks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block) {
-      const auto first = block * per_block;
-      const auto size = std::min(per_block, kResamples - first);
-      sums.narrow(0, first, size)
-          .copy_(drawn_counts(N, seed, first, size).mm(rows));
-    }
-  });
-  const auto* sum = sums.data_ptr<double>();
+  std::vector<double> sum(size_t(kResamples * M));
+  parallel_for(
+      0, kResamples, grain_of(N, kDrawsPerTask),
+      [&](int64_t begin, int64_t end) {
+        std::vector<int32_t> drawn(static_cast<size_t>(N)), counts(drawn);
+        for (int64_t r = begin; r < end; ++r)
+          sum_resample(
+              rows.data_ptr<double>(), N, M,
+              {.seed = seed, .stream = Stream::kBootstrap, .step = uint32_t(r)},
+              drawn, counts, sum.data() + r * M);
+      });
   std::vector<Interval> intervals;
   for (int64_t m = 0; m < M; ++m) {
     std::vector<double> column(kResamples);
     for (int64_t r = 0; r < kResamples; ++r)
-      column[size_t(r)] = sum[r * M + m] / double(N);
+      column[size_t(r)] = sum[size_t(r * M + m)] / double(N);
     std::sort(column.begin(), column.end());
     intervals.push_back({quantile(column, kLow), quantile(column, kHigh)});
   }

@@ -3,7 +3,7 @@
 #include <torch/torch.h>
 
 #include "core/check.h"
-#include "nn/norm_silu.h"
+#include "nn/group_norm.h"
 
 namespace calotype {
 
@@ -40,7 +40,7 @@ at::Tensor activate(Activation activation, const at::Tensor& x) {
   return torch::silu(x);
 }
 
-at::Tensor norm_activate(torch::nn::GroupNorm& norm, Activation activation,
+at::Tensor norm_activate(GroupNorm& norm, Activation activation,
                          const at::Tensor& x) {
   if (activation == Activation::kSilu) return norm_silu(norm, x);
   return activate(activation, norm->forward(x));

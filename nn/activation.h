@@ -1,9 +1,10 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/modules/normalization.h>
 
 #include <string>
+
+#include "nn/group_norm.h"
 
 namespace calotype {
 
@@ -18,8 +19,9 @@ Activation parse_activation(const std::string& name,
 
 at::Tensor activate(Activation activation, const at::Tensor& x);
 
-/// activate(norm(x)), in one pass where we have a kernel for it (norm_silu.h).
-at::Tensor norm_activate(torch::nn::GroupNorm& norm, Activation activation,
+/// activate(norm(x)), in one operation where we have a kernel for it
+/// (group_norm.h).
+at::Tensor norm_activate(GroupNorm& norm, Activation activation,
                          const at::Tensor& x);
 
 }  // namespace calotype

@@ -3,9 +3,9 @@
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
+#include "nn/group_norm.h"
 #include "nn/spatial_norm.h"
 
 namespace calotype {
@@ -34,7 +34,7 @@ class AttentionImpl : public torch::nn::Module {
  private:
   AttentionConfig config_;
   int64_t num_heads_;
-  torch::nn::GroupNorm group_norm_{nullptr};
+  GroupNorm group_norm_{nullptr};
   SpatialNorm spatial_norm_{nullptr};
   torch::nn::Linear to_q_{nullptr}, to_k_{nullptr}, to_v_{nullptr};
   torch::nn::ModuleList to_out_;

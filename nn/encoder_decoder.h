@@ -3,13 +3,13 @@
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
 #include <string>
 #include <vector>
 
 #include "nn/activation.h"
+#include "nn/group_norm.h"
 #include "nn/mid_block.h"
 
 // The two halves that diffusers' convolutional autoencoders share.
@@ -59,7 +59,7 @@ class EncoderImpl : public torch::nn::Module {
   torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
   torch::nn::ModuleList down_blocks_;
   MidBlock mid_block_{nullptr};
-  torch::nn::GroupNorm conv_norm_out_{nullptr};
+  GroupNorm conv_norm_out_{nullptr};
 };
 TORCH_MODULE(Encoder);
 
@@ -76,7 +76,7 @@ class DecoderImpl : public torch::nn::Module {
   torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
   MidBlock mid_block_{nullptr};
   torch::nn::ModuleList up_blocks_;
-  torch::nn::GroupNorm conv_norm_out_{nullptr};
+  GroupNorm conv_norm_out_{nullptr};
   SpatialNorm spatial_norm_out_{nullptr};
 };
 TORCH_MODULE(Decoder);

@@ -19,22 +19,20 @@ torch::nn::Conv2d conv1x1(int64_t in_channels, int64_t out_channels) {
       torch::nn::Conv2dOptions(in_channels, out_channels, 1));
 }
 
-torch::nn::GroupNorm group_norm(int64_t num_groups, int64_t channels,
-                                double eps) {
+GroupNorm group_norm(int64_t num_groups, int64_t channels, double eps) {
   if (num_groups < 1 || channels % num_groups != 0)
     throw ConfigError(
         fmt::format("config: norm_num_groups must divide the channels, got {} "
                     "groups of {} channels",
                     num_groups, channels));
-  return torch::nn::GroupNorm(
-      torch::nn::GroupNormOptions(num_groups, channels).eps(eps));
+  return GroupNorm(torch::nn::GroupNormOptions(num_groups, channels).eps(eps));
 }
 
 ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& config)
     : config_(config) {
   const auto in = config.in_channels, out = config.out_channels;
   const auto add_norm = [&](const char* name, int64_t channels,
-                            int64_t num_groups, torch::nn::GroupNorm& group,
+                            int64_t num_groups, GroupNorm& group,
                             SpatialNorm& spatial) {
     if (config.condition_channels > 0)
       spatial = register_module(
@@ -60,8 +58,7 @@ ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& config)
     conv_shortcut_ = register_module("conv_shortcut", conv1x1(in, out));
 }
 
-torch::Tensor ResnetBlockImpl::normalise(torch::nn::GroupNorm& group,
-                                         SpatialNorm& spatial,
+torch::Tensor ResnetBlockImpl::normalise(GroupNorm& group, SpatialNorm& spatial,
                                          const torch::Tensor& x,
                                          const torch::Tensor& condition) {
   return spatial ? activate(config_.activation, spatial(x, condition))

@@ -3,10 +3,10 @@
 #include <torch/nn/module.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
 #include "nn/activation.h"
+#include "nn/group_norm.h"
 #include "nn/spatial_norm.h"
 
 namespace calotype {
@@ -58,11 +58,11 @@ class ResnetBlockImpl : public torch::nn::Module {
   ResnetBlockConfig config_;
   torch::Tensor resampled(const torch::Tensor& x, int64_t height,
                           int64_t width) const;
-  torch::Tensor normalise(torch::nn::GroupNorm& group, SpatialNorm& spatial,
+  torch::Tensor normalise(GroupNorm& group, SpatialNorm& spatial,
                           const torch::Tensor& x,
                           const torch::Tensor& condition);
 
-  torch::nn::GroupNorm norm1_{nullptr}, norm2_{nullptr};
+  GroupNorm norm1_{nullptr}, norm2_{nullptr};
   SpatialNorm spatial1_{nullptr}, spatial2_{nullptr};
   torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr}, conv_shortcut_{nullptr};
   torch::nn::Linear time_emb_proj_{nullptr};
@@ -77,7 +77,6 @@ torch::nn::Conv2d conv1x1(int64_t in_channels, int64_t out_channels);
 
 /// Group normalisation; throws ConfigError if the groups do not divide the
 /// channels.
-torch::nn::GroupNorm group_norm(int64_t num_groups, int64_t channels,
-                                double eps);
+GroupNorm group_norm(int64_t num_groups, int64_t channels, double eps);
 
 }  // namespace calotype

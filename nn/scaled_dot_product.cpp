@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "nn/libtorch_compat.h"
+#include "nn/second_derivative.h"
 
 namespace calotype {
 namespace {
@@ -70,6 +71,12 @@ struct BlockwiseAttention : torch::autograd::Function<BlockwiseAttention> {
     const auto saved = context->get_saved_variables();
     const auto &q = saved[0], &k = saved[1], &v = saved[2], &out = saved[3];
     const auto& grad = grads[0];
+    if (torch::GradMode::is_enabled()) {
+      auto gradients = differentiable_gradients(
+          q.bmm(k.transpose(1, 2)).softmax(-1).bmm(v), {q, k, v}, grad);
+      gradients.resize(4);
+      return gradients;
+    }
     auto dq = torch::empty_like(q);
     auto dk = torch::zeros_like(k), dv = torch::zeros_like(v);
     // Softmax subtracts from each row's gradient its mean under the weights,

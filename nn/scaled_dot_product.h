@@ -18,7 +18,7 @@ inline constexpr int64_t kMaxScoreBytes = int64_t{8} << 20;
 /// take more than `max_bytes`, it goes through them in blocks of rows, and
 /// keeps none for the gradient: the way back computes each block anew from q
 /// and k (arXiv:2112.05682, section 3; arXiv:2205.14135, appendix B.2). A block
-/// is never less than one row.
+/// is never less than one row. Gradients of gradients keep all scores.
 at::Tensor bounded_attention(const at::Tensor& q, const at::Tensor& k,
                              const at::Tensor& v,
                              int64_t max_bytes = kMaxScoreBytes);

@@ -2,8 +2,9 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
+
+#include "nn/group_norm.h"
 
 namespace calotype {
 
@@ -20,7 +21,7 @@ class SpatialNormImpl : public torch::nn::Module {
 
  private:
   int64_t condition_channels_;
-  torch::nn::GroupNorm norm_layer_{nullptr};
+  GroupNorm norm_layer_{nullptr};
   torch::nn::Conv2d conv_y_{nullptr}, conv_b_{nullptr};
 };
 TORCH_MODULE(SpatialNorm);

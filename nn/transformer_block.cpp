@@ -60,8 +60,8 @@ torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& x) {
   return y + fc2_(torch::gelu(fc1_(norm2_(y))));
 }
 
-torch::nn::LayerNorm transformer_norm(int64_t width) {
-  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(1e-6));
+LayerNorm transformer_norm(int64_t width) {
+  return LayerNorm(torch::nn::LayerNormOptions({width}).eps(1e-6));
 }
 
 torch::Tensor grid_positions(int64_t width, int64_t h, int64_t w,

@@ -2,8 +2,9 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
+
+#include "nn/layer_norm.h"
 
 namespace calotype {
 
@@ -28,13 +29,13 @@ class TransformerBlockImpl : public torch::nn::Module {
 
  private:
   TransformerBlockConfig config_;
-  torch::nn::LayerNorm norm1_{nullptr}, norm2_{nullptr};
+  LayerNorm norm1_{nullptr}, norm2_{nullptr};
   torch::nn::Linear qkv_{nullptr}, proj_{nullptr}, fc1_{nullptr}, fc2_{nullptr};
 };
 TORCH_MODULE(TransformerBlock);
 
 /// The layer norm of a transformer of this width, epsilon 1e-6.
-torch::nn::LayerNorm transformer_norm(int64_t width);
+LayerNorm transformer_norm(int64_t width);
 
 /// Fixed positions of an h x w grid of tokens, [h*w, width]: sines and cosines
 /// of the column in the first half of the channels, of the row in the second

@@ -321,7 +321,12 @@ CommandRun add_inspect(CLI::App& app) {
 CommandRun add_verify(CLI::App& app) {
   auto store = new_job<std::filesystem::path>();
   app.add_option("store", *store, "Latent store")->required();
-  return [store](const CommandContext&) { return verify(*store); };
+  auto within_limits = new_job<bool>();
+  app.add_flag("--within-limits", *within_limits)->group("");  // for itself
+  return [store, within_limits](const CommandContext&) {
+    return *within_limits ? verify_within_limits(*store)
+                          : verify_apart(*store, "/proc/self/exe");
+  };
 }
 
 CommandRun add_demo(CLI::App& app) {

@@ -273,6 +273,8 @@ Json generate_by_diffusion(GenerateJob job) {
   const auto model = load_latent_diffusion(job.model, job.device);
   const auto& space = model->space();
   resolve(job, *model);
+  if (const auto which = space.constant_channels(); !which.empty())
+    note(fmt::format("{}: {}", job.model.string(), which));
   GenerateRequest request{
       .seed = job.seed,
       .num_steps = job.steps,

@@ -16,9 +16,12 @@ constexpr int64_t kBlockNumbers = 1 << 21;  // 16 MiB of doubles
 /// [q,k], k up to twice as many as are kept.
 std::pair<at::Tensor, at::Tensor> candidates_of(const at::Tensor& queries,
                                                 const at::Tensor& rows) {
-  // Products tell who is near, up to rounding; differences how near, so that
-  // equal rows are at distance 0.
-  const auto cost = rows.square().sum(1) - 2 * queries.matmul(rows.t());
+  // Products tell who is near, up to rounding, which is that of numbers around
+  // zero; differences how near, so that equal rows are at distance 0.
+  const auto centre = rows.mean(0);
+  const auto near_zero = rows - centre;
+  const auto cost =
+      near_zero.square().sum(1) - 2 * (queries - centre).matmul(near_zero.t());
   const auto near = std::get<1>(
       cost.topk(std::min(2 * NearestImages::kNeighbours, rows.size(0)), 1,
                 /*largest=*/false));

@@ -113,6 +113,8 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
     space.preview_matrix = preview->matrix;
     space.preview_bias = preview->bias;
   }
+  if (const auto which = space.constant_channels(); !which.empty())
+    note(fmt::format("{}: {}", config.data.train, which));
   prepared.model_config = made.config;
   setup.trainable = std::make_shared<LatentDiffusion>(made.denoiser,
                                                       *config.diffusion, space);

@@ -1,6 +1,5 @@
 #include "tools/rate_distortion.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/torch.h>
 
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/parallel.h"
 #include "core/random.h"
 #include "core/stop_signal.h"
 #include "datasets/lossy_format.h"
@@ -154,25 +154,24 @@ void RateDistortion::add(const at::Tensor& images,
   // An extra column for the codec itself.
   std::vector<Point> codec(rows.size());
   std::vector<FormatPoints> points(rows.size() * formats_.size());
-  at::parallel_for(
-      0, std::ssize(rows) * (num_formats + 1), 1,
-      [&](int64_t begin, int64_t end) {
-        const torch::NoGradGuard no_grad_here;  // the mode is each thread's own
-        for (int64_t task = begin; task < end; ++task) {
-          throw_if_stopped();
-          const auto row = task / (num_formats + 1);
-          const auto column = task % (num_formats + 1);
-          const auto image = reference.narrow(0, row, 1);
-          const double bytes = budget[rows[size_t(row)]];
-          if (column < num_formats) {
-            points[size_t(row * num_formats + column)] =
-                measure(formats_[size_t(column)], image, bytes);
-          } else {
-            codec[size_t(row)] = distortion(image, got.narrow(0, row, 1));
-            codec[size_t(row)].bytes = bytes;
-          }
-        }
-      });
+  parallel_for(0, std::ssize(rows) * (num_formats + 1), 1,
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t task = begin; task < end; ++task) {
+                   throw_if_stopped();
+                   const auto row = task / (num_formats + 1);
+                   const auto column = task % (num_formats + 1);
+                   const auto image = reference.narrow(0, row, 1);
+                   const double bytes = budget[rows[size_t(row)]];
+                   if (column < num_formats) {
+                     points[size_t(row * num_formats + column)] =
+                         measure(formats_[size_t(column)], image, bytes);
+                   } else {
+                     codec[size_t(row)] =
+                         distortion(image, got.narrow(0, row, 1));
+                     codec[size_t(row)].bytes = bytes;
+                   }
+                 }
+               });
 
   // In order, so that no rounding depends on who was first.
   for (size_t row = 0; row < rows.size(); ++row) {

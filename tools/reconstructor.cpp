@@ -1,6 +1,5 @@
 #include "tools/reconstructor.h"
 
-#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "core/runtime.h"
 #include "datasets/token_packing.h"
 #include "tools/codec.h"
@@ -99,7 +99,7 @@ class PairedImages : public Reconstructor {
         .stored_bytes = torch::zeros({batch.images.size(0)}, torch::kDouble)};
     auto* bytes = found.stored_bytes.data_ptr<double>();
     const auto* indices = batch.indices.data_ptr<int64_t>();
-    at::parallel_for(
+    parallel_for(
         0, batch.images.size(0), 1, [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; ++i)
             bytes[i] =

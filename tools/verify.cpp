@@ -1,10 +1,14 @@
 #include "tools/verify.h"
 
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <new>
 
 #include "core/error.h"
@@ -14,33 +18,20 @@
 namespace calotype {
 namespace {
 
-void limit(int resource, rlim_t value) {
-  const rlimit limits{value, value};
+void limit(int resource, rlim_t soft, rlim_t hard) {
+  const rlimit limits{soft, hard};
   setrlimit(resource, &limits);
 }
 
-/// The report, or the end if it takes more than it may.
-std::string report_within(const std::filesystem::path& store) try {
-  return verify_report(verify_store(store))
-      .dump(-1, ' ', false, Json::error_handler_t::replace);
-} catch (const std::bad_alloc&) {
-  _exit(kVerifyOutOfMemory);
+void limit(int resource, rlim_t value) {
+  limit(resource, value, value);
 }
 
-/// The child's half: the report as JSON into the pipe, then the end.
-[[noreturn]] void run_child(const std::filesystem::path& store, int out,
-                            const VerifyLimits& limits) {
-  limit(RLIMIT_AS, limits.memory_bytes);
-  limit(RLIMIT_CPU, limits.cpu_s);
-  limit(RLIMIT_CORE, 0);
-  const auto text = report_within(store);
-  for (size_t at = 0; at < text.size();) {
-    const auto written = ::write(out, text.data() + at, text.size() - at);
-    if (written <= 0) _exit(1);
-    at += size_t(written);
-  }
-  _exit(0);
-}
+/// What a process wrote, and how it ended.
+struct Ended {
+  std::string text;
+  int status = 0;
+};
 
 std::string read_all(int in) {
   std::string text;
@@ -53,35 +44,82 @@ std::string read_all(int in) {
   }
 }
 
-}  // namespace
+/// Runs `program` with `arguments` and reads what it prints.
+Ended run(const std::filesystem::path& program,
+          std::vector<std::string> arguments) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    throw std::runtime_error("verify: cannot make a pipe");
+  std::vector<char*> argv;
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  pid_t child = 0;
+  const int failed = ::posix_spawn(&child, program.c_str(), &actions, nullptr,
+                                   argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(ends[1]);
+  Ended ended;
+  if (failed == 0) ended.text = read_all(ends[0]);
+  ::close(ends[0]);
+  if (failed != 0)
+    throw std::runtime_error("verify: cannot start " + program.string());
+  while (::waitpid(child, &ended.status, 0) < 0 && errno == EINTR) {
+  }
+  return ended;
+}
 
-Json verify(const std::filesystem::path& store) {
+void expect_store(const std::filesystem::path& store) {
   if (!std::filesystem::exists(store / "store.json"))
     throw ConfigError(store.string() +
                       ": not a latent store, it has no store.json");
-  const auto limits = verify_limits(store);
-  int pipe_ends[2];
-  if (::pipe(pipe_ends) != 0)
-    throw std::runtime_error("verify: cannot make a pipe");
-  // OpenMP's threads do not survive a fork; the child uses none.
-  const pid_t child = ::fork();
-  if (child < 0) throw std::runtime_error("verify: cannot start a process");
-  if (child == 0) {
-    ::close(pipe_ends[0]);
-    run_child(store, pipe_ends[1], limits);
-  }
-  ::close(pipe_ends[1]);
-  const auto text = read_all(pipe_ends[0]);
-  ::close(pipe_ends[0]);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  const bool ended_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  auto report = ended_well ? Json::parse(text, nullptr, false) : Json();
-  if (!report.is_object()) report = verify_failure(status, limits);
+}
+
+Json with_path(const std::filesystem::path& store, const Json& report) {
   Json result{{"store", store.string()}};
   result.update(report);
   return result;
+}
+
+}  // namespace
+
+Json verify(const std::filesystem::path& store) {
+  expect_store(store);
+  return with_path(store, verify_report(verify_store(store)));
+}
+
+Json verify_within_limits(const std::filesystem::path& store) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would read the answer
+  const auto limits = verify_limits(store);
+  limit(RLIMIT_AS, limits.memory_bytes);
+  // The signal that tells of this limit comes ahead of the one that kills.
+  limit(RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 5);
+  limit(RLIMIT_CORE, 0);
+  try {
+    return verify(store);
+  } catch (const std::bad_alloc&) {
+    ::_exit(kVerifyOutOfMemory);
+  }
+}
+
+Json verify_apart(const std::filesystem::path& store,
+                  const std::filesystem::path& program) {
+  expect_store(store);
+  // One thread, of which the limits on memory and time are.
+  const auto ended =
+      run(program, {"calotype", "verify", "--within-limits", "--threads", "1",
+                    "--json", "--", store.string()});
+  // An unsound store is an answer too.
+  const bool answered =
+      WIFEXITED(ended.status) &&
+      (WEXITSTATUS(ended.status) == 0 || WEXITSTATUS(ended.status) == 3);
+  auto report = answered ? Json::parse(ended.text, nullptr, false) : Json();
+  if (!report.is_object())
+    report = verify_failure(ended.status, verify_limits(store));
+  report.erase("store");
+  return with_path(store, report);
 }
 
 }  // namespace calotype

@@ -23,6 +23,19 @@ at::Tensor view_of(const at::Tensor& flat, int64_t offset,
 
 }  // namespace
 
+double euclidean_norm(const at::Tensor& flat) {
+  constexpr int64_t kRow = 4096;
+  const auto whole = flat.numel() / kRow * kRow;
+  const auto rows = flat.narrow(0, 0, whole).view({-1, kRow}).norm(2, {1});
+  const auto rest = flat.narrow(0, whole, flat.numel() - whole).norm();
+  return torch::cat({rows, rest.view({1})})
+      .to(torch::kDouble)
+      .square()
+      .sum()
+      .sqrt()
+      .item<double>();
+}
+
 FlatParameters::FlatParameters(torch::nn::Module& module) {
   const torch::NoGradGuard no_grad;
   int64_t size = 0;

@@ -226,7 +226,7 @@ Trainer::StepLosses Trainer::step() {
   num_rows_ += means.num_rows();
   losses.total = means.total();
   losses.parts = means.parts();
-  losses.gradient_norm = gradients.norm().item<double>();
+  losses.gradient_norm = euclidean_norm(gradients);
   check_finite(losses, batch);
   if (config_.gradient_clip > 0 && losses.gradient_norm > config_.gradient_clip)
     gradients.mul_(config_.gradient_clip / losses.gradient_norm);

@@ -2,10 +2,10 @@
 
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 
 #include <vector>
 
+#include "nn/layer_norm.h"
 #include "nn/transformer_block.h"
 #include "vae/code_network.h"
 
@@ -54,7 +54,7 @@ class MaskedNetwork : public CodeNetwork {
   at::Tensor positions_, decoder_positions_, mask_token_;
   torch::nn::Conv2d patch_proj_{nullptr};
   std::vector<TransformerBlock> blocks_, decoder_blocks_;
-  torch::nn::LayerNorm norm_{nullptr}, decoder_norm_{nullptr};
+  LayerNorm norm_{nullptr}, decoder_norm_{nullptr};
   torch::nn::Linear code_{nullptr}, decoder_embed_{nullptr},
       decoder_pred_{nullptr};
 };

@@ -22,17 +22,15 @@ at::Tensor draw_rows(int64_t count, int64_t size, Stream stream,
   return rows;
 }
 
-/// Means of the vectors of each code, and how many they are: [K,D], [K].
-std::pair<at::Tensor, at::Tensor> sums_by_code(const at::Tensor& vectors,
-                                               const at::Tensor& nearest,
-                                               int64_t num_codes) {
-  auto sums = torch::zeros({num_codes, vectors.size(1)}, vectors.options());
-  sums.index_add_(0, nearest, vectors);
-  const auto counts = torch::bincount(nearest, {}, num_codes);
-  return {sums, counts.to(vectors.scalar_type())};
-}
-
 }  // namespace
+
+CodeSums sums_by_code(const at::Tensor& vectors, const at::Tensor& nearest,
+                      int64_t num_codes) {
+  auto sums = torch::zeros({num_codes, vectors.size(1)},
+                           vectors.options().dtype(torch::kDouble));
+  sums.index_add_(0, nearest, vectors.to(torch::kDouble));
+  return {sums, torch::bincount(nearest, {}, num_codes).to(torch::kDouble)};
+}
 
 at::Tensor kmeans(const at::Tensor& vectors, int64_t num_codes,
                   const QuantizerStep& step, int64_t iterations) {
@@ -58,8 +56,9 @@ at::Tensor kmeans(const at::Tensor& vectors, int64_t num_codes,
   for (int64_t i = 0; i < iterations; ++i) {
     const auto nearest = nearest_codes(vectors, centres);
     const auto [sums, counts] = sums_by_code(vectors, nearest, num_codes);
-    centres = torch::where(counts.unsqueeze(1) > 0,
-                           sums / counts.clamp_min(1).unsqueeze(1), centres);
+    const auto means =
+        (sums / counts.clamp_min(1).unsqueeze(1)).to(vectors.scalar_type());
+    centres = torch::where(counts.unsqueeze(1) > 0, means, centres);
   }
   return centres;
 }
@@ -78,10 +77,12 @@ void CodebookCare::has_first_values() {
   initialised_.fill_(1);
 }
 
-at::Tensor CodebookCare::find_dead(const at::Tensor& indices) {
-  idle_steps_.add_(1);
+at::Tensor CodebookCare::find_dead(const at::Tensor& indices, int64_t step) {
+  const bool begins = step != last_step_;
+  last_step_ = step;
+  if (begins) idle_steps_.add_(1);
   idle_steps_.index_fill_(0, indices.to(torch::kCPU), 0);
-  if (restart_after_ == 0) return torch::empty({0}, torch::kLong);
+  if (!begins || restart_after_ == 0) return torch::empty({0}, torch::kLong);
   const auto dead = idle_steps_.ge(restart_after_).nonzero().flatten();
   idle_steps_.index_fill_(0, dead, 0);
   return dead;

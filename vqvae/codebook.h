@@ -19,6 +19,17 @@ namespace calotype {
 at::Tensor kmeans(const at::Tensor& vectors, int64_t num_codes,
                   const QuantizerStep& step, int64_t iterations = 10);
 
+/// Sums of the vectors of each code in double, so that a large mean does not
+/// eat their digits, and how many they are.
+struct CodeSums {
+  at::Tensor sums;    // [K,D] double
+  at::Tensor counts;  // [K] double
+};
+
+/// `nearest`: [M], the code of each of `vectors` [M,D].
+CodeSums sums_by_code(const at::Tensor& vectors, const at::Tensor& nearest,
+                      int64_t num_codes);
+
 /// How long each code has been idle, and which codes a step restarts.
 class CodebookCare {
  public:
@@ -28,9 +39,11 @@ class CodebookCare {
   bool wants_first_values() const;
   void has_first_values();
 
-  /// Counts a step in which codes `indices` [M] were used. Returns the codes
-  /// [R] that have been idle for too long and counts them as used.
-  at::Tensor find_dead(const at::Tensor& indices);
+  /// Notes that optimizer step `step` has used codes `indices` [M]. The first
+  /// batch of a step returns the codes [R] that have been idle for too long and
+  /// counts them as used; further batches of that step (accumulated gradients)
+  /// return none.
+  at::Tensor find_dead(const at::Tensor& indices, int64_t step);
 
   /// A vector for each of R codes: rows of `vectors` [M,D] drawn by (seed,
   /// step, code).
@@ -47,6 +60,7 @@ class CodebookCare {
   int64_t restart_after_;
   at::Tensor initialised_;  // [] int64
   at::Tensor idle_steps_;   // [K] int64
+  int64_t last_step_ = -1;  // checkpoints stand between steps: not in the state
 };
 
 }  // namespace calotype

@@ -40,13 +40,17 @@ CodebookHealth::CodebookHealth(int64_t num_codes,
   counts_ = idle_steps_.to(torch::kFloat);
 }
 
-void CodebookHealth::observe(const at::Tensor& indices) {
+void CodebookHealth::observe(const at::Tensor& indices, int64_t step) {
   const torch::NoGradGuard no_grad;
   const auto counts =
       count_codes(indices.to(torch::kCPU), codebooks_, counts_.size(1));
   counts_.lerp_(counts.to(torch::kFloat), 1 - kDecay);
-  idle_steps_.add_(1).masked_fill_(counts.gt(0), 0);
-  observed_steps_.add_(1);
+  if (step != last_step_) {
+    idle_steps_.add_(1);
+    observed_steps_.add_(1);
+  }
+  last_step_ = step;
+  idle_steps_.masked_fill_(counts.gt(0), 0);
 }
 
 double CodebookHealth::perplexity() const {

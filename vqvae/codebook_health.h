@@ -29,8 +29,8 @@ class CodebookHealth {
   /// `codebooks`: which one each level is of, numbered from 0.
   CodebookHealth(int64_t num_codes, std::vector<int64_t> codebooks);
 
-  /// Codes [M,L] of one training step.
-  void observe(const at::Tensor& indices);
+  /// Codes [M,L] of a batch of training step `step`; a step may have several.
+  void observe(const at::Tensor& indices, int64_t step);
 
   /// Of running shares that forget at the pace of the window; with several
   /// codebooks the mean over them.
@@ -57,6 +57,7 @@ class CodebookHealth {
   at::Tensor counts_;          // [B,K] float, running, of B codebooks
   at::Tensor idle_steps_;      // [B,K] int64, since the code was last used
   at::Tensor observed_steps_;  // [] int64
+  int64_t last_step_ = -1;
 };
 
 }  // namespace calotype

@@ -59,17 +59,16 @@ void EmaCodebook::learn(const at::Tensor& vectors, const at::Tensor& indices,
   const torch::NoGradGuard no_grad;
   const auto K = config_.num_codes;
   const auto device = codes_.device();
-  auto sums = torch::zeros_like(codes_);
-  sums.index_add_(0, indices, vectors);
-  const auto counts = torch::bincount(indices, {}, K).to(codes_.scalar_type());
-  sizes_ = sizes_.to(device).lerp_(counts, 1 - config_.decay);
-  sums_ = sums_.to(device).lerp_(sums, 1 - config_.decay);
+  const auto [sums, counts] = sums_by_code(vectors, indices, K);
+  const auto type = codes_.scalar_type();
+  sizes_ = sizes_.to(device).lerp_(counts.to(type), 1 - config_.decay);
+  sums_ = sums_.to(device).lerp_(sums.to(type), 1 - config_.decay);
   const auto total = sizes_.sum();
   const auto smoothed =
       (sizes_ + kSmoothing) / (total + double(K) * kSmoothing) * total;
   set_codes(sums_ / smoothed.unsqueeze(1));
 
-  const auto dead = care_.find_dead(indices).to(device);
+  const auto dead = care_.find_dead(indices, training.step).to(device);
   if (dead.numel() == 0) return;
   const auto fresh = CodebookCare::replacements(vectors, dead, training);
   codes_.index_copy_(0, dead, fresh);

@@ -37,7 +37,8 @@ Quantized LearnedCodebook::quantize(const at::Tensor& vectors,
                    .parts = {{"commitment", commitment}}};
   if (training) {
     const torch::NoGradGuard no_grad;
-    const auto dead = care_.find_dead(indices).to(vectors.device());
+    const auto dead =
+        care_.find_dead(indices, training->step).to(vectors.device());
     if (dead.numel() > 0)
       embedding_->weight.index_copy_(
           0, dead, CodebookCare::replacements(vectors, dead, *training));

@@ -3,13 +3,13 @@
 #include <torch/nn/module.h>
 #include <torch/nn/modules/embedding.h>
 #include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
 #include <functional>
 #include <memory>
 #include <vector>
 
+#include "nn/layer_norm.h"
 #include "nn/model_folder.h"
 #include "nn/trainable.h"
 #include "nn/transformer_block.h"
@@ -65,7 +65,7 @@ class MaskedGeneratorImpl : public torch::nn::Module {
   torch::nn::Embedding token_embed_{nullptr}, label_embed_{nullptr};
   torch::Tensor positions_;  // [1,T,width], learned
   std::vector<TransformerBlock> blocks_;
-  torch::nn::LayerNorm norm_{nullptr};
+  LayerNorm norm_{nullptr};
   torch::nn::Linear head_{nullptr};
 };
 TORCH_MODULE(MaskedGenerator);

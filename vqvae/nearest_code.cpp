@@ -3,17 +3,113 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <limits>
+#include <vector>
 
 #include "core/check.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "nn/comparable_rows.h"
+#include "nn/distance_kernel.h"
 #include "vqvae/vectors.h"
 
 namespace calotype {
 namespace {
 
-// One block of scores is 4 MiB of float: it stays in the second-level caches
-// while it is written and searched.
-constexpr int64_t kBlockRows = 1024;
+constexpr int64_t kBlockRows = 1024;  // vectors at a time
 constexpr int64_t kBlockCodes = 1024;
+constexpr int64_t kNumbersPerTask = 1 << 16;  // products
+
+/// A codebook as the search wants it.
+struct Codes {
+  ComparableRows rows;
+  std::vector<float> half_norms;  // squared, halved; about right
+  std::vector<float> reaches;
+
+  Codes(const at::Tensor& codes, const at::Tensor& centre, double scale)
+      : rows(codes, centre, scale) {
+    const auto halves = rows.rounded().square().sum(1).mul_(0.5);
+    half_norms.assign(halves.data_ptr<float>(),
+                      halves.data_ptr<float>() + halves.numel());
+    for (int64_t j = 0; j < rows.size(); ++j)
+      reaches.push_back(rows.reach(j, 0));
+  }
+};
+
+/// Writes the number of the nearest code of each row to `nearest`.
+void find_nearest(const ComparableRows& rows, const Codes& codes,
+                  int64_t* nearest) {
+  std::vector<double> distances(size_t(rows.size()),
+                                std::numeric_limits<double>::infinity());
+  for_each_tile(
+      rows, codes.rows, /*upper=*/false, [&](const ProductTile& tile) {
+        const auto* half_norms = codes.half_norms.data() + tile.column;
+        const auto* reaches = codes.reaches.data() + tile.column;
+        parallel_for(
+            0, tile.rows, grain_of(tile.columns, kNumbersPerTask),
+            [&](int64_t begin, int64_t end) {
+              std::vector<int32_t> found(size_t(tile.columns));
+              for (int64_t r = begin; r < end; ++r) {
+                const auto i = tile.row + r;
+                auto& distance = distances[size_t(i)];
+                const auto* products = tile.products + r * tile.columns;
+                // Nearly always the nearest, so that few others are left.
+                const auto likely =
+                    tile.column +
+                    find_largest(products, half_norms, tile.columns);
+                const auto limit =
+                    std::min(distance, rows.distance(i, codes.rows, likely));
+                const auto count =
+                    find_at_least(products, reaches, rows.reach(i, limit),
+                                  tile.columns, found.data());
+                for (int64_t n = 0; n < count; ++n) {
+                  const auto j = tile.column + found[size_t(n)];
+                  const auto apart = j == likely && count == 1
+                                         ? limit
+                                         : rows.distance(i, codes.rows, j);
+                  if (apart >= distance) continue;
+                  distance = apart;
+                  nearest[i] = j;
+                }
+              }
+            });
+      });
+}
+
+/// By LibTorch's operations in double, for other devices: exact but for codes
+/// that are equally near to 15 digits.
+at::Tensor nearest_by_operations(const at::Tensor& vectors,
+                                 const at::Tensor& codes,
+                                 const at::Tensor& centre) {
+  const auto M = vectors.size(0), K = codes.size(0);
+  const auto near_zero = codes - centre;
+  // |x - c|^2 is smallest where c.x - |c|^2 / 2 is largest.
+  const auto offsets = near_zero.square().sum(1).mul_(-0.5);
+  const auto places = torch::arange(K, vectors.options().dtype(torch::kLong));
+  auto nearest = torch::zeros({M}, places.options());
+  for (int64_t row = 0; row < M; row += kBlockRows) {
+    const auto rows = std::min(kBlockRows, M - row);
+    const auto x = vectors.narrow(0, row, rows).to(torch::kDouble) - centre;
+    auto found = nearest.narrow(0, row, rows);
+    auto best = torch::full({rows}, -std::numeric_limits<double>::infinity(),
+                            x.options());
+    for (int64_t code = 0; code < K; code += kBlockCodes) {
+      const auto count = std::min(kBlockCodes, K - code);
+      const auto scores = torch::addmm(offsets.narrow(0, code, count), x,
+                                       near_zero.narrow(0, code, count).t());
+      const auto score = scores.amax(1);
+      // The first of equals, which argmax does not promise.
+      const auto index =
+          torch::where(scores == score.unsqueeze(1),
+                       places.narrow(0, code, count), places[K - 1])
+              .amin(1);
+      const auto better = score > best;
+      found.copy_(torch::where(better, index, found));
+      best = torch::where(better, score, best);
+    }
+  }
+  return nearest;
+}
 
 }  // namespace
 
@@ -25,28 +121,22 @@ at::Tensor nearest_codes(const at::Tensor& vectors,
   check_shape("quantizer", "vectors", vectors, {-1, D});
   const auto M = vectors.size(0);
   expect_finite(vectors);
-  // |x - c|^2 is smallest where c.x - |c|^2 / 2 is largest.
-  const auto offsets = codebook.square().sum(1).mul_(-0.5);
-  auto nearest = torch::zeros({M}, vectors.options().dtype(torch::kLong));
+  if (!codebook.isfinite().all().item<bool>())
+    throw NumericError(
+        "quantizer: the codebook holds a number that is not finite");
+  if (M == 0 || K < 2 || D == 0)
+    return torch::zeros({M}, vectors.options().dtype(torch::kLong));
+
+  const auto wide = codebook.to(torch::kDouble);
+  const auto centre = wide.mean(0);
+  if (!vectors.is_cpu()) return nearest_by_operations(vectors, wide, centre);
+  const auto scale = comparable_scale(vectors, codebook);
+  const Codes codes(wide.contiguous(), centre, scale);
+  auto nearest = torch::zeros({M}, torch::kLong);
   for (int64_t row = 0; row < M; row += kBlockRows) {
-    const auto rows = std::min(kBlockRows, M - row);
-    const auto x = vectors.narrow(0, row, rows);
-    auto found = nearest.narrow(0, row, rows);
-    at::Tensor best;
-    for (int64_t code = 0; code < K; code += kBlockCodes) {
-      const auto codes = std::min(kBlockCodes, K - code);
-      const auto scores = torch::addmm(offsets.narrow(0, code, codes), x,
-                                       codebook.narrow(0, code, codes).t());
-      const auto [score, index] = scores.max(1);
-      if (!best.defined()) {
-        best = score;
-        found.copy_(index);
-        continue;
-      }
-      const auto better = score > best;
-      found.copy_(torch::where(better, index + code, found));
-      best = torch::where(better, score, best);
-    }
+    const auto block = vectors.narrow(0, row, std::min(kBlockRows, M - row));
+    find_nearest({block.to(torch::kDouble).contiguous(), centre, scale}, codes,
+                 nearest.data_ptr<int64_t>() + row);
   }
   return nearest;
 }

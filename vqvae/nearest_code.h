@@ -5,9 +5,12 @@
 namespace calotype {
 
 /// For each row of `vectors` [M,D] the row of `codebook` [K,D] at the smallest
-/// Euclidean distance: int64 [M]; the first of equals. Runs in blocks, so that
-/// memory is a few MiB whatever M and K. Records no gradient. Throws
-/// ShapeError, and NumericError if a vector is not finite.
+/// Euclidean distance: int64 [M]; the first of equals. Exact: what products of
+/// floats leave undecided is computed from differences in double
+/// (nn/comparable_rows.h), however far from zero the codes lie. Runs in blocks,
+/// so that memory is that of the codebook in double and a few MiB whatever M
+/// and K. Records no gradient. Throws ShapeError, and NumericError if a number
+/// of either is not finite.
 at::Tensor nearest_codes(const at::Tensor& vectors, const at::Tensor& codebook);
 
 }  // namespace calotype

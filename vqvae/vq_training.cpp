@@ -41,7 +41,8 @@ Losses VqTraining::losses(const Batch& batch) {
   for (const auto& part : coded.parts) losses.parts.push_back(part);
   if (!trains) return losses;
   health_.observe(
-      coded.indices.permute({0, 2, 3, 1}).reshape({-1, model_->num_levels()}));
+      coded.indices.permute({0, 2, 3, 1}).reshape({-1, model_->num_levels()}),
+      batch.step);
   const auto show = [&](const char* name, double value) {
     losses.parts.emplace_back(name, torch::tensor(value, torch::kDouble));
   };

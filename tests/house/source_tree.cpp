@@ -22,6 +22,9 @@ struct ThirdParty {
   const char* user;
 };
 constexpr ThirdParty kThirdParties[] = {
+    // The loops of others do not take the caller's modes along.
+    {"ATen/Parallel", "core/"},
+    {"omp.h", "core/"},
     {"opencv2/", "datasets/transforms.cpp"},
     {"hdf5", "datasets/hdf5"},
     {"H5", "datasets/hdf5"},

@@ -66,6 +66,21 @@ TEST(BoundedAttention, IsAllAtOnceWhereScoresAreMany) {
       torch::allclose(whole.narrow(2, 8990, 10), last_rows, 1e-5, 1e-6));
 }
 
+TEST(BoundedAttention, GradientsHaveGradients) {
+  torch::manual_seed(1);
+  const auto q = torch::randn({1, 2, 5, 3}), k = torch::randn({1, 2, 4, 3});
+  const auto penalty = [&](const auto& attention) {
+    const auto x = q.clone().requires_grad_(true);
+    const auto slope = torch::autograd::grad({attention(x).pow(3).sum()}, {x},
+                                             {}, true, true)[0];
+    slope.square().sum().backward();
+    return x.grad();
+  };
+  EXPECT_TRUE(torch::allclose(
+      penalty([&](const auto& x) { return bounded_attention(x, k, k, 1); }),
+      penalty([&](const auto& x) { return plain(x, k, k); }), 1e-4, 1e-5));
+}
+
 TEST(Heads, AreSplitAndMergedAgain) {
   const auto x = torch::arange(2 * 3 * 8, torch::kFloat).view({2, 3, 8});
   const auto heads = split_heads(x, 4);

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "core/error.h"
 #include "training/adamw.h"
 #include "training/ema.h"
@@ -70,6 +72,18 @@ TEST(LearningRate, WarmsUpAndFallsAsACosine) {
   EXPECT_DOUBLE_EQ(learning_rate(config, 10, 110), 2);
   EXPECT_NEAR(learning_rate(config, 60, 110), 2 * (0.1 + 0.9 * 0.5), 1e-12);
   EXPECT_NEAR(learning_rate(config, 110, 110), 0.2, 1e-12);
+}
+
+// LibTorch's own norm of these is 0.9 % too small.
+TEST(EuclideanNorm, OfManyNumbersIsExact) {
+  for (const int64_t count :
+       {int64_t{0}, int64_t{5}, int64_t{4097}, int64_t{1} << 24}) {
+    const double want = std::sqrt(double(count)) * double(0.1f);
+    EXPECT_NEAR(euclidean_norm(torch::full({count}, 0.1f)), want, 1e-6 * want);
+  }
+  auto bad = torch::zeros({9000});
+  bad[8500] = std::nan("");
+  EXPECT_TRUE(std::isnan(euclidean_norm(bad)));
 }
 
 TEST(FlatParameters, AreTheModulesOwn) {

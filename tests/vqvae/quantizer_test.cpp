@@ -36,25 +36,6 @@ std::string refusal(const QuantizerConfig& config) {
   return "accepted";
 }
 
-TEST(NearestCodes, AreThoseOfTheWholeTableOfDistances) {
-  torch::manual_seed(1);
-  const auto x = torch::randn({3000, 5}), codes = torch::randn({2500, 5});
-  const auto distances =
-      (x.unsqueeze(1) - codes.slice(0, 0, 2500).unsqueeze(0)).square().sum(2);
-  EXPECT_TRUE(torch::equal(nearest_codes(x, codes), distances.argmin(1)));
-}
-
-TEST(NearestCodes, TakesTheFirstOfEquals) {
-  const auto codes = torch::zeros({2000, 2});
-  EXPECT_EQ(nearest_codes(torch::ones({3, 2}), codes).max().item<int64_t>(), 0);
-}
-
-TEST(NearestCodes, RefusesNumbersThatAreNotFinite) {
-  auto x = torch::zeros({3, 2});
-  x[1][0] = std::nan("");
-  EXPECT_THROW(nearest_codes(x, torch::zeros({4, 2})), NumericError);
-}
-
 TEST(Quantizer, LookupGivesTheCodesBack) {
   torch::manual_seed(2);
   const auto x = torch::randn({50, kDim});
@@ -205,6 +186,25 @@ TEST(Restart, GivesIdleCodesAVectorOfTheBatch) {
   const auto used =
       std::get<0>(torch::_unique(quantizer->quantize(x, nullptr).indices));
   EXPECT_GT(used.numel(), 1);
+}
+
+// Codes 0 and 1 far away from all vectors.
+TEST(Restart, CountsStepsAndNotTheBatchesOfAStep) {
+  CodebookCare care({.restart_after = 3}, 4);
+  const auto used = torch::tensor({2, 3});
+  for (int64_t step = 0; step < 2; ++step)
+    for (int64_t batch = 0; batch < 4; ++batch)
+      EXPECT_EQ(care.find_dead(used, step).numel(), 0) << step;
+  EXPECT_TRUE(torch::equal(care.find_dead(used, 2), torch::tensor({0, 1})));
+  EXPECT_EQ(care.find_dead(used, 2).numel(), 0);
+}
+
+TEST(Restart, SeesWhatALaterBatchOfAStepHasUsed) {
+  CodebookCare care({.restart_after = 2}, 2);
+  for (int64_t step = 0; step < 6; ++step) {
+    EXPECT_EQ(care.find_dead(torch::tensor({0}), step).numel(), 0);
+    care.find_dead(torch::tensor({1}), step);
+  }
 }
 
 TEST(Rotation, KeepsTheAngleBetweenGradientAndVector) {

@@ -230,7 +230,7 @@ TEST(CodebookHealth, CountsWhatWasUsedInTheWindow) {
   CodebookHealth health(4, {0});
   const auto codes = torch::tensor({{0}, {1}});
   for (int64_t step = 0; step < CodebookHealth::kWindow; ++step)
-    health.observe(codes);
+    for (int64_t batch = 0; batch < 2; ++batch) health.observe(codes, step);
   EXPECT_NEAR(health.perplexity(), 2, 1e-5);
   EXPECT_EQ(health.num_dead(), 2);
   EXPECT_EQ(health.usage(), 0.5);
@@ -238,11 +238,12 @@ TEST(CodebookHealth, CountsWhatWasUsedInTheWindow) {
 
 TEST(CodebookHealth, WarnsOnceTheCodebookHasCollapsed) {
   CodebookHealth health(100, {0});
-  for (int64_t step = 0; step < 4 * CodebookHealth::kWindow; ++step)
-    health.observe(torch::tensor({{3}}));
+  int64_t step = 0;
+  while (step < 4 * CodebookHealth::kWindow)
+    health.observe(torch::tensor({{3}}), step++);
   EXPECT_EQ(health.warning(), "");
-  for (int64_t step = 0; step < CodebookHealth::kWindow; ++step)
-    health.observe(torch::tensor({{3}}));
+  while (step < 5 * CodebookHealth::kWindow)
+    health.observe(torch::tensor({{3}}), step++);
   EXPECT_THAT(health.warning(), HasSubstr("1 of 100 codes do all the work"));
 }
 

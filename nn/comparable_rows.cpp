@@ -1,4 +1,4 @@
-#include "metrics/comparable_rows.h"
+#include "nn/comparable_rows.h"
 
 #include <ATen/Functions.h>
 
@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "core/stop_signal.h"
-#include "metrics/distance_kernel.h"
+#include "nn/distance_kernel.h"
 
 namespace calotype {
 namespace {
@@ -31,7 +31,9 @@ float float_below(double value) {
              : std::nextafter(nearest, -std::numeric_limits<float>::infinity());
 }
 
-double scale_of(const at::Tensor& a, const at::Tensor& b) {
+}  // namespace
+
+double comparable_scale(const at::Tensor& a, const at::Tensor& b) {
   double largest = 0;
   for (const auto& rows : {a, b})
     if (rows.numel() > 0)
@@ -39,8 +41,6 @@ double scale_of(const at::Tensor& a, const at::Tensor& b) {
   if (largest == 0) return 1;
   return std::exp2(-std::clamp(std::ilogb(largest), -1000, 1000));
 }
-
-}  // namespace
 
 ComparableRows::ComparableRows(const at::Tensor& rows, const at::Tensor& centre,
                                double scale)
@@ -82,8 +82,8 @@ float ComparableRows::reach(int64_t i, double limit) const {
 }
 
 ComparableSets::ComparableSets(const at::Tensor& real, const at::Tensor& made)
-    : reference(real, real.mean(0), scale_of(real, made)),
-      generated(made, real.mean(0), scale_of(real, made)) {}
+    : reference(real, real.mean(0), comparable_scale(real, made)),
+      generated(made, real.mean(0), comparable_scale(real, made)) {}
 
 void for_each_tile(const ComparableRows& a, const ComparableRows& b, bool upper,
                    const std::function<void(const ProductTile&)>& visit) {

@@ -54,6 +54,10 @@ class ComparableRows {
   double slack_, floor_;
 };
 
+/// The power of two that puts the largest number of both sets near 1, for the
+/// ComparableRows of each. At least one number; all are finite.
+double comparable_scale(const at::Tensor& a, const at::Tensor& b);
+
 /// Both sets around their common centre. Throws nothing: rows are [N,F] and
 /// [M,F] double and finite.
 struct ComparableSets {
