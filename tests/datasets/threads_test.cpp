@@ -43,6 +43,17 @@ TEST(ChannelSums, LeaveASmallDeviationBesideALargeMean) {
   EXPECT_NEAR(std::sqrt(variance), want, 1e-3 * want);
 }
 
+TEST(ChannelSums, OfAnotherOrderAreTheSame) {
+  const ChannelSums sums{{-3}, {10}, {0.5}};
+  auto other = sums;
+  other.mean[0] += 1e-12;
+  other.mean_square[0] += 1e-12;
+  EXPECT_TRUE(same_sums(sums, other, 4));
+  EXPECT_FALSE(same_sums(sums, {{-3 + 1e-7}, {10}, {0.5}}, 4));
+  EXPECT_FALSE(same_sums(sums, {{-3}, {10}, {0.5 + 1e-8}}, 4));
+  EXPECT_FALSE(same_sums(sums, {{-3, 0}, {10, 0}, {0.5, 0}}, 4));
+}
+
 TEST(DatasetsOnThreads, GatheredRows) {
   TempFolder folder;
   constexpr int64_t kCount = 40;
