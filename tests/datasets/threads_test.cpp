@@ -1,5 +1,6 @@
 #include "tests/support/threads.h"
 
+#include <cmath>
 #include <memory>
 
 #include "core/random.h"
