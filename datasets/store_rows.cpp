@@ -295,4 +295,25 @@ ChannelSums channel_sums(const LatentGrid& grid) {
   return sums;
 }
 
+bool same_sums(const ChannelSums& a, const ChannelSums& b, double num_values) {
+  const auto alike = [](double x, double y, double scale) {
+    return std::abs(x - y) <= 1e-9 * scale;
+  };
+  const auto D = a.mean.size();
+  if (b.mean.size() != D || a.mean_square.size() != b.mean_square.size() ||
+      a.variance.size() != b.variance.size())
+    return false;
+  for (size_t channel = 0; channel < D; ++channel) {
+    const auto square = a.mean_square[channel];
+    const auto variance = a.variance[channel];
+    // |sum of x| is at most sqrt(n * sum of x^2).
+    if (!alike(a.mean[channel], b.mean[channel],
+               std::sqrt(num_values * square)) ||
+        !alike(square, b.mean_square[channel], square) ||
+        !alike(variance, b.variance[channel], variance))
+      return false;
+  }
+  return true;
+}
+
 }  // namespace calotype

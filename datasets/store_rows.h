@@ -32,12 +32,16 @@ StoreRows select_rows(const StoreRows& rows,
 /// At least one part; all of one grid shape.
 StoreRows join_rows(const std::vector<StoreRows>& parts);
 
-/// Sums in the order of the rows, whatever the number of threads. `grid`:
-/// [N,D,h,w] of any float type; its logvar may be undefined. Zeros for the bits
-/// of tokens.
+/// Sums over each row, and of those in their order, whatever the number of
+/// threads. `grid`: [N,D,h,w] of any float type; its logvar may be undefined.
+/// Zeros for the bits of tokens.
 ChannelSums channel_sums(const LatentGrid& grid);
 
 /// Of the images and, if defined, behind them those of their mirror images.
 ChannelSums channel_sums(const LatentGrid& grid, const LatentGrid& flipped);
+
+/// Whether both are sums over the same `num_values` numbers of each channel,
+/// added up in whatever order: equal to a billionth of what they add up.
+bool same_sums(const ChannelSums& a, const ChannelSums& b, double num_values);
 
 }  // namespace calotype

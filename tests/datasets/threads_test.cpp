@@ -1,5 +1,6 @@
 #include "tests/support/threads.h"
 
+#include <cmath>
 #include <memory>
 
 #include "core/random.h"
@@ -41,6 +42,17 @@ TEST(ChannelSums, LeaveASmallDeviationBesideALargeMean) {
   const double variance = sums.mean_square[0] / count - average * average;
   const auto want = mean.to(at::kDouble).std(/*unbiased=*/false).item<double>();
   EXPECT_NEAR(std::sqrt(variance), want, 1e-3 * want);
+}
+
+TEST(ChannelSums, OfAnotherOrderAreTheSame) {
+  const ChannelSums sums{{-3}, {10}, {0.5}};
+  auto other = sums;
+  other.mean[0] += 1e-12;
+  other.mean_square[0] += 1e-12;
+  EXPECT_TRUE(same_sums(sums, other, 4));
+  EXPECT_FALSE(same_sums(sums, {{-3 + 1e-7}, {10}, {0.5}}, 4));
+  EXPECT_FALSE(same_sums(sums, {{-3}, {10}, {0.5 + 1e-8}}, 4));
+  EXPECT_FALSE(same_sums(sums, {{-3, 0}, {10, 0}, {0.5, 0}}, 4));
 }
 
 TEST(DatasetsOnThreads, GatheredRows) {
