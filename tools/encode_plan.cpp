@@ -66,6 +66,20 @@ std::optional<int64_t> successor_rows(const fs::path& store,
   return {};
 }
 
+/// A wrong --data must not cost a store.
+void refuse_other_images(const fs::path& store, const StoreInfo& found,
+                         const StoreInfo& wanted, const KnownRows* known) {
+  const auto before = found.source.value("spec", ""),
+             now = wanted.source.value("spec", "");
+  const bool shares_none =
+      !known || (known->count() == 0 && known->num_gone() > 0);
+  if (before != now && shares_none)
+    throw ConfigError(fmt::format(
+        "{}: holds other images: it is of {}, and none of its rows is of an "
+        "image of {}; delete the folder to start anew",
+        store.string(), before, now));
+}
+
 }  // namespace
 
 EncodePlan plan_encode(const fs::path& store, const StoreInfo& wanted,
@@ -91,6 +105,7 @@ EncodePlan plan_encode(const fs::path& store, const StoreInfo& wanted,
                "versions took it; comparing the images themselves\n",
                store.string());
   plan.known = known_rows(store, source);
+  refuse_other_images(store, found, wanted, plan.known.get());
   if (found.complete && plan.known && plan.known->is_all()) {
     plan.complete_rows = source.size();
     return plan;

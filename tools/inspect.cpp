@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "datasets/image_io.h"
 #include "datasets/latent_store.h"
+#include "datasets/store_fingerprint.h"
 #include "nn/model_folder.h"
 #include "tools/token_use.h"
 #include "training/level_bins.h"
@@ -128,6 +129,7 @@ Json inspect_store(const fs::path& path) {
         double(store.stored_bytes()) / double(store.size());
     result["numbers_per_image"] = double(numbers) / double(store.size());
   }
+  result["fingerprint"] = store_fingerprint(store);
   if (info.preview) result["preview_r2"] = info.preview->r2;
   if (info.kind == "tokens") add_token_use(result, store);
   result["info"] = write_config(info);

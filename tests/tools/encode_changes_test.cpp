@@ -271,6 +271,25 @@ TEST_F(EncodeChanges, OtherSettingsAreStillRefused) {
               HasSubstr("which is no part of a store; name an empty folder"));
 }
 
+TEST_F(EncodeChanges, AWrongFolderDoesNotCostAStore) {
+  encode(job(store_));
+  const auto before = files_of(store_);
+  put(folder_ / "others/1.png", 60);
+  auto wrong = job(store_);
+  wrong.data = (folder_ / "others").string();
+  EXPECT_EQ(
+      message_of<ConfigError>([&] { encode(wrong); }),
+      fmt::format("{}: holds other images: it is of {}, and none of its rows "
+                  "is of an image of {}; delete the folder to start anew",
+                  store_.string(), images_.string(), wrong.data));
+  EXPECT_EQ(files_of(store_), before);
+  // In its own folder a set may change altogether.
+  for (uint64_t i = 0; i < 9; ++i)
+    put(images_ / fmt::format("{}/{}.png", i % 2 ? "shirt" : "boot", i),
+        80 + i);
+  EXPECT_EQ(counts(encode_again()), (std::vector<int64_t>{0, 9, 0}));
+}
+
 TEST_F(EncodeChanges, AnImageThatCannotBeReadIsTriedAgainWhenItIsMended) {
   write_file_atomic(images_ / "shirt/bad.png", "no image");
   const auto result = encode(job(store_));
