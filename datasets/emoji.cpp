@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "datasets/dataset_roots.h"
+#include "datasets/file_contents.h"
 #include "datasets/image_file.h"
 
 namespace calotype {
@@ -62,6 +63,12 @@ std::vector<Emoji> read_table(const fs::path& path, const std::string& set) {
   return all;
 }
 
+std::vector<std::string> files_of(const std::vector<Emoji>& emoji) {
+  std::vector<std::string> files;
+  for (const auto& each : emoji) files.push_back(each.file);
+  return files;
+}
+
 class EmojiSource : public ImageSource {
  public:
   EmojiSource(fs::path folder, std::vector<Emoji> emoji, std::string spec,
@@ -69,7 +76,8 @@ class EmojiSource : public ImageSource {
       : folder_(std::move(folder)),
         emoji_(std::move(emoji)),
         spec_(std::move(spec)),
-        limits_(limits) {}
+        limits_(limits),
+        contents_(folder_, files_of(emoji_), limits.max_file_bytes()) {}
 
   int64_t size() const override { return int64_t(emoji_.size()); }
   SourceImage load(int64_t index) const override {
@@ -86,11 +94,9 @@ class EmojiSource : public ImageSource {
     return {kCategories.begin(), kCategories.end()};
   }
   std::string spec() const override { return spec_; }
-  std::string fingerprint() const override {
-    // A release of the package never changes.
-    std::string names;
-    for (const auto& emoji : emoji_) names += emoji.file + '\n';
-    return hex64(xxh64(names));
+  std::vector<uint64_t> content_hashes(
+      const std::vector<int64_t>& indices) const override {
+    return contents_.hashes(indices);
   }
 
  private:
@@ -100,6 +106,7 @@ class EmojiSource : public ImageSource {
   std::vector<Emoji> emoji_;
   std::string spec_;
   ImageLimits limits_;
+  FileContents contents_;
 };
 
 }  // namespace

@@ -45,9 +45,6 @@ class IdxSource : public ImageSource {
 
   std::vector<std::string> class_names() const override { return class_names_; }
   std::string spec() const override { return spec_; }
-  std::string fingerprint() const override {
-    return hex64(xxh64(hex64(images_.hash) + hex64(labels_.hash)));
-  }
 
  private:
   IdxArray images_;  // [count, height, width]

@@ -6,7 +6,6 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/hash.h"
 #include "datasets/inflate.h"
 
 namespace calotype {
@@ -95,9 +94,7 @@ IdxArray read_idx(const std::filesystem::path& path) {
   } else {
     parser.feed(file);
   }
-  auto array = parser.finish();
-  array.hash = xxh64(file);
-  return array;
+  return parser.finish();
 }
 
 bool looks_like_idx(std::span<const uint8_t> bytes) {

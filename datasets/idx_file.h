@@ -11,7 +11,6 @@ namespace calotype {
 struct IdxArray {
   std::vector<int64_t> shape;
   std::vector<uint8_t> values;
-  uint64_t hash = 0;  // of the file's bytes
 };
 
 /// Reads an IDX file, gzipped or not. Throws ConfigError if it cannot be

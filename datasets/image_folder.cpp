@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
+#include "datasets/file_contents.h"
 #include "datasets/folder_walk.h"
 #include "datasets/image_file.h"
 #include "datasets/printable.h"
@@ -18,14 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string fingerprint_of(const std::vector<FoundFile>& files) {
-  std::string text;
-  for (const auto& file : files) {
-    text += file.path;
-    text += '\0';
-    text += fmt::format("{} {}\n", file.size_bytes, file.modified_ns);
-  }
-  return hex64(xxh64(text));
+std::vector<std::string> paths_of(const std::vector<FoundFile>& files) {
+  std::vector<std::string> paths;
+  for (const auto& file : files) paths.push_back(file.path);
+  return paths;
 }
 
 /// "shirt" of "shirt/12.png"; nothing of "12.png".
@@ -41,7 +38,7 @@ class ImageFolder : public ImageSource {
       : root_(std::move(root)),
         spec_(std::move(spec)),
         limits_(limits),
-        fingerprint_(fingerprint_of(contents.images)),
+        contents_(root_, paths_of(contents.images), limits.max_file_bytes()),
         ignored_(std::move(contents.ignored)) {
     std::set<std::string> folders;
     for (const auto& file : contents.images)
@@ -68,14 +65,17 @@ class ImageFolder : public ImageSource {
   int64_t label(int64_t index) const override { return labels_[size_t(index)]; }
   std::vector<std::string> class_names() const override { return class_names_; }
   std::string spec() const override { return spec_; }
-  std::string fingerprint() const override { return fingerprint_; }
+  std::vector<uint64_t> content_hashes(
+      const std::vector<int64_t>& indices) const override {
+    return contents_.hashes(indices);
+  }
   std::vector<std::string> ignored_files() const override { return ignored_; }
 
  private:
   fs::path root_;
   std::string spec_;
   ImageLimits limits_;
-  std::string fingerprint_;
+  FileContents contents_;
   std::vector<std::string> ignored_, paths_, class_names_;
   std::vector<int32_t> labels_;
 };
@@ -86,7 +86,8 @@ class ImageFile : public ImageSource {
       : path_(std::move(path)),
         spec_(std::move(spec)),
         limits_(limits),
-        fingerprint_(fingerprint_of({find_file(path_)})) {}
+        contents_(path_.parent_path(), {path_.filename().string()},
+                  limits.max_file_bytes()) {}
 
   int64_t size() const override { return 1; }
   SourceImage load(int64_t) const override {
@@ -98,13 +99,16 @@ class ImageFile : public ImageSource {
   int64_t label(int64_t) const override { return -1; }
   std::vector<std::string> class_names() const override { return {}; }
   std::string spec() const override { return spec_; }
-  std::string fingerprint() const override { return fingerprint_; }
+  std::vector<uint64_t> content_hashes(
+      const std::vector<int64_t>& indices) const override {
+    return contents_.hashes(indices);
+  }
 
  private:
   fs::path path_;
   std::string spec_;
   ImageLimits limits_;
-  std::string fingerprint_;
+  FileContents contents_;
 };
 
 }  // namespace

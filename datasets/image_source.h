@@ -40,8 +40,15 @@ class ImageSource {
   /// What the user would type to open it again.
   virtual std::string spec() const = 0;
 
-  /// 16 hex digits that change when names, sizes or times of the files change.
-  virtual std::string fingerprint() const = 0;
+  /// SourceImage::hash of each of `indices`, without decoding where it is of a
+  /// file; 0 for one that cannot be read. Throws Interrupted.
+  virtual std::vector<uint64_t> content_hashes(
+      const std::vector<int64_t>& indices) const;
+
+  /// 16 hex digits that change when names, classes or contents of the images
+  /// change, or their order; where they lie and when they were written does not
+  /// count. Reads all files when it is first asked for.
+  virtual std::string fingerprint() const;
 
   /// Files that were seen and are no images (text files and the like).
   virtual std::vector<std::string> ignored_files() const { return {}; }

@@ -98,6 +98,15 @@ struct StoreRows {
   std::vector<uint64_t> hashes;               // of the source images
 };
 
+/// One row without its latents, as StoreRows has it.
+struct RowFacts {
+  std::string name;
+  std::array<int32_t, 2> size{};  // original height, width
+  uint64_t hash = 0;              // of the source image
+  int64_t label = -1;
+  int64_t index = 0;
+};
+
 /// Writes a store, or goes on with one that was broken off. Shards are whole or
 /// not there; a kill loses at most the shards in progress, one per grid shape.
 /// If the rows come in the same order, a store that was broken off and resumed
@@ -172,6 +181,9 @@ class StoreReader {
   /// Original height and width of each row's image; 0 where there was none.
   std::vector<std::array<int32_t, 2>> sizes() const;
 
+  /// What is known of one row, `row` in [0, size()), beside its latents.
+  RowFacts facts(int64_t row) const;
+
   /// Latents (as fp32) or tokens, labels and indices of `rows` (int64 [N] in
   /// [0, size()), all of one bucket). `flipped` (bool [N]; undefined: none of
   /// them): which rows' latents are those of the mirror image; needs
@@ -210,9 +222,9 @@ struct StoreReport {
 
 /// Reads everything: hashes, headers, counts, shapes, values, statistics, and
 /// that no index is missing or doubled. Never throws for damage: it goes into
-/// `problems`. Throws ConfigError if `folder` holds nothing of a store. A file
-/// made to crash HDF5 could do so here: run it in a child process for files of
-/// strangers.
+/// `problems`. Throws ConfigError if `folder` holds nothing of a store,
+/// bad_alloc if memory does not do. A file made to crash HDF5 could do so here:
+/// run it in a child process for files of strangers.
 StoreReport verify_store(const std::filesystem::path& folder);
 
 }  // namespace calotype

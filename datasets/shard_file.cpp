@@ -335,4 +335,8 @@ std::string ShardFile::hash() const {
   return hash_text(map_.bytes());
 }
 
+std::string ShardFile::rows_hash(int64_t header_bytes) const {
+  return hash_text(map_.bytes().subspan(size_t(header_bytes)));
+}
+
 }  // namespace calotype

@@ -72,8 +72,10 @@ class ShardFile {
   std::array<int32_t, 2> size(int64_t row) const;
   uint64_t source_hash(int64_t row) const;
 
-  /// The hash of the whole file, which is read for it.
+  /// The hash of the whole file, which is read for it, and that of what follows
+  /// its first `header_bytes`.
   std::string hash() const;
+  std::string rows_hash(int64_t header_bytes) const;
 
  private:
   void find_arrays(const std::filesystem::path& path);

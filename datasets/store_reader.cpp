@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/check.h"
 #include "core/files.h"
@@ -152,6 +153,17 @@ struct StoreReader::Impl {
                   shapes.begin());
   }
 
+  /// The shard of a row, and the row's place there.
+  std::pair<const ShardFile*, int64_t> place(int64_t row) const {
+    if (row < 0 || row >= num_rows)
+      throw ShapeError(fmt::format(
+          "StoreReader: row must be in [0, {}), got {}", num_rows, row));
+    const auto after =
+        std::upper_bound(first_rows.begin(), first_rows.end(), row);
+    const auto shard = size_t(after - first_rows.begin()) - 1;
+    return {&shards[shard], row - first_rows[shard]};
+  }
+
   std::vector<Located> locate(const at::Tensor& rows,
                               const at::Tensor& flipped) const {
     check_shape("StoreReader", "rows", rows, {-1});
@@ -164,20 +176,13 @@ struct StoreReader::Impl {
     std::vector<Located> located;
     located.reserve(size_t(wanted.numel()));
     for (int64_t i = 0; i < wanted.numel(); ++i) {
-      const auto row = data[i];
-      if (row < 0 || row >= num_rows)
-        throw ShapeError(fmt::format(
-            "StoreReader: row must be in [0, {}), got {}", num_rows, row));
-      const auto after =
-          std::upper_bound(first_rows.begin(), first_rows.end(), row);
-      const auto shard = size_t(after - first_rows.begin()) - 1;
-      located.push_back(
-          {&shards[shard], row - first_rows[shard], flip && flip[i]});
-      if (shards[shard].grid_shape() != located[0].shard->grid_shape())
+      const auto [shard, row] = place(data[i]);
+      located.push_back({shard, row, flip && flip[i]});
+      if (shard->grid_shape() != located[0].shard->grid_shape())
         throw ShapeError(fmt::format(
             "StoreReader: rows must share one grid shape, got {} and {}",
             shape_text(located[0].shard->grid_shape()),
-            shape_text(shards[shard].grid_shape())));
+            shape_text(shard->grid_shape())));
     }
     if (located.empty())
       throw ShapeError("StoreReader: rows must not be empty");
@@ -285,6 +290,15 @@ std::vector<std::array<int32_t, 2>> StoreReader::sizes() const {
     for (int64_t row = 0; row < shard.count(); ++row)
       sizes.push_back(shard.size(row));
   return sizes;
+}
+
+RowFacts StoreReader::facts(int64_t row) const {
+  const auto [shard, at] = impl_->place(row);
+  return {.name = shard->name(at),
+          .size = shard->size(at),
+          .hash = shard->source_hash(at),
+          .label = shard->label(at),
+          .index = shard->index(at)};
 }
 
 StoreRows StoreReader::gather(const at::Tensor& rows,

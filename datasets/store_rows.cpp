@@ -69,6 +69,20 @@ void check_fields(const StoreRows& rows, const StoreInfo& info) {
         count, rows.names.size(), rows.sizes.size(), rows.hashes.size()));
 }
 
+/// Readers use labels as places among the classes.
+void check_labels(const StoreRows& rows, const StoreInfo& info) {
+  const auto num_classes = int64_t(info.class_names.size());
+  const auto labels = rows.labels.cpu().contiguous();
+  for (size_t row = 0; row < rows.names.size(); ++row) {
+    const auto label = labels.data_ptr<int64_t>()[row];
+    if (label < -1 || (num_classes > 0 && label >= num_classes))
+      throw ConfigError(
+          fmt::format("latent store: image {} has label {} of {} "
+                      "classes",
+                      rows.names[row], label, num_classes));
+  }
+}
+
 /// The first row with an element where `good` is false, or -1.
 int64_t first_bad_row(const at::Tensor& good) {
   if (good.all().item<bool>()) return -1;
@@ -137,6 +151,7 @@ const at::Tensor& grid_values(const StoreRows& rows) {
 
 StoreRows to_stored(const StoreRows& rows, const StoreInfo& info) {
   check_fields(rows, info);
+  check_labels(rows, info);
   auto stored = rows;
   if (rows.tokens.defined() && rows.tokens.numel() > 0) {
     check_tokens(rows, store_num_codes(info));

@@ -15,7 +15,8 @@ const at::Tensor& grid_values(const StoreRows& rows);
 /// The same rows with the moments in `info.dtype`, rounded to nearest even, or
 /// the tokens' bits. Throws ShapeError if the fields do not fit each other or
 /// the kind of store; DataError that names the image if a moment is NaN or
-/// infinite; ConfigError if one is too large for the type.
+/// infinite; ConfigError if one is too large for the type, or if a label is of
+/// no class.
 StoreRows to_stored(const StoreRows& rows, const StoreInfo& info);
 
 /// Rows [begin, begin + count), sharing memory.

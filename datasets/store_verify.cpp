@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
+#include <string_view>
 #include <unordered_map>
 
 #include "core/files.h"
@@ -16,6 +18,12 @@ namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// LibTorch throws an error of its own, with frames.
+bool is_out_of_memory(const std::exception& error) {
+  return std::string_view(error.what()).find("not enough memory") !=
+         std::string_view::npos;
+}
 
 class Verification {
  public:
@@ -51,7 +59,10 @@ class Verification {
   void try_part(Check&& check) {
     try {
       check();
+    } catch (const std::bad_alloc&) {
+      throw;  // says nothing of the store
     } catch (const std::exception& error) {
+      if (is_out_of_memory(error)) throw std::bad_alloc();
       report.problems.push_back(error.what());
     }
   }
@@ -68,6 +79,9 @@ class Verification {
       if (const auto difference = first_difference(*info_, shard.info());
           !difference.empty())
         add("{}: is of another store: {}", where, difference);
+    if (!entry.rows_hash.empty() &&
+        entry.rows_hash != shard.rows_hash(entry.header_bytes))
+      add("{}: rows_hash in shards.jsonl is not that of its rows", where);
     check_indices(shard, entry, where);
 
     if (info_ && info_->kind == "tokens") return check_tokens(shard, where);

@@ -45,13 +45,19 @@ struct StoreWriter::Impl {
   }
 
   void begin(const StoreInfo& wanted) {
-    for (const auto& file : fs::directory_iterator(folder))
-      if (const auto name = file.path().filename().string();
-          name == "shards.jsonl" || shard_number(name))
+    for (const auto& file : fs::directory_iterator(folder)) {
+      const auto name = file.path().filename().string();
+      if (is_store_file(name))
         throw ConfigError(
             fmt::format("{}: holds {} but no store.json; delete the "
                         "folder to start anew",
                         folder.string(), name));
+      if (!name.starts_with('.') && !name.ends_with(".tmp"))
+        throw ConfigError(
+            fmt::format("{}: holds {}, which is no part of a store; name an "
+                        "empty folder, or one that is not there yet",
+                        folder.string(), name));
+    }
     info = identity_of(wanted);
     write_file_atomic(folder / "store.json", store_info_text(info));
   }

@@ -7,7 +7,6 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "core/hash.h"
 
 namespace calotype {
 namespace {
@@ -15,10 +14,9 @@ namespace {
 class SubsetSource : public ImageSource {
  public:
   SubsetSource(std::shared_ptr<const ImageSource> whole,
-               std::vector<int64_t> indices, std::string what, std::string spec)
+               std::vector<int64_t> indices, std::string spec)
       : whole_(std::move(whole)),
         indices_(std::move(indices)),
-        what_(std::move(what)),
         spec_(std::move(spec)) {}
 
   int64_t size() const override { return int64_t(indices_.size()); }
@@ -35,8 +33,12 @@ class SubsetSource : public ImageSource {
     return whole_->class_names();
   }
   std::string spec() const override { return spec_; }
-  std::string fingerprint() const override {
-    return hex64(xxh64(fmt::format("{}[{}]", whole_->fingerprint(), what_)));
+  std::vector<uint64_t> content_hashes(
+      const std::vector<int64_t>& indices) const override {
+    std::vector<int64_t> of_whole;
+    for (const auto index : indices)
+      of_whole.push_back(indices_[size_t(index)]);
+    return whole_->content_hashes(of_whole);
   }
   std::vector<std::string> ignored_files() const override {
     return whole_->ignored_files();
@@ -45,7 +47,7 @@ class SubsetSource : public ImageSource {
  private:
   std::shared_ptr<const ImageSource> whole_;
   std::vector<int64_t> indices_;
-  std::string what_, spec_;
+  std::string spec_;
 };
 
 }  // namespace
@@ -60,7 +62,7 @@ std::unique_ptr<ImageSource> make_slice(
   std::vector<int64_t> indices(size_t(end - begin));
   std::iota(indices.begin(), indices.end(), begin);
   return std::make_unique<SubsetSource>(std::move(whole), std::move(indices),
-                                        fmt::format("{}:{}", begin, end), spec);
+                                        spec);
 }
 
 std::unique_ptr<ImageSource> select_classes(
@@ -83,10 +85,8 @@ std::unique_ptr<ImageSource> select_classes(
   }
   if (indices.empty())
     throw ConfigError(fmt::format("{}: no image is left", spec));
-  return std::make_unique<SubsetSource>(
-      std::move(whole), std::move(indices),
-      fmt::format("class{}={}", all_others ? "!" : "", fmt::join(names, ",")),
-      spec);
+  return std::make_unique<SubsetSource>(std::move(whole), std::move(indices),
+                                        spec);
 }
 
 }  // namespace calotype

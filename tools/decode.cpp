@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "core/disk_space.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/runtime.h"
@@ -46,6 +47,18 @@ void expect_tokenizer(const LoadedCodec& codec, const StoreInfo& store,
                                     num_levels));
 }
 
+/// Of all images of a store, uncompressed.
+int64_t pixel_bytes(const LoadedCodec& codec, const StoreReader& store) {
+  const auto step = codec.codec->downsample();
+  double bytes = 0;
+  for (size_t b = 0; b < store.buckets().size(); ++b) {
+    const auto& shape = store.info().grid_shapes[b];
+    bytes += double(store.buckets()[b].size()) * double(shape[1] * step) *
+             double(shape[2] * step) * double(codec.codec->image_channels());
+  }
+  return int64_t(std::min(bytes, 9e18));
+}
+
 }  // namespace
 
 Json decode(const DecodeJob& job) {
@@ -63,6 +76,7 @@ Json decode(const DecodeJob& job) {
   if (!store.info().preprocessing.empty())
     read_config(store.info().preprocessing, preprocessing, job.store.string());
 
+  tell_if_tight(job.out, pixel_bytes(codec, store));
   const torch::InferenceMode inference;
   ImageFolderWriter writer(job.out);
   const auto total =

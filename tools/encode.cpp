@@ -2,7 +2,12 @@
 
 #include <torch/torch.h>
 
+#include <array>
+#include <system_error>
+#include <utility>
+
 #include "core/check.h"
+#include "core/disk_space.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
@@ -10,8 +15,12 @@
 #include "core/stop_signal.h"
 #include "datasets/latent_store.h"
 #include "datasets/loader.h"
-#include "datasets/store_info.h"
+#include "datasets/source_record.h"
+#include "datasets/store_replacing.h"
+#include "datasets/store_rows.h"
+#include "datasets/store_size.h"
 #include "tools/codec.h"
+#include "tools/encode_plan.h"
 #include "tools/fit_preview.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
@@ -45,27 +54,9 @@ StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
   info.packing = job.packing;
   info.flips = job.flips;
   info.preprocessing = write_config(job.preprocessing);
-  info.source = {{"spec", source.spec()},
-                 {"fingerprint", source.fingerprint()},
-                 {"count", source.size()}};
+  info.source = source_record(source);
   info.class_names = source.class_names();
   return info;
-}
-
-/// The rows of a store in which an earlier call has encoded exactly this;
-/// nothing if there is none, or if its shards are not what they were.
-std::optional<int64_t> complete_rows(const std::filesystem::path& store,
-                                     const StoreInfo& wanted) {
-  const auto file = store / "store.json";
-  if (!std::filesystem::exists(file)) return {};
-  const auto found = parse_store_info(read_text_file(file), file.string());
-  if (!found.complete || !first_difference(found, wanted).empty()) return {};
-  try {
-    return StoreReader(store).size();
-  } catch (const std::runtime_error& damage) {
-    fmt::print(stderr, "{}; encoding what is missing\n", damage.what());
-    return {};
-  }
 }
 
 /// Rows of a shard: a multiple of the batch, so that a resumed run forms the
@@ -108,6 +99,168 @@ StoreRows encode_batch(const LoadedCodec& codec, const ImageBatch& batch,
   return rows;
 }
 
+/// The images at `places` of a batch.
+ImageBatch part_of(const ImageBatch& batch,
+                   const std::vector<int64_t>& places) {
+  const auto which = torch::tensor(places, torch::kLong);
+  ImageBatch part{.images = batch.images.index_select(0, which),
+                  .labels = batch.labels.index_select(0, which),
+                  .indices = batch.indices.index_select(0, which)};
+  for (const auto place : places) {
+    part.names.push_back(batch.names[size_t(place)]);
+    part.sizes.push_back(batch.sizes[size_t(place)]);
+    part.hashes.push_back(batch.hashes[size_t(place)]);
+  }
+  return part;
+}
+
+/// Writes the rows of a set, of which some are written already and some are
+/// known from the store that was there before.
+class Encoding {
+ public:
+  Encoding(const EncodeJob& job, const LoadedCodec& codec,
+           std::shared_ptr<const ImageSource> source, const StoreInfo& info,
+           const EncodePlan& plan)
+      : job_(job),
+        codec_(codec),
+        source_(std::move(source)),
+        info_(info),
+        plan_(plan),
+        writer_(plan.folder, info, aligned_rows(job)),
+        stored_(writer_.stored(source_->size())),
+        num_before_(writer_.num_stored()) {}
+
+  int64_t num_before() const { return num_before_; }
+  int64_t num_copied() const { return num_copied_; }
+  int64_t num_encoded() const { return num_encoded_; }
+  int64_t num_rows() const { return writer_.num_stored(); }
+  double rate() const { return rate_; }
+
+  /// Returns the images that could not be read.
+  std::vector<SkippedImage> write_rows() {
+    // Where all images have one shape, the batches of the rest are those of the
+    // whole set anyway.
+    const bool one_shape = job_.preprocessing.size > 0;
+    Loader loader(plan_.known || !one_shape ? blanked() : source_,
+                  job_.preprocessing,
+                  {.batch_size = job_.batch_size,
+                   .shuffle = false,
+                   .strict = job_.strict,
+                   .num_workers = job_.num_workers},
+                  0, 0, one_shape ? &stored_ : nullptr);
+    const torch::InferenceMode inference;
+    Progress progress("encode", source_->size(), "images", num_before_);
+    while (const auto batch = loader.next()) {
+      write(*batch);
+      progress.update(writer_.num_stored());
+      throw_if_stopped();
+    }
+    progress.finish();
+    rate_ = progress.rate();
+    writer_.write_rest();
+    return loader.skipped();
+  }
+
+  void finish(const std::optional<PreviewMap>& preview) {
+    writer_.finish(preview);
+  }
+
+ private:
+  bool is_known(int64_t index) const {
+    return plan_.known && plan_.known->has(index);
+  }
+
+  /// The source, of which nothing is read whose row is there.
+  std::shared_ptr<const ImageSource> blanked() const {
+    const auto edge = int32_t(job_.preprocessing.size);
+    std::vector<std::array<int32_t, 2>> sizes(size_t(source_->size()), {0, 0});
+    for (int64_t index = 0; index < source_->size(); ++index)
+      if (is_known(index))
+        sizes[size_t(index)] =
+            edge > 0 ? std::array{edge, edge} : plan_.known->size(index);
+    if (num_before_ > 0 && edge == 0) {
+      const StoreReader written(plan_.folder, /*allow_incomplete=*/true);
+      for (int64_t row = 0; row < written.size(); ++row) {
+        const auto facts = written.facts(row);
+        sizes[size_t(facts.index)] = facts.size;
+      }
+    }
+    return with_blanks(source_, std::move(sizes), job_.preprocessing.channels);
+  }
+
+  void write(const ImageBatch& batch) {
+    std::vector<int64_t> fresh, known;  // places in the batch
+    for (int64_t i = 0; i < batch.indices.size(0); ++i) {
+      const auto index = batch.indices[i].item<int64_t>();
+      if (!stored_[size_t(index)])
+        (is_known(index) ? known : fresh).push_back(i);
+    }
+    std::vector<StoreRows> parts;
+    if (!known.empty()) {
+      std::vector<int64_t> indices;
+      for (const auto place : known)
+        indices.push_back(batch.indices[place].item<int64_t>());
+      parts.push_back(plan_.known->read(indices));
+    }
+    if (!fresh.empty()) {
+      const bool all = int64_t(fresh.size()) == batch.indices.size(0);
+      parts.push_back(encode_batch(codec_, all ? batch : part_of(batch, fresh),
+                                   info_, job_.device));
+    }
+    if (parts.empty()) return;
+    num_copied_ += int64_t(known.size());
+    num_encoded_ += int64_t(fresh.size());
+    writer_.append(in_order(join_rows(parts)));
+  }
+
+  /// As the batch had them.
+  static StoreRows in_order(const StoreRows& rows) {
+    const auto order = rows.indices.argsort();
+    const auto* places = order.data_ptr<int64_t>();
+    if (torch::equal(order, torch::arange(order.size(0)))) return rows;
+    return select_rows(rows, {places, places + order.size(0)});
+  }
+
+  const EncodeJob& job_;
+  const LoadedCodec& codec_;
+  std::shared_ptr<const ImageSource> source_;
+  const StoreInfo& info_;
+  const EncodePlan& plan_;
+  StoreWriter writer_;
+  std::vector<bool> stored_;  // by this call's predecessors, by index
+  int64_t num_before_ = 0, num_copied_ = 0, num_encoded_ = 0;
+  double rate_ = 0;
+};
+
+/// Bytes that the rows take for certain.
+int64_t bytes_needed(const EncodeJob& job, const LoadedCodec& codec,
+                     const StoreInfo& info, int64_t count) {
+  const auto step = codec.codec->downsample();
+  const auto edge = codec.codec->fixed_size()
+                        ? 0
+                        : (job.preprocessing.size + step - 1) / step;
+  const auto depth = info.kind == "tokens" ? codec.tokenizer->num_levels()
+                                           : codec.codec->latent_channels();
+  return least_store_bytes(info, count, edge * edge, depth);
+}
+
+/// Bytes of the files of a folder, which need not be there.
+int64_t bytes_in(const std::filesystem::path& folder) {
+  int64_t bytes = 0;
+  std::error_code ignored;
+  for (const auto& file : std::filesystem::directory_iterator(folder, ignored))
+    if (const auto size = file.file_size(ignored); !ignored)
+      bytes += int64_t(size);
+  return bytes;
+}
+
+void tell_what_is_there(const EncodePlan& plan, const Encoding& encoding,
+                        int64_t num_images) {
+  if (encoding.num_before() > 0)
+    fmt::print(stderr, "{}: going on after {} of {} images\n",
+               plan.store.string(), encoding.num_before(), num_images);
+}
+
 }  // namespace
 
 Json encode(const EncodeJob& given) {
@@ -119,52 +272,53 @@ Json encode(const EncodeJob& given) {
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source = open_source(job.data);
   const auto info = store_info(job, codec, *source);
+  const auto needs = bytes_needed(job, codec, info, source->size());
   if (job.dry_run)
     return {{"would_encode", source->size()},
             {"store", job.out.string()},
+            {"needs_bytes", needs},
+            {"free_bytes", free_bytes(job.out)},
             {"info", write_config(info)}};
 
-  if (const auto rows = complete_rows(job.out, info)) {
+  const auto plan = plan_encode(job.out, info, *source);
+  if (plan.complete_rows) {
     fmt::print(stderr, "{}: is complete already\n", job.out.string());
     return {{"store", job.out.string()},
-            {"images", *rows},
+            {"images", *plan.complete_rows},
             {"already_complete", true}};
   }
-  StoreWriter writer(job.out, info, aligned_rows(job));
-  const auto stored = writer.stored(source->size());
-  const auto num_before = writer.num_stored();
-  if (num_before > 0)
-    fmt::print(stderr, "{}: going on after {} of {} images\n", job.out.string(),
-               num_before, source->size());
-  Loader loader(source, job.preprocessing,
-                {.batch_size = job.batch_size,
-                 .shuffle = false,
-                 .strict = job.strict,
-                 .num_workers = job.num_workers},
-                0, 0, &stored);
-  const torch::InferenceMode inference;
-  Progress progress("encode", source->size(), "images", num_before);
-  int64_t done = num_before;
-  while (const auto batch = loader.next()) {
-    writer.append(encode_batch(codec, *batch, info, job.device));
-    done += batch->images.size(0);
-    progress.update(done);
-    throw_if_stopped();
-  }
-  progress.finish();
-  writer.write_rest();
+  expect_space(job.out, needs - bytes_in(plan.folder));
+  std::optional<FolderLock> old;  // of the store that will be replaced
+  if (plan.replaces()) old.emplace(job.out);
+  std::optional<Encoding> encoding(std::in_place, job, codec, source, info,
+                                   plan);
+  tell_what_is_there(plan, *encoding, source->size());
+  const auto skipped = encoding->write_rows();
   std::optional<PreviewMap> preview;
   if (info.kind != "tokens")
-    preview = fit_preview(job.out, source, job.preprocessing, *codec.codec,
+    preview = fit_preview(plan.folder, source, job.preprocessing, *codec.codec,
                           job.num_workers);
-  writer.finish(preview);
+  encoding->finish(preview);
 
   Json result{{"store", job.out.string()},
-              {"images", done},
-              {"images_per_s", progress.rate()},
+              {"images", encoding->num_rows()},
+              {"images_per_s", encoding->rate()},
               {"peak_memory_mib", double(peak_memory_bytes()) / (1 << 20)}};
+  if (plan.replaces()) {
+    const auto removed = plan.known ? plan.known->num_gone() : 0;
+    result["copied"] = encoding->num_copied();
+    result["encoded"] = encoding->num_encoded();
+    result["removed"] = removed;
+    fmt::print(stderr,
+               "{}: the images changed: {} rows copied, {} encoded, {} "
+               "removed\n",
+               job.out.string(), encoding->num_copied(),
+               encoding->num_encoded(), removed);
+    encoding.reset();
+    replace_store(job.out);
+  }
   if (preview) result["preview_r2"] = preview->r2;
-  report_skipped(result, loader.skipped());
+  report_skipped(result, skipped);
   return result;
 }
 

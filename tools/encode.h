@@ -28,9 +28,12 @@ struct EncodeJob {
 };
 
 /// Encodes a set of images into a store of latents, or of tokens in the
-/// smallest type that holds them, or goes on with one that was broken off. A
-/// store of latents gets a linear map to small images (see fit_preview).
-/// Returns counts, rates and the list of skipped images.
+/// smallest type that holds them, or goes on with one that was broken off.
+/// Where the set changed since, the rows of images that did not are copied, the
+/// rest is encoded, and the new store, which is that of a fresh encode, takes
+/// the old one's place (see store_replacing). A store of latents gets a linear
+/// map to small images (see fit_preview). Returns counts, rates and the list of
+/// skipped images.
 Json encode(const EncodeJob& job);
 
 }  // namespace calotype

@@ -27,9 +27,7 @@ StoreInfo cache_info(const FeatureNetwork& network, const ImageSource& source,
   info.dtype = "fp32";
   info.codec = network.record();
   info.preprocessing = write_config(preprocessing);
-  info.source = {{"spec", source.spec()},
-                 {"fingerprint", source.fingerprint()},
-                 {"count", source.size()}};
+  info.source = source_record(source);
   info.class_names = source.class_names();
   return identity_of(info);
 }

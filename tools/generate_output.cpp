@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <array>
 
+#include "core/disk_space.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/runtime.h"
 #include "datasets/latent_store.h"
+#include "datasets/store_size.h"
 #include "nn/latent_preview.h"
 #include "tools/classifier_model.h"
 #include "tools/image_files.h"
@@ -210,6 +212,11 @@ std::unique_ptr<GenerateOutput> image_output(OutputSetup setup) {
 }
 
 std::unique_ptr<GenerateOutput> store_output(OutputSetup setup) {
+  const auto& shape = setup.space.grid_shape;
+  expect_space(
+      setup.job.out,
+      least_store_bytes({.kind = "latents"}, setup.job.count,
+                        setup.tokens ? 0 : shape[1] * shape[2], shape[0]));
   return std::make_unique<StoreOutput>(std::move(setup));
 }
 

@@ -53,10 +53,13 @@ enum ExitCode {
   kSignal = 128
 };
 
-/// A result can carry bad news: skipped images, an unsound store.
+/// A result can carry bad news: skipped images, an unsound store, one that is
+/// not complete.
 ExitCode exit_code_of(const Json& result) {
-  return result.contains("skipped") || !result.value("sound", true) ? kBadFile
-                                                                    : kDone;
+  return result.contains("skipped") || !result.value("sound", true) ||
+                 !result.value("complete", true)
+             ? kBadFile
+             : kDone;
 }
 
 int fail(const std::string& message, int code) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/disk_space.h"
 #include "core/error.h"
 #include "core/runtime.h"
 #include "nn/model_folder.h"
@@ -31,6 +32,12 @@ int64_t num_parameters(const torch::nn::Module& module) {
   return count;
 }
 
+/// Of the first checkpoint, which has the weights, an average of them and two
+/// moments, and of the model.
+int64_t least_run_bytes(int64_t num_parameters) {
+  return num_parameters * (4 + 1) * int64_t(sizeof(float));
+}
+
 }  // namespace
 
 TrainConfig read_train_config(const fs::path& path,
@@ -49,13 +56,18 @@ Json train(const TrainJob& job) {
   config.model = Json{{"_class_name", prepared.class_name}};
   config.model.update(prepared.model_config);
   const auto parameters = num_parameters(prepared.setup.trainable->module());
+  const auto needs = least_run_bytes(parameters);
   if (job.dry_run)
     return {{"parameters", parameters},
             {"samples", prepared.setup.data->size()},
+            {"needs_bytes", needs},
+            {"free_bytes", free_bytes(job.out)},
             {"config", write_config(config)}};
 
-  if (!fs::exists(job.out / "run.json"))
+  if (!fs::exists(job.out / "run.json")) {
     expect_outside_of_data(job.out, config.data);
+    expect_space(job.out, needs);
+  }
   RunFolder run(job.out, write_config(config), job.fresh, completed_config,
                 contents_of(prepared, job));
   auto& setup = prepared.setup;

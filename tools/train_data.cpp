@@ -6,6 +6,7 @@
 #include "core/hash.h"
 #include "core/note.h"
 #include "datasets/class_map.h"
+#include "datasets/source_record.h"
 #include "datasets/store_compatible.h"
 #include "datasets/store_fingerprint.h"
 #include "datasets/subset_source.h"
@@ -22,9 +23,7 @@ constexpr uint64_t kValidationSeed = 0;
 using Images = std::shared_ptr<const ImageSource>;
 
 Json record_of(const ImageSource& images) {
-  return {{"spec", images.spec()},
-          {"fingerprint", images.fingerprint()},
-          {"count", images.size()}};
+  return source_record(images);
 }
 
 Json record_of(const StoreReader& store) {

@@ -5,34 +5,35 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 
 #include "core/error.h"
 #include "datasets/latent_store.h"
+#include "tools/verify_report.h"
 
 namespace calotype {
 namespace {
-
-constexpr rlim_t kMaxMemory = rlim_t{16} << 30;  // bytes of address space
-constexpr rlim_t kMaxCpu_s = 3600;
 
 void limit(int resource, rlim_t value) {
   const rlimit limits{value, value};
   setrlimit(resource, &limits);
 }
 
-Json report_json(const StoreReport& report) {
-  return {{"shards", report.num_shards},
-          {"rows", report.num_rows},
-          {"sound", report.problems.empty()},
-          {"problems", report.problems}};
+/// The report, or the end if it takes more than it may.
+std::string report_within(const std::filesystem::path& store) try {
+  return verify_report(verify_store(store))
+      .dump(-1, ' ', false, Json::error_handler_t::replace);
+} catch (const std::bad_alloc&) {
+  _exit(kVerifyOutOfMemory);
 }
 
 /// The child's half: the report as JSON into the pipe, then the end.
-[[noreturn]] void run_child(const std::filesystem::path& store, int out) {
-  limit(RLIMIT_AS, kMaxMemory);
-  limit(RLIMIT_CPU, kMaxCpu_s);
+[[noreturn]] void run_child(const std::filesystem::path& store, int out,
+                            const VerifyLimits& limits) {
+  limit(RLIMIT_AS, limits.memory_bytes);
+  limit(RLIMIT_CPU, limits.cpu_s);
   limit(RLIMIT_CORE, 0);
-  const auto text = report_json(verify_store(store)).dump();
+  const auto text = report_within(store);
   for (size_t at = 0; at < text.size();) {
     const auto written = ::write(out, text.data() + at, text.size() - at);
     if (written <= 0) _exit(1);
@@ -58,6 +59,7 @@ Json verify(const std::filesystem::path& store) {
   if (!std::filesystem::exists(store / "store.json"))
     throw ConfigError(store.string() +
                       ": not a latent store, it has no store.json");
+  const auto limits = verify_limits(store);
   int pipe_ends[2];
   if (::pipe(pipe_ends) != 0)
     throw std::runtime_error("verify: cannot make a pipe");
@@ -66,7 +68,7 @@ Json verify(const std::filesystem::path& store) {
   if (child < 0) throw std::runtime_error("verify: cannot start a process");
   if (child == 0) {
     ::close(pipe_ends[0]);
-    run_child(store, pipe_ends[1]);
+    run_child(store, pipe_ends[1], limits);
   }
   ::close(pipe_ends[1]);
   const auto text = read_all(pipe_ends[0]);
@@ -76,12 +78,7 @@ Json verify(const std::filesystem::path& store) {
   }
   const bool ended_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   auto report = ended_well ? Json::parse(text, nullptr, false) : Json();
-  if (!report.is_object())
-    report = report_json(
-        {.problems = {fmt::format(
-             "checking it ended with {}: the store is damaged",
-             WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
-                                 : "an error")}});
+  if (!report.is_object()) report = verify_failure(status, limits);
   Json result{{"store", store.string()}};
   result.update(report);
   return result;

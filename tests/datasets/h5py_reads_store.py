@@ -123,7 +123,7 @@ with tempfile.TemporaryDirectory() as folder:
                 names = [name.decode("utf-8") for name in shard["name"][...]]
                 assert names == [f"hémd/{i}.png" for i in k], names
 
-                assert shard.attrs["format_version"] == 1
+                assert shard.attrs["format_version"] == 2
                 assert shard.attrs["kind"].decode() == "moments"
                 assert shard.attrs["dtype"].decode() == dtype
                 described = json.loads(shard.attrs["store"])

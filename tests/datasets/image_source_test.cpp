@@ -105,20 +105,6 @@ TEST(ImageFolder, LoopsAndPipesDoNotHang) {
   EXPECT_THAT(source->ignored_files(), ElementsAre("a/pipe", "a/pipe.png"));
 }
 
-TEST(ImageFolder, TheFingerprintFollowsNamesAndFiles) {
-  TempFolder root;
-  put(root / "a.png", small_png());
-  const auto before = open_source(root.path())->fingerprint();
-  EXPECT_EQ(before.size(), 16u);
-  EXPECT_EQ(open_source(root.path())->fingerprint(), before);
-  const auto time = fs::last_write_time(root / "a.png");
-  fs::last_write_time(root / "a.png", time + std::chrono::seconds(1));
-  const auto touched = open_source(root.path())->fingerprint();
-  EXPECT_NE(touched, before);
-  fs::rename(root / "a.png", root / "b.png");
-  EXPECT_NE(open_source(root.path())->fingerprint(), touched);
-}
-
 TEST(ImageFolder, NothingToReadIsRefused) {
   TempFolder root;
   put(root / "notes.txt", bytes_of("words"));

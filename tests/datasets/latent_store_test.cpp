@@ -285,11 +285,11 @@ TEST(LatentStore, RefusesToReadWhatIsNoStore) {
   EXPECT_THAT(open(folder / "store"),
               EndsWith("shard-00002.h5: cannot open: No such file "
                        "or directory"));
-  change_text(folder / "store" / "store.json", "\"format_version\": 1",
-              "\"format_version\": 2");
+  change_text(folder / "store" / "store.json", "\"format_version\": 2",
+              "\"format_version\": 3");
   EXPECT_THAT(
       open(folder / "store"),
-      EndsWith("store.json: format_version 2 is newer than 1, which this "
+      EndsWith("store.json: format_version 3 is newer than 2, which this "
                "calotype reads"));
 }
 
@@ -310,7 +310,7 @@ TEST(LatentStore, RefusesAShardWhoseArraysDoNotFitItsDescription) {
     for (auto& array : arrays)
       if (array.name == odd.name) array = odd;
     const std::vector<Hdf5Attribute> attributes = {
-        {"format_version", int64_t{1}}, {"store", store_info_text(info)}};
+        {"format_version", int64_t{2}}, {"store", store_info_text(info)}};
     write_file_atomic(folder / "x.h5", make_hdf5(attributes, arrays).bytes);
     return message_of<DataError>([&] { StoreReader reader(folder / "x.h5"); });
   };
@@ -328,8 +328,8 @@ TEST(LatentStore, RefusesAShardWhoseArraysDoNotFitItsDescription) {
               EndsWith("x.h5: /size must be [2, 2], got [2]"));
   info.kind = "moments";
   EXPECT_THAT(refusal({}), HasSubstr("x.h5: /logvar: not there"));
-  info.format_version = 2;
-  EXPECT_THAT(refusal({}), HasSubstr("format_version 2 is newer than 1"));
+  info.format_version = 3;
+  EXPECT_THAT(refusal({}), HasSubstr("format_version 3 is newer than 2"));
 }
 
 TEST(LatentStore, ReadsWhatIsThereOfAnIncompleteStoreIfAsked) {

@@ -1,0 +1,138 @@
+#include "datasets/file_contents.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "core/files.h"
+#include "core/hash.h"
+#include "core/progress.h"
+#include "core/runtime.h"
+#include "core/stop_signal.h"
+#include "datasets/hash_memory.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxThreads = 8;  // disks answer several at once
+constexpr int64_t kWorthThreads = 32, kWorthProgress = 5000;  // files
+constexpr int64_t kLargeSet = 256,
+                  kLargeBytes = int64_t{1} << 25;  // to remember
+
+/// A file as it was before it was read.
+struct Seen {
+  struct stat status {};
+  bool exists = false;
+};
+
+std::vector<Seen> look_at(const fs::path& folder,
+                          const std::vector<std::string>& files,
+                          const std::vector<int64_t>& which) {
+  std::vector<Seen> seen(which.size());
+  for (size_t i = 0; i < which.size(); ++i)
+    seen[i].exists = ::stat((folder / files[size_t(which[i])]).c_str(),
+                            &seen[i].status) == 0;
+  return seen;
+}
+
+bool is_large(const std::vector<Seen>& files) {
+  int64_t bytes = 0;
+  for (const auto& file : files) bytes += int64_t(file.status.st_size);
+  return int64_t(files.size()) >= kLargeSet || bytes >= kLargeBytes;
+}
+
+/// Calls visit(i) for each i in [0, count) on several threads, and tells how
+/// far it is.
+void for_each_file(int64_t count, const std::function<void(int64_t)>& visit) {
+  std::atomic<int64_t> next = 0;
+  int64_t done = 0;
+  std::mutex mutex;
+  std::condition_variable more;
+  const auto work = [&] {
+    for (int64_t i; !stop_requested() && (i = next++) < count;) {
+      visit(i);
+      const std::lock_guard lock(mutex);
+      ++done;
+      more.notify_one();
+    }
+  };
+  if (count < kWorthThreads) {
+    work();
+    return throw_if_stopped();
+  }
+  std::optional<Progress> progress;
+  if (count >= kWorthProgress) progress.emplace("read", count, "files");
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < std::min(num_usable_cpus(), kMaxThreads); ++i)
+      threads.emplace_back(work);
+    std::unique_lock lock(mutex);
+    while (done < count && !stop_requested()) {
+      more.wait_for(lock, std::chrono::milliseconds(100));
+      if (progress) progress->update(done);
+    }
+  }
+  throw_if_stopped();
+  if (progress) progress->finish();
+}
+
+}  // namespace
+
+FileContents::FileContents(fs::path folder, std::vector<std::string> files,
+                           uint64_t max_bytes)
+    : folder_(std::move(folder)),
+      files_(std::move(files)),
+      max_bytes_(max_bytes),
+      known_(files_.size()) {}
+
+std::vector<uint64_t> FileContents::hashes(
+    const std::vector<int64_t>& which) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<int64_t> missing;
+  for (const auto file : which)
+    if (!known_[size_t(file)]) missing.push_back(file);
+  if (!missing.empty()) read(missing);
+  std::vector<uint64_t> hashes;
+  for (const auto file : which)
+    hashes.push_back(known_[size_t(file)].value_or(0));
+  return hashes;
+}
+
+void FileContents::read(const std::vector<int64_t>& which) const {
+  const auto seen = look_at(folder_, files_, which);
+  std::optional<HashMemory> memory;
+  if (is_large(seen)) memory.emplace(folder_);
+  std::vector<size_t> unknown;  // places in `which`
+  for (size_t i = 0; i < which.size(); ++i) {
+    const auto file = size_t(which[i]);
+    if (memory && seen[i].exists)
+      known_[file] = memory->find(files_[file], seen[i].status);
+    if (!known_[file]) unknown.push_back(i);
+  }
+  for_each_file(int64_t(unknown.size()), [&](int64_t i) {
+    const auto file = which[unknown[size_t(i)]];
+    known_[size_t(file)] = hash_of(file);
+  });
+  if (!memory) return;
+  for (const auto i : unknown)
+    if (const auto file = size_t(which[i]); known_[file])
+      memory->remember(files_[file], seen[i].status, *known_[file]);
+  memory->save(int64_t(files_.size()));
+}
+
+std::optional<uint64_t> FileContents::hash_of(int64_t file) const try {
+  return xxh64(read_file(folder_ / files_[size_t(file)], max_bytes_));
+} catch (const std::exception&) {  // told when the image's turn comes
+  return {};
+}
+
+}  // namespace calotype

@@ -1,0 +1,140 @@
+#include "datasets/hash_memory.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/hash.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kMagic = "calotype hashes 1\n";
+constexpr uint64_t kMaxBytes = 256 << 20;  // of all folders
+constexpr int64_t kTick_s = 2;             // FAT's; all others are finer
+
+struct Entry {
+  uint64_t key, hash;
+};
+
+fs::path cache_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME");
+      cache && fs::path(cache).is_absolute())
+    return fs::path(cache) / "calotype" / "hashes";
+  const char* home = std::getenv("HOME");
+  if (!home || !fs::path(home).is_absolute()) return {};
+  return fs::path(home) / ".cache" / "calotype" / "hashes";
+}
+
+uint64_t key_of(const fs::path& file, const struct stat& status) {
+  const int64_t facts[] = {
+      int64_t(status.st_size),         int64_t(status.st_mtim.tv_sec),
+      int64_t(status.st_mtim.tv_nsec), int64_t(status.st_ctim.tv_sec),
+      int64_t(status.st_ctim.tv_nsec), int64_t(status.st_ino)};
+  auto text = file.native();
+  text.append(1, '\0').append(reinterpret_cast<const char*>(facts),
+                              sizeof facts);
+  return xxh64(text);
+}
+
+/// Magic, entries, and the hash of both.
+std::vector<Entry> read_entries(const fs::path& file) {
+  std::error_code missing;
+  if (file.empty() || !fs::is_regular_file(file, missing)) return {};
+  const auto bytes = read_file(file, kMaxBytes);
+  const auto around = kMagic.size() + sizeof(uint64_t);
+  if (bytes.size() < around || (bytes.size() - around) % sizeof(Entry) != 0 ||
+      std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
+    return {};
+  uint64_t hash = 0;
+  const auto* end = bytes.data() + bytes.size() - sizeof hash;
+  std::memcpy(&hash, end, sizeof hash);
+  if (hash != xxh64(std::span(bytes).first(bytes.size() - sizeof hash)))
+    return {};
+  std::vector<Entry> entries((bytes.size() - around) / sizeof(Entry));
+  std::memcpy(entries.data(), bytes.data() + kMagic.size(),
+              entries.size() * sizeof(Entry));
+  return entries;
+}
+
+void write_entries(const fs::path& file, const std::vector<Entry>& entries) {
+  std::string bytes(kMagic);
+  bytes.append(reinterpret_cast<const char*>(entries.data()),
+               entries.size() * sizeof(Entry));
+  const auto hash = xxh64(bytes);
+  bytes.append(reinterpret_cast<const char*>(&hash), sizeof hash);
+  make_folder(file.parent_path());
+  write_file_atomic(file, bytes);
+}
+
+void remove_oldest(const fs::path& folder) {
+  struct Kept {
+    fs::file_time_type time;
+    uint64_t bytes;
+    fs::path path;
+  };
+  std::vector<Kept> kept;
+  uint64_t total = 0;
+  for (const auto& item : fs::directory_iterator(folder)) {
+    kept.push_back({item.last_write_time(), item.file_size(), item.path()});
+    total += kept.back().bytes;
+  }
+  std::ranges::sort(kept, {}, &Kept::time);
+  for (size_t i = 0; i + 1 < kept.size() && total > kMaxBytes; ++i) {
+    fs::remove(kept[i].path);
+    total -= kept[i].bytes;
+  }
+}
+
+}  // namespace
+
+HashMemory::HashMemory(const fs::path& folder) {
+  const auto cache = cache_folder();
+  if (cache.empty()) return;
+  try {
+    file_ = cache / hex64(xxh64(fs::canonical(folder).native()));
+    for (const auto& [key, hash] : read_entries(file_)) old_.emplace(key, hash);
+  } catch (const std::runtime_error&) {  // then nothing is remembered
+  }
+}
+
+std::optional<uint64_t> HashMemory::find(const fs::path& file,
+                                         const struct stat& status) const {
+  const auto found = old_.find(key_of(file, status));
+  if (found == old_.end()) return {};
+  used_.insert(*found);
+  return found->second;
+}
+
+void HashMemory::remember(const fs::path& file, const struct stat& status,
+                          uint64_t hash) {
+  const auto changed = std::max(status.st_mtim.tv_sec, status.st_ctim.tv_sec);
+  if (int64_t(changed) + kTick_s >= int64_t(std::time(nullptr))) return;
+  used_[key_of(file, status)] = hash;
+  changed_ = true;
+}
+
+void HashMemory::save(int64_t num_files) {
+  if (file_.empty() || !changed_) return;
+  if (int64_t(old_.size()) <= num_files) used_.insert(old_.begin(), old_.end());
+  std::vector<Entry> entries;
+  for (const auto& [key, hash] : used_) entries.push_back({key, hash});
+  std::ranges::sort(entries, {}, &Entry::key);
+  try {
+    write_entries(file_, entries);
+    remove_oldest(file_.parent_path());
+    changed_ = false;
+  } catch (const std::runtime_error&) {  // a home that cannot be written to
+  }
+}
+
+}  // namespace calotype

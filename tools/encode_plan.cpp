@@ -1,0 +1,106 @@
+#include "tools/encode_plan.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "datasets/store_info.h"
+#include "datasets/store_replacing.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+StoreInfo read_info(const fs::path& store) {
+  const auto file = store / "store.json";
+  return parse_store_info(read_text_file(file), file.string());
+}
+
+/// `wanted`, of the set and in the format of `found`.
+StoreInfo of_the_same_set(const StoreInfo& wanted, const StoreInfo& found) {
+  auto same = wanted;
+  same.format_version = found.format_version;
+  same.source = found.source;
+  same.class_names = found.class_names;
+  return same;
+}
+
+/// How many rows a finished store has; nothing if its shards are not what they
+/// were.
+std::optional<int64_t> complete_rows(const fs::path& store,
+                                     const StoreInfo& found) {
+  if (!found.complete) return {};
+  try {
+    return StoreReader(store).size();
+  } catch (const std::runtime_error& damage) {
+    fmt::print(stderr, "{}; encoding what is missing\n", damage.what());
+    return {};
+  }
+}
+
+std::shared_ptr<const KnownRows> known_rows(const fs::path& store,
+                                            const ImageSource& source) try {
+  const auto reader =
+      std::make_shared<StoreReader>(store, /*allow_incomplete=*/true);
+  reader->check_hashes();
+  return std::make_shared<KnownRows>(reader, source);
+} catch (const DataError& damage) {
+  fmt::print(stderr, "{}; encoding all images anew\n", damage.what());
+  return nullptr;
+}
+
+/// What an earlier call left of the successor stays if it is of the same set.
+/// Returns its rows if it is whole.
+std::optional<int64_t> successor_rows(const fs::path& store,
+                                      const StoreInfo& wanted) {
+  const auto next = successor_of(store);
+  try {
+    if (fs::exists(next / "store.json"))
+      if (const auto found = read_info(next);
+          first_difference(found, wanted).empty())
+        return complete_rows(next, found);
+  } catch (const DataError&) {  // damaged: anew
+  }
+  discard_successor(store);
+  return {};
+}
+
+}  // namespace
+
+EncodePlan plan_encode(const fs::path& store, const StoreInfo& wanted,
+                       const ImageSource& source) {
+  EncodePlan plan{.store = store, .folder = store};
+  finish_replacing(store);
+  if (!fs::exists(store / "store.json")) return plan;
+  const auto found = read_info(store);
+  if (const auto difference =
+          first_difference(found, of_the_same_set(wanted, found));
+      !difference.empty())
+    throw ConfigError(
+        fmt::format("{}: is another store: {}; delete the folder to start anew",
+                    store.string(), difference));
+  if (first_difference(found, wanted).empty()) {
+    discard_successor(store);
+    plan.complete_rows = complete_rows(store, found);
+    return plan;
+  }
+  if (!found.source.contains("fingerprint_kind"))
+    fmt::print(stderr,
+               "{}: its fingerprint is of names, sizes and times, as earlier "
+               "versions took it; comparing the images themselves\n",
+               store.string());
+  plan.known = known_rows(store, source);
+  if (found.complete && plan.known && plan.known->is_all()) {
+    plan.complete_rows = source.size();
+    return plan;
+  }
+  plan.complete_rows = successor_rows(store, wanted);
+  if (plan.complete_rows)  // killed before it took its place
+    replace_store(store);
+  else
+    plan.folder = successor_of(store);
+  return plan;
+}
+
+}  // namespace calotype
