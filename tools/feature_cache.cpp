@@ -10,6 +10,7 @@
 #include "core/note.h"
 #include "datasets/shard_file.h"
 #include "datasets/shard_list.h"
+#include "datasets/source_record.h"
 #include "datasets/store_info.h"
 
 namespace calotype {
