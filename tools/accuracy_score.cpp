@@ -170,8 +170,8 @@ Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
   write_file_atomic(run / kRunRecord, json_text(record, 2) + "\n");
   const auto trained = train({.config = config,
                               .out = run,
-                              .device = job.device,
-                              .brought = {kRunRecord}});
+                              .brought = {kRunRecord},
+                              .device = job.device});
   const auto score = test_on_real(job, run);
 
   result["cas"] = score["class_agreement"];

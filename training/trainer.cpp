@@ -78,13 +78,15 @@ Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
 TrainingResult Trainer::run() {
   started_s_ = monotonic_s();
   Progress progress(setup_.label, config_.steps, "steps", step_);
-  finish_line();  // an earlier call was stopped in the middle of validation
-  if (step_ == config_.steps) {
+  if (!pending_line_.is_null()) {  // an earlier call was stopped in validation
+    finish_line();
+    save();
+  } else if (step_ == config_.steps) {
     save_outputs();
-    if (std::filesystem::exists(run_.metrics_file()))
-      if (auto lines = read_metrics(run_.metrics_file()); !lines.empty())
-        last_line_ = std::move(lines.back());
   }
+  if (step_ == config_.steps && std::filesystem::exists(run_.metrics_file()))
+    if (auto lines = read_metrics(run_.metrics_file()); !lines.empty())
+      last_line_ = std::move(lines.back());
   if (samples_are_due() && !std::filesystem::exists(run_.sample_file(step_)))
     draw_samples();  // likewise in the middle of them
   while (step_ < config_.steps) {

@@ -350,23 +350,15 @@ TEST(Loader, AnImageLargerThanAllThatMayBeHeldComesThrough) {
   }
 }
 
-// Each of eight threads would else finish its share of the pass in turn.
+// Those that are waited for last would else go on meanwhile: 36 images.
 TEST(Loader, AllThreadsEndTogether) {
   const auto source = std::make_shared<FakeSource>(100000);
-  source->delay_ms = 20;
-  const auto begin = std::chrono::steady_clock::now();
+  source->delay_ms = 100;
   {
     Loader loader(source, {}, {.batch_size = 512, .num_workers = 8});
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
-  EXPECT_LT(source->total_loads(), 100);
-}
-
-TEST(Loader, DropLastLeavesOutWhatIsNotFull) {
-  Loader loader(std::make_shared<FakeSource>(7), {},
-                {.batch_size = 3, .shuffle = false, .drop_last = true});
-  EXPECT_EQ(drain(loader).size(), 2u);
+  EXPECT_LE(source->total_loads(), 20);  // 8, if the machine is not busy
 }
 
 TEST(Loader, UnwantedImagesAreNotDecoded) {
