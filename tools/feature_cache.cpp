@@ -110,6 +110,7 @@ FeatureCache::FeatureCache(const fs::path& folder, FeatureNetwork& network,
                        damage.what()));
       writer_.reset();
       reader_.reset();
+      row_of_.clear();
       forget_entry(place);
       open(place, info, source.size());
     }

@@ -132,8 +132,9 @@ int run(int argc, char** argv) {
   auto result = chosen(context);
   const auto code = exit_code_of(result);
   if (!as_json) return print(result_text(result), code);
-  if (result.is_object())
-    for (const auto& text : take_notes()) result["notes"].push_back(text);
+  const auto said = take_notes();
+  if (!said.empty() && result.is_object() && !result.contains("notes"))
+    result["notes"] = said;
   return print(json_text(result, 2) + "\n", code);
 }
 

@@ -204,7 +204,9 @@ class OldAttention : public testing::Test {
   torch::Tensor output_of(
       const std::function<void(std::string&, at::Tensor&)>& change) {
     TensorFile file;
-    for (auto [name, tensor] : weights_of(*attention_).tensors) {
+    for (const auto& [weight, value] : weights_of(*attention_).tensors) {
+      auto name = weight;
+      auto tensor = value;
       change(name, tensor);
       file.tensors[name] = tensor;
     }
