@@ -62,7 +62,7 @@ std::string class_folder(std::string_view class_name) {
       folder += name[at];
   }
   if (folder.size() <= kLongestName) return folder;
-  const auto hash = "~" + hex64(xxh64(folder));
+  const auto hash = fmt::format("~{}", hex64(xxh64(folder)));
   return cut(folder, kLongestName - hash.size()) + hash;
 }
 

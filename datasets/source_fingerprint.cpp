@@ -24,7 +24,7 @@ std::vector<uint64_t> ImageSource::content_hashes(
 }
 
 std::string ImageSource::fingerprint() const {
-  std::vector<int64_t> all(size_t(size()));
+  std::vector<int64_t> all(static_cast<size_t>(size()));
   std::iota(all.begin(), all.end(), 0);
   const auto hashes = content_hashes(all);
   const auto classes = class_names();
