@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/parallel.h"
+#include "core/stop_signal.h"
 #include "nn/distance_kernel.h"
 
 namespace calotype {
@@ -114,6 +115,7 @@ void add_rows(const ComparableRows& rows, const ProductTile& tile,
 at::Tensor neighbour_distances(const ComparableRows& rows, int64_t k) {
   Nearest nearest(rows.size(), k);
   for_each_tile(rows, rows, /*upper=*/true, [&](const ProductTile& tile) {
+    throw_if_stopped();
     add_columns(rows, tile, nearest);
     if (tile.row != tile.column) add_rows(rows, tile, nearest);
   });

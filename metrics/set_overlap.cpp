@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "core/stop_signal.h"
 #include "metrics/feature_rows.h"
 #include "metrics/neighbour_distances.h"
 #include "nn/comparable_rows.h"
@@ -140,6 +141,7 @@ SetOverlap set_overlap(const at::Tensor& reference, const at::Tensor& generated,
   overlap.covered = at::zeros({N}, at::kBool);
   for_each_tile(sets.generated, sets.reference, /*upper=*/false,
                 [&](const ProductTile& tile) {
+                  throw_if_stopped();
                   compare_tile(sets, balls, tile, overlap);
                 });
   overlap.precision = share(overlap.precise);

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "core/stop_signal.h"
 #include "nn/distance_kernel.h"
 
 namespace calotype {
@@ -89,7 +88,6 @@ void for_each_tile(const ComparableRows& a, const ComparableRows& b, bool upper,
                    const std::function<void(const ProductTile&)>& visit) {
   auto products = at::empty({0}, at::kFloat);
   const auto visit_tile = [&](int64_t row, int64_t column) {
-    throw_if_stopped();
     const auto rows = std::min(kTileRows, a.size() - row);
     const auto columns = std::min(kTileRows, b.size() - column);
     products.resize_({rows, columns});
