@@ -94,6 +94,11 @@ std::string description(const Profile& profile) {
 Profile foreign_profile(Bytes icc, cmsColorSpaceSignature colors,
                         const ImageLimits& limits, ImageNotes& notes) {
   if (icc.empty()) return nullptr;
+  // Most files of a set have the same profile, and a look at it costs as much
+  // as decoding a small image.
+  thread_local std::vector<uint8_t> last_srgb;
+  const bool is_ink = colors == cmsSigCmykData;
+  if (!is_ink && std::ranges::equal(icc, last_srgb)) return nullptr;
   const auto left_alone = [&](const std::string& name, const char* why) {
     notes.profile = name;
     if (limits.convert_to_srgb)
@@ -106,7 +111,10 @@ Profile foreign_profile(Bytes icc, cmsColorSpaceSignature colors,
   if (!profile) return left_alone("a damaged profile", "is damaged");
   const bool has_same_colors = cmsGetColorSpace(profile.get()) == colors;
   const bool is_grey = cmsGetColorSpace(profile.get()) == cmsSigGrayData;
-  if (colors != cmsSigCmykData && is_srgb(profile, is_grey)) return nullptr;
+  if (!is_ink && is_srgb(profile, is_grey)) {
+    last_srgb.assign(icc.begin(), icc.end());
+    return nullptr;
+  }
   const auto name = description(profile);
   if (!has_same_colors)
     return left_alone(name, "is of another kind of colours");

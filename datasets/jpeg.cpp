@@ -42,7 +42,7 @@ void note(j_common_ptr info, int level) {
   // the end of the file alone would not say so.
   if (base.msg_code == JWRN_HIT_MARKER) {
     warnings.pixels_are_missing |= warnings.file_ended;
-    if (warnings.grey_from_row < 0)
+    if (warnings.grey_from_row < 0 && !warnings.needs_all)
       warnings.grey_from_row =
           reinterpret_cast<jpeg_decompress_struct*>(info)->output_scanline;
   }

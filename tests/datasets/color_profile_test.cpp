@@ -115,7 +115,7 @@ TEST(ColorProfile, ConvertedColorsAreThoseOfTheMatrix) {
 }
 
 TEST(ColorProfile, SrgbIsKnownByWhatItDoesNotByItsName) {
-  for (const auto& limits : {ImageLimits{}, kConvert}) {
+  for (const auto& limits : {ImageLimits{}, kConvert, ImageLimits{}}) {
     const auto got =
         decode_picture(png_with(plain_srgb(), one_color()), "a.png", limits);
     EXPECT_THAT(got.image.pixels, ElementsAre(150, 110, 60));
