@@ -312,10 +312,11 @@ TEST_F(Generate, AddsNothingToTheImagesOfAnotherCall) {
   generate(job());
   generate(job());  // goes on
   EXPECT_THAT(refusal([](auto& j) { j.seed = 1; }),
-              HasSubstr("settings.recipe.seed: 0 before, 1 now"));
+              HasSubstr("of another call (seed: 0 before, 1 now)"));
   EXPECT_THAT(refusal([](auto& j) { j.count = 2; }),
-              HasSubstr("settings.count: 4 before, 2 now"));
-  EXPECT_THAT(refusal([](auto& j) { j.first = 4; }), HasSubstr("first"));
+              HasSubstr("holds 4 files, such as "));
+  EXPECT_THAT(refusal([](auto& j) { j.first = 4; }),
+              HasSubstr("of another call"));
   EXPECT_EQ(open_source(out_.string())->size(), 4);
   write_file_atomic(out_ / "ring.txt", "mine");
   EXPECT_THAT(refusal([](auto& j) { j.fresh = true; }),
