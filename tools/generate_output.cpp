@@ -96,7 +96,8 @@ ImageFolderPlan plan_of(const OutputSetup& setup) {
           .settings = settings_of(setup),
           .fresh = job.fresh,
           .sets = {job.init_image, job.mask},
-          .models = {job.model, job.codec, job.guide}};
+          .models = {job.model, job.codec, job.guide},
+          .beside = {grid_file(job.out), preview_file(job.out)}};
 }
 
 OutputSetup with_codec(OutputSetup setup) {

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <memory>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 
@@ -31,10 +31,8 @@ SetFolder open_folder(const ImageFolderPlan& plan,
   expect_apart(plan.folder, plan.sets, plan.models);
   auto inputs = plan.sets;
   inputs.insert(inputs.end(), plan.models.begin(), plan.models.end());
-  for (const auto& beside :
-       {grid_file(plan.folder), preview_file(plan.folder)}) {
-    expect_place_for_picture(beside, inputs);
-  }
+  for (const auto& picture : plan.beside)
+    expect_place_for_picture(picture, inputs);
   SetFolder folder(plan.folder,
                    {.command = plan.command,
                     .settings = plan.settings,
@@ -52,11 +50,15 @@ std::unordered_map<std::string, std::string> files_by_name(
   return found;
 }
 
+/// To be called while `files` lives; costs memory where it is called at all.
 std::function<bool(const std::string&)> is_one_of(
     const std::unordered_map<std::string, std::string>& files) {
-  auto all = std::make_shared<std::unordered_set<std::string>>();
-  for (const auto& item : files) all->insert(item.second);
-  return [all](const std::string& file) { return all->contains(file); };
+  return [&files, all = std::unordered_set<std::string_view>()](
+             const std::string& file) mutable {
+    if (all.empty())
+      for (const auto& item : files) all.insert(item.second);
+    return all.contains(file);
+  };
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ struct ImageFolderPlan {
   bool fresh = false;
   std::vector<std::filesystem::path> sets;    // images and stores that are read
   std::vector<std::filesystem::path> models;  // models that are read
+  std::vector<std::filesystem::path> beside;  // pictures written beside it
 };
 
 /// Writes a folder of images, and pictures beside it.
