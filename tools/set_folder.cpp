@@ -5,6 +5,9 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
+#include "core/note.h"
+#include "datasets/folder_walk.h"
+#include "datasets/image_format.h"
 #include "datasets/png_recipe.h"
 #include "tools/folder_files.h"
 
@@ -32,6 +35,28 @@ std::string difference(const Json& recipe, const Json& settings) {
   return "";
 }
 
+/// Whether a set that is read from the folder would take the file for an image.
+bool is_image(const fs::path& file) {
+  return has_image_extension(file) ||
+         (fs::is_regular_file(file) &&
+          sniff_format(read_leading_bytes(file)) != ImageFormat::kNone);
+}
+
+/// Of a folder that is begun anew, takes what is no image from the strangers:
+/// it stays, and is no part of the set.
+void leave_other_files(const fs::path& folder,
+                       std::vector<std::string>& strangers) {
+  std::vector<std::string> images, others;
+  for (const auto& file : strangers)
+    (is_image(folder / file) ? images : others).push_back(file);
+  if (!others.empty())
+    note(fmt::format("{}: holds {}, which {} no image and stay{}",
+                     folder.string(), some_of(others),
+                     others.size() == 1 ? "is" : "are",
+                     others.size() == 1 ? "s" : ""));
+  strangers = images;
+}
+
 }  // namespace
 
 SetFolder::SetFolder(const fs::path& folder, const SetPlan& plan, bool fresh)
@@ -55,6 +80,7 @@ SetFolder::SetFolder(const fs::path& folder, const SetPlan& plan, bool fresh)
       unasked.push_back(file);
     }
   }
+  if (fresh) leave_other_files(folder_, strangers);
   refuse_strangers(folder_, strangers);
   const auto refuse = [&](const std::vector<std::string>& files,
                           const std::string& what) {

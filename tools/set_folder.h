@@ -25,7 +25,8 @@ class SetFolder {
  public:
   /// Touches nothing. Throws ConfigError for a folder that holds anything else.
   /// `fresh`: pictures that carry a recipe of ours may be removed; with a
-  /// stranger's file among them nothing is.
+  /// stranger's image among them nothing is. Files that are no images then
+  /// stay.
   SetFolder(const std::filesystem::path& folder, const SetPlan& plan,
             bool fresh);
 

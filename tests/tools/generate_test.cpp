@@ -318,9 +318,10 @@ TEST_F(Generate, AddsNothingToTheImagesOfAnotherCall) {
   EXPECT_THAT(refusal([](auto& j) { j.first = 4; }),
               HasSubstr("of another call"));
   EXPECT_EQ(open_source(out_.string())->size(), 4);
-  write_file_atomic(out_ / "ring.txt", "mine");
+  picture("drawn/ring.png", 1, 2);
   EXPECT_THAT(refusal([](auto& j) { j.fresh = true; }),
-              HasSubstr("holds 1 file, such as ring.txt"));
+              HasSubstr("holds 1 file, such as ring.png"));
+  fs::remove(out_ / "ring.png");
   EXPECT_EQ(open_source(out_.string())->size(), 4);
 }
 

@@ -119,7 +119,7 @@ TEST_F(OutputFolders, AStrangersFileIsNeitherWrittenOverNorRemoved) {
   put(images_ / "1.png", png(9));
   encode_images();
   const auto mine = png(77);
-  for (const char* name : {"1.png", "photo.png", "deep/notes.txt"}) {
+  for (const char* name : {"1.png", "photo.png", "deep/without_ending"}) {
     fs::remove_all(out_);
     put(out_ / name, mine);
     for (const bool fresh : {false, true}) {
@@ -140,6 +140,20 @@ TEST_F(OutputFolders, AStrangersFileIsNeitherWrittenOverNorRemoved) {
   fresh.fresh = true;
   EXPECT_THAT(refusal(decode, fresh), HasSubstr("such as 1.png"));
   EXPECT_EQ(read_file(out_ / "1.png"), mine);
+}
+
+TEST_F(OutputFolders, FreshLeavesWhatIsNoImage) {
+  put(images_ / "1.png", png(9));
+  encode_images();
+  decode(decoding());
+  write_file_atomic(out_ / "notes.txt", "mine");
+  EXPECT_THAT(refusal(decode, decoding()), HasSubstr("such as notes.txt"));
+  auto job = decoding();
+  job.fresh = true;
+  job.limit = 1;
+  decode(job);
+  EXPECT_EQ(value_of(out_ / "1.png"), 9);
+  EXPECT_EQ(read_text_file(out_ / "notes.txt"), "mine");
 }
 
 TEST_F(OutputFolders, HiddenFilesAreNoOnesConcern) {
