@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/image_source.h"
+#include "tools/apart.h"
 #include "tools/classifier_model.h"
 #include "tools/demo_configs.h"
 #include "tools/train.h"
@@ -151,8 +152,11 @@ void expect_scorable(const EvaluateJob& job, const FeatureNetwork& network) {
   const auto config = recipe_of(job);
   const auto images = open_source(job.data);
   expect_classes(job, network, *images);
-  if (!job.cas_run.empty())
+  if (!job.cas_run.empty()) {
+    expect_apart(job.cas_run,
+                 {path_of_source(job.data), path_of_source(job.cas)});
     expect_same_run(job.cas_run, run_record(job, network, *images));
+  }
 }
 
 Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,

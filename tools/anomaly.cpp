@@ -138,8 +138,7 @@ Json anomaly(const AnomalyJob& given) {
        .makes =
            [](const std::string& file) {
              return file == "scores.csv" || file == "highest.png";
-           },
-       .is_set = false},
+           }},
       job.fresh);
 
   const torch::InferenceMode inference;

@@ -16,7 +16,7 @@
 #include "core/stop_signal.h"
 #include "nn/model_folder.h"
 #include "tools/apart.h"
-#include "tools/output_folder.h"
+#include "tools/folder_files.h"
 #include "training/ema_snapshots.h"
 #include "training/run_folder.h"
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kNamesFile = "class_names.json";
 
-/// A class as versions before 0.9 called its folder of drawn images.
+/// A class as its folder of drawn images used to be called.
 std::string old_folder(std::string name) {
   for (auto& letter : name)
     if (!std::isalnum(static_cast<unsigned char>(letter))) letter = '-';

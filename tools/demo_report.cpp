@@ -131,7 +131,6 @@ OutputFolder demo_folder(const DemoJob& job) {
   return OutputFolder(job.out, {.command = "demo",
                                 .settings = {{"preset", job.preset}},
                                 .makes = is_demo_file,
-                                .is_set = false,
                                 .has_fresh = false});
 }
 

@@ -37,7 +37,8 @@ Json denoise(const DenoiseJob& given) {
                     {"limit", job.limit}},
        .fresh = job.fresh,
        .sets = {path_of_source(job.data)},
-       .models = {job.codec}},
+       .models = {job.codec},
+       .beside = {grid_file(job.out)}},
       names_of(*source));
   Distortion before({.rounding = Rounding::kNone}),
       after({.rounding = Rounding::kNone});

@@ -8,8 +8,8 @@
 #include "tools/codec.h"
 #include "tools/csv.h"
 #include "tools/encode.h"
+#include "tools/folder_files.h"
 #include "tools/image_pass.h"
-#include "tools/output_folder.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
 

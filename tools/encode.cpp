@@ -23,7 +23,7 @@
 #include "tools/codec.h"
 #include "tools/encode_plan.h"
 #include "tools/fit_preview.h"
-#include "tools/output_folder.h"
+#include "tools/folder_files.h"
 #include "tools/round_trip.h"
 #include "tools/skipped.h"
 

@@ -18,6 +18,7 @@
 #include "datasets/store_size.h"
 #include "nn/latent_preview.h"
 #include "tools/apart.h"
+#include "tools/folder_files.h"
 #include "tools/image_files.h"
 #include "tools/image_size.h"
 #include "tools/token_space.h"
@@ -95,7 +96,8 @@ ImageFolderPlan plan_of(const OutputSetup& setup) {
           .settings = settings_of(setup),
           .fresh = job.fresh,
           .sets = {job.init_image, job.mask},
-          .models = {job.model, job.codec, job.guide}};
+          .models = {job.model, job.codec, job.guide},
+          .beside = {grid_file(job.out), preview_file(job.out)}};
 }
 
 OutputSetup with_codec(OutputSetup setup) {
@@ -122,8 +124,7 @@ class ImageOutput : public GenerateOutput {
     for (int64_t i = 0; i < samples.size(0); ++i, ++num_written_) {
       const auto sample = samples[i].item<int64_t>(),
                  label = labels[i].item<int64_t>();
-      if (read_recipe(setup_.job.out / file_of(sample, label)) ==
-          recipe_of(sample, label))
+      if (writer_.has_file(file_of(sample, label), recipe_of(sample, label)))
         continue;
       num_written_ = before;
       return false;

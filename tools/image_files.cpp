@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <memory>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 
@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "datasets/png_recipe.h"
 #include "tools/apart.h"
+#include "tools/folder_files.h"
 #include "tools/output_names.h"
 
 namespace calotype {
@@ -25,20 +26,18 @@ fs::path by_its_name(const fs::path& folder) {
   return path;
 }
 
-OutputFolder open_folder(const ImageFolderPlan& plan,
-                         std::function<bool(const std::string&)> makes) {
+SetFolder open_folder(const ImageFolderPlan& plan,
+                      std::function<bool(const std::string&)> makes) {
   expect_apart(plan.folder, plan.sets, plan.models);
   auto inputs = plan.sets;
   inputs.insert(inputs.end(), plan.models.begin(), plan.models.end());
-  for (const auto& beside :
-       {grid_file(plan.folder), preview_file(plan.folder)}) {
-    expect_place_for_picture(beside, inputs);
-  }
-  OutputFolder folder(plan.folder,
-                      {.command = plan.command,
-                       .settings = plan.settings,
-                       .makes = std::move(makes)},
-                      plan.fresh);
+  for (const auto& picture : plan.beside)
+    expect_place_for_picture(picture, inputs);
+  SetFolder folder(plan.folder,
+                   {.command = plan.command,
+                    .settings = plan.settings,
+                    .makes = std::move(makes)},
+                   plan.fresh);
   folder.begin();
   return folder;
 }
@@ -51,11 +50,15 @@ std::unordered_map<std::string, std::string> files_by_name(
   return found;
 }
 
+/// To be called while `files` lives; costs memory where it is called at all.
 std::function<bool(const std::string&)> is_one_of(
     const std::unordered_map<std::string, std::string>& files) {
-  auto all = std::make_shared<std::unordered_set<std::string>>();
-  for (const auto& item : files) all->insert(item.second);
-  return [all](const std::string& file) { return all->contains(file); };
+  return [&files, all = std::unordered_set<std::string_view>()](
+             const std::string& file) mutable {
+    if (all.empty())
+      for (const auto& item : files) all.insert(item.second);
+    return all.contains(file);
+  };
 }
 
 }  // namespace
@@ -97,8 +100,19 @@ void ImageFolderWriter::write_file(const std::string& file,
                                    const Json& recipe) {
   const auto path = folder_.path() / file;
   make_folder(path.parent_path());
-  write_file_atomic(path, encode_png(to_image(pixels), recipe_text(recipe)),
-                    Durability::kRenamed);
+  write_file_atomic(
+      path,
+      encode_png(to_image(pixels), recipe_text(folder_.signed_recipe(recipe))),
+      Durability::kRenamed);
+}
+
+bool ImageFolderWriter::has_file(const std::string& file,
+                                 const Json& recipe) const {
+  return read_recipe(folder_.path() / file) == folder_.signed_recipe(recipe);
+}
+
+void ImageFolderWriter::finish() {
+  sync_all(folder_.path());
 }
 
 void ImageFolderWriter::write_overview(const Image& image, Json recipe) {

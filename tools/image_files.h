@@ -10,7 +10,7 @@
 
 #include "core/config.h"
 #include "datasets/image_io.h"
-#include "tools/output_folder.h"
+#include "tools/set_folder.h"
 
 namespace calotype {
 
@@ -34,6 +34,7 @@ struct ImageFolderPlan {
   bool fresh = false;
   std::vector<std::filesystem::path> sets;    // images and stores that are read
   std::vector<std::filesystem::path> models;  // models that are read
+  std::vector<std::filesystem::path> beside;  // pictures written beside it
 };
 
 /// Writes a folder of images, and pictures beside it.
@@ -41,7 +42,7 @@ class ImageFolderWriter {
  public:
   /// `names`: of all images, which come from elsewhere (a store, a set); see
   /// output_names(). Throws ConfigError, with nothing touched, for a folder
-  /// that holds what is not of this call (see OutputFolder), or is or meets
+  /// that holds what is not of this call (see SetFolder), or is or meets
   /// what is read; DataError for names that cannot be files.
   ImageFolderWriter(const ImageFolderPlan& plan,
                     const std::vector<std::string>& names);
@@ -58,17 +59,20 @@ class ImageFolderWriter {
   void write_file(const std::string& file, const at::Tensor& pixels,
                   const Json& recipe);
 
+  /// Whether an earlier call that was the same has written this very file.
+  bool has_file(const std::string& file, const Json& recipe) const;
+
   /// The picture beside the folder that shows what is in it.
   void write_overview(const Image& image, Json recipe = Json::object());
 
   /// To be called after the last image: all are on the disk then.
-  void finish() { folder_.finish(); }
+  void finish();
 
  private:
   ImageFolderWriter(const ImageFolderPlan& plan,
                     std::unordered_map<std::string, std::string> files);
 
-  OutputFolder folder_;
+  SetFolder folder_;
   std::unordered_map<std::string, std::string> files_;  // by name
 };
 

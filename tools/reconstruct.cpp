@@ -32,7 +32,8 @@ Json reconstruct(const ReconstructJob& given) {
                     {"limit", job.limit}},
        .fresh = job.fresh,
        .sets = {path_of_source(job.data)},
-       .models = {job.codec}},
+       .models = {job.codec},
+       .beside = {grid_file(job.out)}},
       names_of(*source));
   std::vector<at::Tensor> pairs;
   const auto pass = for_each_batch(

@@ -81,8 +81,7 @@ OutputFolder report_folder(const EvaluateJob& job) {
   return OutputFolder(job.report,
                       {.command = "evaluate",
                        .settings = settings_of(job),
-                       .makes = is_report_file,
-                       .is_set = false},
+                       .makes = is_report_file},
                       job.fresh);
 }
 

@@ -312,14 +312,16 @@ TEST_F(Generate, AddsNothingToTheImagesOfAnotherCall) {
   generate(job());
   generate(job());  // goes on
   EXPECT_THAT(refusal([](auto& j) { j.seed = 1; }),
-              HasSubstr("settings.recipe.seed: 0 before, 1 now"));
+              HasSubstr("of another call (seed: 0 before, 1 now)"));
   EXPECT_THAT(refusal([](auto& j) { j.count = 2; }),
-              HasSubstr("settings.count: 4 before, 2 now"));
-  EXPECT_THAT(refusal([](auto& j) { j.first = 4; }), HasSubstr("first"));
+              HasSubstr("holds 4 files, such as "));
+  EXPECT_THAT(refusal([](auto& j) { j.first = 4; }),
+              HasSubstr("of another call"));
   EXPECT_EQ(open_source(out_.string())->size(), 4);
-  write_file_atomic(out_ / "ring.txt", "mine");
+  picture("drawn/ring.png", 1, 2);
   EXPECT_THAT(refusal([](auto& j) { j.fresh = true; }),
-              HasSubstr("holds 1 file, such as ring.txt"));
+              HasSubstr("holds 1 file, such as ring.png"));
+  fs::remove(out_ / "ring.png");
   EXPECT_EQ(open_source(out_.string())->size(), 4);
 }
 

@@ -104,23 +104,22 @@ TEST_F(OutputFolders, TheSameCallGoesOnAndAnotherIsRefused) {
   auto other = decoding();
   other.limit = 1;
   EXPECT_THAT(refusal(decode, other),
-              HasSubstr("holds 2 files, such as 1.png, of another call "
-                        "(settings.limit: 0 before, 1 now); choose an empty "
-                        "folder, or remove it with --fresh"));
+              HasSubstr("holds 2 files, such as 1.png, of another call; choose "
+                        "an empty folder, or remove it with --fresh"));
   EXPECT_EQ(value_of(out_ / "2.png"), 9);
   other.fresh = true;
   decode(other);
   EXPECT_TRUE(fs::exists(out_ / "1.png"));
   EXPECT_FALSE(fs::exists(out_ / "2.png"));
   EXPECT_THAT(refusal(reconstruct, reconstructing()),
-              HasSubstr("command: \"decode\" before, \"reconstruct\" now"));
+              HasSubstr("of another call"));
 }
 
 TEST_F(OutputFolders, AStrangersFileIsNeitherWrittenOverNorRemoved) {
   put(images_ / "1.png", png(9));
   encode_images();
   const auto mine = png(77);
-  for (const char* name : {"1.png", "photo.png", "deep/notes.txt"}) {
+  for (const char* name : {"1.png", "photo.png", "deep/without_ending"}) {
     fs::remove_all(out_);
     put(out_ / name, mine);
     for (const bool fresh : {false, true}) {
@@ -143,6 +142,20 @@ TEST_F(OutputFolders, AStrangersFileIsNeitherWrittenOverNorRemoved) {
   EXPECT_EQ(read_file(out_ / "1.png"), mine);
 }
 
+TEST_F(OutputFolders, FreshLeavesWhatIsNoImage) {
+  put(images_ / "1.png", png(9));
+  encode_images();
+  decode(decoding());
+  write_file_atomic(out_ / "notes.txt", "mine");
+  EXPECT_THAT(refusal(decode, decoding()), HasSubstr("such as notes.txt"));
+  auto job = decoding();
+  job.fresh = true;
+  job.limit = 1;
+  decode(job);
+  EXPECT_EQ(value_of(out_ / "1.png"), 9);
+  EXPECT_EQ(read_text_file(out_ / "notes.txt"), "mine");
+}
+
 TEST_F(OutputFolders, HiddenFilesAreNoOnesConcern) {
   put(images_ / "1.png", png(9));
   put(out_ / ".DS_Store", {1, 2, 3});
@@ -158,7 +171,7 @@ TEST_F(OutputFolders, OfAnEarlierVersionAreKnownByTheirRecipes) {
   put(out_ / "1.png",
       encode_png({1, 1, 3, {1, 1, 1}}, {{"calotype", "{\"index\":0}"}}));
   EXPECT_THAT(refusal(decode, decoding()),
-              HasSubstr("of a call that is not known"));
+              HasSubstr("such as 1.png, of another call"));
   auto job = decoding();
   job.fresh = true;
   decode(job);
@@ -261,8 +274,7 @@ TEST_F(OutputFolders, AReportIsOfOneCall) {
 TEST_F(OutputFolders, AReportThatWasBrokenOffIsWrittenAnew) {
   const OutputPlan plan{.command = "test",
                         .settings = {{"a", 1}},
-                        .makes = [](const std::string& f) { return f == "x"; },
-                        .is_set = false};
+                        .makes = [](const std::string& f) { return f == "x"; }};
   OutputFolder(out_, plan).begin();
   put(out_ / "x", {1});  // and killed
   OutputFolder again(out_, plan);
