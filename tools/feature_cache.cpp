@@ -37,7 +37,8 @@ std::string cache_key(const StoreInfo& info) {
   return hex64(xxh64(json_text({{"network", info.codec},
                                 {"preprocessing", info.preprocessing},
                                 {"fingerprint", info.source["fingerprint"]},
-                                {"images", info.source["count"]}})));
+                                {"images", info.source["count"]},
+                                {"classes", info.class_names}})));
 }
 
 /// The row of each image of a set, -1 where there is none. Throws DataError
