@@ -45,8 +45,12 @@ bool is_litter(const std::string& name) {
 /// Whether a folder is a training run, whose pictures are no set.
 bool is_run(const fs::path& folder) {
   std::error_code ignored;
-  return fs::exists(folder / "run.json", ignored) &&
-         fs::is_directory(folder / "state", ignored);
+  if (!fs::is_regular_file(folder / "run.json", ignored) ||
+      !fs::is_directory(folder / "state", ignored))
+    return false;
+  const auto run = Json::parse(std::ifstream(folder / "run.json"), nullptr,
+                               /*allow_exceptions=*/false);
+  return run.is_object() && run.contains("config");
 }
 
 bool shows_no_image(const fs::path& path) {

@@ -113,7 +113,12 @@ void note_unknown_classes(const FeatureNetwork& network,
                           const FeatureSource& source,
                           const std::optional<Agreement>& agreement,
                           Json& result) {
-  if (network.class_names().empty() || source.class_names().empty()) return;
+  if (network.class_names().empty() || !source.images()) return;
+  if (source.class_names().empty())
+    return add_note(
+        result, fmt::format("{} has no classes (sub-folders), so that class "
+                            "agreement is left out",
+                            source.spec()));
   const auto unknown = agreement ? agreement->unknown() : source.class_names();
   if (unknown.empty()) return;
   add_note(result,

@@ -115,7 +115,7 @@ TEST(ImageFolder, WhatCommandsWriteBesideASetIsNoneOfItsImages) {
       encode_png({1, 1, 1, {7}}, by_product_text("overview")));
   put(root / "old.png",
       encode_png({1, 1, 1, {7}}, {{"calotype", "{\"samples\":[0,9]}"}}));
-  put(root / "run/run.json", bytes_of("{}"));
+  put(root / "run/run.json", bytes_of("{\"config\":{}}"));
   put(root / "run/state/state.safetensors", bytes_of("x"));
   put(root / "run/samples/step.png", small_png());
   put(root / "__MACOSX/cat/1.png", small_png());
