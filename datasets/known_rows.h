@@ -21,6 +21,9 @@ class KnownRows {
 
   int64_t count() const { return count_; }
 
+  /// All rows of the store.
+  int64_t num_rows() const { return store_->size(); }
+
   /// Rows of the store whose image the source does not have any more.
   int64_t num_gone() const { return num_gone_; }
 

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "datasets/store_info.h"
 
 namespace calotype {
 namespace {
@@ -34,7 +35,7 @@ void expect_compatible(const StoreReader& training, const StoreReader& other) {
         training.path().string(), what, after, before));
   };
   if (got.kind != wanted.kind) fail("kind", wanted.kind, got.kind);
-  if (got.codec.value("sha256", Json()) != wanted.codec.value("sha256", Json()))
+  if (codec_sha256(got) != codec_sha256(wanted))
     fail("the codec", codec_text(wanted), codec_text(got));
   if (store_num_codes(got) != store_num_codes(wanted))
     fail("num_codes", store_num_codes(wanted), store_num_codes(got));
@@ -46,6 +47,15 @@ void expect_compatible(const StoreReader& training, const StoreReader& other) {
         known += (known.empty() ? "" : " or ") + shape_text(each);
       fail("a grid", known, shape_text(shape));
     }
+}
+
+void expect_same_maker(const StoreReader& a, const StoreReader& b) {
+  const auto first = codec_sha256(a.info()), second = codec_sha256(b.info());
+  if (!first.is_null() && !second.is_null() && first != second)
+    throw ConfigError(fmt::format(
+        "{}: does not go with {}: its rows were made by {}, those by {}",
+        b.path().string(), a.path().string(), codec_text(b.info()),
+        codec_text(a.info())));
 }
 
 }  // namespace calotype

@@ -11,4 +11,8 @@ namespace calotype {
 /// packing; classes are matched by name elsewhere.
 void expect_compatible(const StoreReader& training, const StoreReader& other);
 
+/// Throws ConfigError where both stores say what made their rows and it was not
+/// the same: the distance of two codecs' latents is that of nothing.
+void expect_same_maker(const StoreReader& a, const StoreReader& b);
+
 }  // namespace calotype

@@ -1,6 +1,7 @@
 #include "datasets/store_fingerprint.h"
 
 #include "core/hash.h"
+#include "datasets/store_info.h"
 
 namespace calotype {
 
@@ -9,7 +10,7 @@ std::string store_fingerprint(const StoreReader& store) {
   const Json seen{{"kind", info.kind},
                   {"dtype", info.dtype},
                   {"flips", info.flips},
-                  {"codec", info.codec.value("sha256", Json())},
+                  {"codec", codec_sha256(info)},
                   {"class_names", info.class_names},
                   {"rows", store.row_hashes()}};
   return hex64(

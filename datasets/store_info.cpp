@@ -193,6 +193,11 @@ int64_t store_num_codes(const StoreInfo& info) {
              : 0;
 }
 
+Json codec_sha256(const StoreInfo& info) {
+  const auto found = info.codec.find("sha256");
+  return found != info.codec.end() ? *found : Json();
+}
+
 StoreInfo identity_of(const StoreInfo& info) {
   auto identity = info;
   identity.grid_shapes.clear();

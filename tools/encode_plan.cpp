@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <string>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/store_info.h"
@@ -69,10 +71,15 @@ std::optional<int64_t> successor_rows(const fs::path& store,
 /// A wrong --data must not cost a store.
 void refuse_other_images(const fs::path& store, const StoreInfo& found,
                          const StoreInfo& wanted, const KnownRows* known) {
-  const auto before = found.source.value("spec", ""),
-             now = wanted.source.value("spec", "");
+  const auto spec_of = [](const StoreInfo& info) {
+    const auto spec = info.source.find("spec");
+    return spec != info.source.end() && spec->is_string()
+               ? spec->get<std::string>()
+               : std::string();
+  };
+  const auto before = spec_of(found), now = spec_of(wanted);
   const bool shares_none =
-      !known || (known->count() == 0 && known->num_gone() > 0);
+      !known || (known->count() == 0 && known->num_rows() > 0);
   if (before != now && shares_none)
     throw ConfigError(fmt::format(
         "{}: holds other images: it is of {}, and none of its rows is of an "

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/runtime.h"
+#include "datasets/store_compatible.h"
 #include "metrics/class_agreement.h"
 #include "metrics/uncertainty.h"
 #include "tools/accuracy_score.h"
@@ -178,6 +179,8 @@ Json evaluate_sets(const EvaluateJob& job) {
   FeatureSource source(job, job.data, network.get());
   std::optional<FeatureSource> other;
   if (compares) other.emplace(job, job.reference, network.get());
+  if (other && source.store() && other->store())
+    expect_same_maker(*source.store(), *other->store());
 
   // Images drawn without a class can still be compared with a reference.
   std::optional<Agreement> agreement;

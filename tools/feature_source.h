@@ -61,6 +61,9 @@ class FeatureSource {
   /// The images; null for rows of the user.
   std::shared_ptr<const ImageSource> images() const { return images_; }
 
+  /// The store that the user's rows are in; null for images and tables.
+  const StoreReader* store() const { return store_.get(); }
+
   /// Visits all rows, with progress under `label`. Throws DataError for a row
   /// that is not finite.
   FeaturePass visit(const char* label,

@@ -99,6 +99,21 @@ TEST_F(StoreBelonging, StoresThatDoNotGoTogetherAreNamed) {
             where("codes") + "num_codes is 8, expected 0");
 }
 
+TEST_F(StoreBelonging, RowsOfTwoMakersHaveNoDistances) {
+  const auto a = store("a");
+  const auto made_by = [&](const char* name, const Json& codec) {
+    const auto b = store(name, [&](auto& info) { info.codec = codec; });
+    return message_of<ConfigError>([&] { expect_same_maker(a, b); });
+  };
+  EXPECT_EQ(made_by("same", {{"sha256", "c0dec"}}), "nothing thrown");
+  EXPECT_EQ(made_by("unknown", Json::object()), "nothing thrown");
+  EXPECT_EQ(
+      made_by("other", {{"class", "VQModel"}, {"sha256", "abc"}}),
+      fmt::format("{}: does not go with {}: its rows were made by VQModel "
+                  "abc, those by AutoencoderKL c0dec",
+                  (folder_ / "other").string(), (folder_ / "a").string()));
+}
+
 TEST_F(StoreBelonging, RowsThatCouldBeMistakenForPlacesAreRefused) {
   // A shard of two rows, as nobody writes it.
   struct Facts {

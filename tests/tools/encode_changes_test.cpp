@@ -274,7 +274,7 @@ TEST_F(EncodeChanges, OtherSettingsAreStillRefused) {
 TEST_F(EncodeChanges, AWrongFolderDoesNotCostAStore) {
   encode(job(store_));
   const auto before = files_of(store_);
-  put(folder_ / "others/1.png", 60);
+  put(folder_ / "others/boot/0.png", 60);  // a name that the store has
   auto wrong = job(store_);
   wrong.data = (folder_ / "others").string();
   EXPECT_EQ(
