@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// The path without links and dots, as far as it is there.
-fs::path canonical(const fs::path& path) {
+fs::path resolved(const fs::path& path) {
   std::error_code error;
   auto found = fs::weakly_canonical(fs::absolute(path, error), error);
   return (found / "").parent_path();  // without a slash at the end
@@ -22,11 +22,11 @@ fs::path canonical(const fs::path& path) {
 
 bool are_same(const fs::path& a, const fs::path& b) {
   std::error_code error;
-  return canonical(a) == canonical(b) || fs::equivalent(a, b, error);
+  return resolved(a) == resolved(b) || fs::equivalent(a, b, error);
 }
 
 bool is_inside(const fs::path& inner, const fs::path& outer) {
-  const auto a = canonical(inner), b = canonical(outer);
+  const auto a = resolved(inner), b = resolved(outer);
   return a != b &&
          std::mismatch(b.begin(), b.end(), a.begin(), a.end()).first == b.end();
 }
