@@ -43,7 +43,7 @@ std::string safe_path(const std::string& name) {
 std::string shortened(const std::string& path) {
   const auto begin = path.rfind('/') + 1;
   if (path.size() - begin <= kLongestName) return path;
-  const auto behind = "~" + hex64(xxh64(path)) + kEnding;
+  const auto behind = fmt::format("~{}{}", hex64(xxh64(path)), kEnding);
   auto size = begin + kLongestName - behind.size();
   while (size > begin &&
          (static_cast<unsigned char>(path[size]) & 0xc0) == 0x80)
