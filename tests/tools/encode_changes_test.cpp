@@ -314,6 +314,7 @@ TEST_F(EncodeChanges, AnImageThatCannotBeReadIsTriedAgainWhenItIsMended) {
 TEST_F(EncodeChanges, SpaceIsLookedAtBeforeTheFirstRow) {
   auto large = job(folder_ / "large");
   large.data = "synthetic:100000000:4096:1";
+  large.preprocessing.size = 4096;
   EXPECT_THAT(message_of<ConfigError>([&] { encode(large); }),
               testing::MatchesRegex(".*large: needs [0-9]+ TiB, and .* are "
                                     "free there"));
