@@ -51,8 +51,10 @@ TEST_F(StoreBelonging, AFingerprintIsOfWhatATrainingSees) {
   EXPECT_NE(store_fingerprint(store(
                 "codec", [](auto& info) { info.codec["sha256"] = "other"; })),
             first);
-  EXPECT_NE(store_fingerprint(store(
-                "classes", [](auto& info) { info.class_names[0] = "x"; })),
+  EXPECT_NE(store_fingerprint(store("classes",
+                                    [](auto& info) {
+                                      info.class_names = {"hat", "shirt"};
+                                    })),
             first);
   EXPECT_NE(store_fingerprint(store("more", {}, sample_rows(0, 7))), first);
   auto rows = sample_rows(0, 6);
