@@ -14,6 +14,7 @@
 namespace calotype {
 namespace {
 
+constexpr std::string_view kCpuAllocator = "DefaultCPUAllocator: ";
 constexpr int kOther = 1, kCannot = 2, kBadFile = 3, kSignal = 128;
 
 std::string first_line(std::string_view text) {
@@ -32,9 +33,9 @@ std::string out_of_memory(const std::string& details) {
 /// LibTorch's own text ends with the frames of its stack.
 std::string libtorch_text(const c10::Error& error) {
   auto text = first_line(error.what_without_backtrace());
-  // "[enforce fail at alloc_cpu.cpp:66] . DefaultCPUAllocator: can't ..."
-  if (const auto end = text.find("] . "); text.starts_with("[enforce fail"))
-    if (end != std::string::npos) text.erase(0, end + 4);
+  // "[enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't"
+  if (const auto at = text.find(kCpuAllocator); at != std::string::npos)
+    text.erase(0, at + kCpuAllocator.size());
   const bool is_memory = text.find("out of memory") != std::string::npos ||
                          text.find("allocate memory") != std::string::npos;
   return is_memory ? out_of_memory(text) : text;
