@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <new>
 #include <string_view>
@@ -80,9 +81,20 @@ Failure raw_failure() {
 
 }  // namespace
 
+std::string one_line(std::string_view text) {
+  std::string line;
+  while (true) {
+    const auto end = std::min(text.find('\\'), text.size());
+    line += printable(text.substr(0, end));
+    if (end == text.size()) return line;
+    line += '\\';
+    text.remove_prefix(end + 1);
+  }
+}
+
 Failure current_failure() {
   auto failure = raw_failure();
-  failure.text = printable(failure.text);
+  failure.text = one_line(failure.text);
   return failure;
 }
 

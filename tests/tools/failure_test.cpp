@@ -73,6 +73,7 @@ TEST(Failure, OfJsonOfAnotherFormIsABadFile) {
 TEST(Failure, IsOneLineOfUtf8WhateverAPathHolds) {
   EXPECT_EQ(failure_of([] { throw ConfigError("a\nb\xff: no"); }).text,
             "a\\x0Ab\\xFF: no");
+  EXPECT_EQ(one_line("caf\\xE9\n"), "caf\\xE9\\x0A");  // once escaped
 }
 
 }  // namespace

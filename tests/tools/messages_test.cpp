@@ -77,7 +77,7 @@ constexpr const char* kSmallTraining = R"({
     "model": {"_class_name": "AutoencoderKL", "block_out_channels": [8],
               "norm_num_groups": 4},
     "data": {"train": "synthetic:4:8", "preprocessing": {"size": 8}},
-    "training": {"steps": 1, "batch_size": 2}})";
+    "training": {"steps": 1, "batch_size": 2}, "seed": 0})";
 
 TEST_F(Messages, AConfigurationMayComeThroughAPipe) {
   ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
