@@ -158,7 +158,7 @@ TEST(GroupNorm, ErrsLessThanAMillionthWithItsGradients) {
     const auto run = [&](c10::ScalarType type) {
       GroupNorm norm(torch::nn::GroupNormOptions(3, 6).eps(1e-6));
       norm->to(type);
-      const auto x = input.to(type).requires_grad_(true);
+      const auto x = input.clone().to(type).requires_grad_(true);
       const auto out = silu ? norm_silu(norm, x) : norm(x);
       out.backward(seen.to(type));
       return std::vector<at::Tensor>{out.detach(), x.grad(),
@@ -179,7 +179,7 @@ TEST(GroupNorm, GradientsHaveGradients) {
   const auto penalty = [&](c10::ScalarType type) {
     GroupNorm norm(torch::nn::GroupNormOptions(2, 4));
     norm->to(type);
-    const auto x = input.to(type).requires_grad_(true);
+    const auto x = input.clone().to(type).requires_grad_(true);
     const auto slope = torch::autograd::grad({norm_silu(norm, x).pow(3).sum()},
                                              {x}, {}, true, true)[0];
     slope.square().sum().backward();
