@@ -130,7 +130,8 @@ std::vector<int64_t> matched_labels(const StoreReader& train,
 void add_images(TrainerSetup& setup, DataRecords& records, TrainConfig& config,
                 int64_t channels) {
   expect_no_flips(config.data.flips);
-  const Images train = open_source(config.data.train, config.data.preprocessing);
+  const Images train =
+      open_source(config.data.train, config.data.preprocessing);
   const auto validation = open_validation(config);
   add_record(records, "data.train", train);
   if (validation) add_record(records, "data.validation", validation);
@@ -143,7 +144,8 @@ std::vector<std::string> add_labelled_images(TrainerSetup& setup,
                                              int64_t channels,
                                              int64_t num_classes) {
   expect_no_flips(config.data.flips);
-  const auto train = labelled(open_source(config.data.train, config.data.preprocessing), "data.train");
+  const auto train = labelled(
+      open_source(config.data.train, config.data.preprocessing), "data.train");
   const auto names = train->class_names();
   if (int64_t(names.size()) > num_classes)
     throw ConfigError(fmt::format(

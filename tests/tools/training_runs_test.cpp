@@ -247,7 +247,7 @@ TEST_F(TrainingRuns, JudgeAClassifierByTheNamesOfClasses) {
     save_images(std::string("d/") + name, 4, {{16, 16}}, name[0] * 7);
   save_images("cats/cat", 4, {{16, 16}}, 'c' * 7);
   auto json = config(classifier(3), "d");
-  json["training"]["steps"] = 30;
+  json["training"]["steps"] = 150;
   json["training"]["ema_decay"] = 0;
   json["training"]["learning_rate"] = {{"peak", 0.01}, {"warmup_steps", 0}};
   json["data"]["validation"] = at("cats").string();
