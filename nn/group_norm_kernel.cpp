@@ -37,6 +37,12 @@ CALOTYPE_INLINE float sigmoid(float x) {
 /// Sums of so many floats are floats; what adds those up is a double.
 constexpr int64_t kBlock = 256;
 
+/// A deviation that is no more than this share of the mean, or of sqrt(eps), is
+/// none: what computed the numbers (a matrix product in blocks) may round equal
+/// sums in unequal ways, and where there is nothing else, 1 / sqrt(eps) would
+/// make a thousand times as much of it in each of a network's norms.
+constexpr double kOfMean = 0x1p-20, kOfEps = 0x1p-14;
+
 /// A double in two floats. Numbers near it lose no digit when `high` is taken
 /// off them; `low` is what is left to take.
 struct TwoFloats {
@@ -69,8 +75,12 @@ CALOTYPE_INLINE GroupStatistics forward(const NormGroup& group, const float* in,
   const int64_t plane = group.plane;
   const auto found = statistics_of(in, group.num_channels * plane, eps);
   const TwoFloats mean(found.mean);
+  const double variance = 1 / (found.inverse_std * found.inverse_std) - eps;
+  const bool flat =
+      variance <= std::max(kOfMean * kOfMean * found.mean * found.mean,
+                           kOfEps * kOfEps * eps);
   for (int64_t c = 0; c < group.num_channels; ++c) {
-    const double scale = found.inverse_std * group.weight[c];
+    const double scale = flat ? 0 : found.inverse_std * group.weight[c];
     const auto a = float(scale);
     const auto b = float(group.bias[c] - mean.low * scale);
     const float* x = in + c * plane;

@@ -195,23 +195,31 @@ class Encoding {
   }
 
   void write(const ImageBatch& batch) {
-    std::vector<int64_t> fresh, known;  // places in the batch
+    std::vector<int64_t> fresh, encoded, known;  // places in the batch
+    std::vector<int64_t> kept, known_indices;    // places in `encoded`
     for (int64_t i = 0; i < batch.indices.size(0); ++i) {
       const auto index = batch.indices[i].item<int64_t>();
-      if (!stored_[size_t(index)])
-        (is_known(index) ? known : fresh).push_back(i);
+      if (!stored_[size_t(index)] && is_known(index)) {
+        known.push_back(i);
+        known_indices.push_back(index);
+        continue;
+      }
+      if (!stored_[size_t(index)]) {
+        fresh.push_back(i);
+        kept.push_back(int64_t(encoded.size()));
+      }
+      // What is stored keeps its place: rounding depends on how many share a
+      // batch.
+      encoded.push_back(i);
     }
     std::vector<StoreRows> parts;
-    if (!known.empty()) {
-      std::vector<int64_t> indices;
-      for (const auto place : known)
-        indices.push_back(batch.indices[place].item<int64_t>());
-      parts.push_back(plan_.known->read(indices));
-    }
+    if (!known.empty()) parts.push_back(plan_.known->read(known_indices));
     if (!fresh.empty()) {
-      const bool all = int64_t(fresh.size()) == batch.indices.size(0);
-      parts.push_back(encode_batch(codec_, all ? batch : part_of(batch, fresh),
-                                   info_, job_.device));
+      const bool all = int64_t(encoded.size()) == batch.indices.size(0);
+      const auto rows = encode_batch(
+          codec_, all ? batch : part_of(batch, encoded), info_, job_.device);
+      parts.push_back(kept.size() == encoded.size() ? rows
+                                                    : select_rows(rows, kept));
     }
     if (parts.empty()) return;
     num_copied_ += int64_t(known.size());

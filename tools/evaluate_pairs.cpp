@@ -17,6 +17,7 @@
 #include "tools/protocol.h"
 #include "tools/rate_distortion.h"
 #include "tools/reconstructor.h"
+#include "tools/report_parts.h"
 #include "tools/result_text.h"
 #include "tools/skipped.h"
 #include "tools/token_use.h"
@@ -160,9 +161,11 @@ Json evaluate_pairs(const EvaluateJob& given) {
   protocol["version"] = version_text();
   result["protocol"] = protocol;
   report_skipped(result, pass.skipped, pass.notes);
-  if (!job.report.empty())
-    write_fidelity_report(job, result, fidelity, perceptual.networks(), source,
-                          *reconstructor);
+  if (!job.report.empty()) {
+    auto output = report_folder(given);  // as it was asked for
+    write_fidelity_report(job, output, result, fidelity, perceptual.networks(),
+                          source, *reconstructor);
+  }
   return result;
 }
 

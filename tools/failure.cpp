@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <new>
 #include <string_view>
@@ -14,6 +15,7 @@
 namespace calotype {
 namespace {
 
+constexpr std::string_view kCpuAllocator = "DefaultCPUAllocator: ";
 constexpr int kOther = 1, kCannot = 2, kBadFile = 3, kSignal = 128;
 
 std::string first_line(std::string_view text) {
@@ -32,9 +34,9 @@ std::string out_of_memory(const std::string& details) {
 /// LibTorch's own text ends with the frames of its stack.
 std::string libtorch_text(const c10::Error& error) {
   auto text = first_line(error.what_without_backtrace());
-  // "[enforce fail at alloc_cpu.cpp:66] . DefaultCPUAllocator: can't ..."
-  if (const auto end = text.find("] . "); text.starts_with("[enforce fail"))
-    if (end != std::string::npos) text.erase(0, end + 4);
+  // "[enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't"
+  if (const auto at = text.find(kCpuAllocator); at != std::string::npos)
+    text.erase(0, at + kCpuAllocator.size());
   const bool is_memory = text.find("out of memory") != std::string::npos ||
                          text.find("allocate memory") != std::string::npos;
   return is_memory ? out_of_memory(text) : text;
@@ -79,9 +81,20 @@ Failure raw_failure() {
 
 }  // namespace
 
+std::string one_line(std::string_view text) {
+  std::string line;
+  while (true) {
+    const auto end = std::min(text.find('\\'), text.size());
+    line += printable(text.substr(0, end));
+    if (end == text.size()) return line;
+    line += '\\';
+    text.remove_prefix(end + 1);
+  }
+}
+
 Failure current_failure() {
   auto failure = raw_failure();
-  failure.text = printable(failure.text);
+  failure.text = one_line(failure.text);
   return failure;
 }
 

@@ -1,8 +1,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace calotype {
+
+/// `text` as one line of UTF-8: other bytes and control characters become
+/// "\xHH", as printable() writes them; what it has written already stays.
+std::string one_line(std::string_view text);
 
 /// How the program ends where something was thrown.
 struct Failure {

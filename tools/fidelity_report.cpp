@@ -202,10 +202,10 @@ void add_fidelity_sections(HtmlReport& report, const fs::path& folder) {
 }
 
 void write_fidelity_report(
-    const EvaluateJob& job, const Json& result, const Fidelity& fidelity,
+    const EvaluateJob& job, OutputFolder& output, const Json& result,
+    const Fidelity& fidelity,
     const std::vector<std::shared_ptr<const Lpips>>& networks,
     std::shared_ptr<const ImageSource> source, Reconstructor& reconstructor) {
-  auto output = report_folder(job);
   output.begin();
   const auto& folder = output.path();
   const auto ranked = fidelity.distortion().ranked();

@@ -5,15 +5,17 @@
 #include "tools/evaluate.h"
 #include "tools/fidelity.h"
 #include "tools/html_report.h"
+#include "tools/output_folder.h"
 #include "tools/reconstructor.h"
 
 namespace calotype {
 
-/// Writes `job.report`: result.json, images.csv, measures.csv, the pictures,
+/// Fills the report's folder, `output`: result.json, images.csv, measures.csv, the pictures,
 /// and index.html, which needs none of them. `result`: what evaluate_pairs()
 /// found.
 void write_fidelity_report(
-    const EvaluateJob& job, const Json& result, const Fidelity& fidelity,
+    const EvaluateJob& job, OutputFolder& output, const Json& result,
+    const Fidelity& fidelity,
     const std::vector<std::shared_ptr<const Lpips>>& networks,
     std::shared_ptr<const ImageSource> source, Reconstructor& reconstructor);
 

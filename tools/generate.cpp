@@ -10,10 +10,10 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/note.h"
 #include "core/progress.h"
 #include "core/random.h"
 #include "core/stop_signal.h"
-#include "core/note.h"
 #include "datasets/printable.h"
 #include "diffusion/denoisers.h"
 #include "tools/class_choice.h"
@@ -260,13 +260,12 @@ void resolve(GenerateJob& job, const LatentDiffusion& model) {
 std::vector<int64_t> classes_of(const GenerateJob& job,
                                 const LatentDiffusion& model) {
   const auto& names = model.space().class_names;
-  auto classes = choose_classes(job.classes, names, int64_t(names.size()));
-  if (model.denoiser()->num_classes() == 0 && classes.front() >= 0)
-    note(fmt::format(
-        "{}: its network knows no classes: a class names the folders, and "
-        "changes no image",
-        job.model.string()));
-  return classes;
+  const bool knows_classes = model.denoiser()->num_classes() > 0;
+  if (!knows_classes && !names.empty() && job.classes != "none")
+    note(job.model.string() +
+         ": its network knows no classes, so that images are drawn of none");
+  return choose_classes(job.classes, names,
+                        knows_classes ? int64_t(names.size()) : 0);
 }
 
 Json generate_by_diffusion(GenerateJob job) {

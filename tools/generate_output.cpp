@@ -13,6 +13,7 @@
 #include "datasets/class_folder.h"
 #include "datasets/latent_store.h"
 #include "datasets/png_recipe.h"
+#include "datasets/printable.h"
 #include "datasets/store_info.h"
 #include "datasets/store_rows.h"
 #include "datasets/store_size.h"
@@ -272,8 +273,8 @@ class StoreOutput : public GenerateOutput {
     num_drawn_ += latents.size(0);
     (setup_.tokens ? rows.tokens : rows.grid.mean) = latents;
     for (int64_t i = 0; i < latents.size(0); ++i) {
-      rows.names.push_back(files_.name(rows.indices[i].item<int64_t>(),
-                                       labels[i].item<int64_t>()));
+      rows.names.push_back(printable(files_.name(
+          rows.indices[i].item<int64_t>(), labels[i].item<int64_t>())));
       rows.sizes.push_back(image_size());
       rows.hashes.push_back(0);
     }

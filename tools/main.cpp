@@ -11,7 +11,6 @@
 #include "core/progress.h"
 #include "core/stop_signal.h"
 #include "core/version.h"
-#include "datasets/printable.h"
 #include "tools/command.h"
 #include "tools/failure.h"
 #include "tools/result_text.h"
@@ -121,8 +120,8 @@ int run(int argc, char** argv) {
     if (error.get_exit_code() == 0)
       return app.exit(error);  // --help, --version
     if (app.get_subcommands().empty())
-      return fail(printable(no_command(argc, argv)), kCannot);
-    return fail(printable(error.what()), kCannot);
+      return fail(one_line(no_command(argc, argv)), kCannot);
+    return fail(one_line(error.what()), kCannot);
   }
 
   set_quiet(quiet);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <functional>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -13,6 +14,7 @@
 #include "tools/codec.h"
 #include "tools/pairing.h"
 #include "tools/round_trip.h"
+#include "tools/skipped.h"
 
 namespace calotype {
 namespace {
@@ -99,12 +101,10 @@ class PairedImages : public Reconstructor {
         .stored_bytes = torch::zeros({batch.images.size(0)}, torch::kDouble)};
     auto* bytes = found.stored_bytes.data_ptr<double>();
     const auto* indices = batch.indices.data_ptr<int64_t>();
-    parallel_for(
-        0, batch.images.size(0), 1, [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; ++i)
-            bytes[i] =
-                double(load(indices[i], batch.images[i], found.images[i]));
-        });
+    parallel_for(0, batch.images.size(0), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        bytes[i] = double(load(indices[i], batch.images[i], found.images[i]));
+    });
     if (!found.stored_bytes.gt(0).all().item<bool>())
       found.stored_bytes = at::Tensor();
     return found;
@@ -122,6 +122,7 @@ class PairedImages : public Reconstructor {
                const at::Tensor& out) const {
     const auto index = partners_[size_t(original_index)];
     auto loaded = made_->load(index);
+    tell_(made_->name(index), loaded.notes);
     if (original.size(0) == 1 && has_colours(loaded.image))
       throw DataError(
           fmt::format("pairs: {} in {} has colours, its original is grey",
@@ -140,6 +141,8 @@ class PairedImages : public Reconstructor {
 
   std::shared_ptr<const ImageSource> made_;
   std::vector<int64_t> partners_;  // by place in the originals
+  const std::function<void(const std::string&, const ImageNotes&)> tell_ =
+      tell_notes_once();
 };
 
 }  // namespace

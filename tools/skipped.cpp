@@ -1,6 +1,7 @@
 #include "tools/skipped.h"
 
 #include <memory>
+#include <mutex>
 #include <set>
 
 namespace calotype {
@@ -56,10 +57,12 @@ void report_skipped(Json& result, const std::vector<SkippedImage>& skipped,
 
 std::function<void(const std::string&, const ImageNotes&)> tell_notes_once() {
   struct Told {
+    std::mutex mutex;
     std::set<std::string> images, profiles;
   };
   return [told = std::make_shared<Told>()](const std::string& name,
                                            const ImageNotes& notes) {
+    const std::lock_guard lock(told->mutex);
     const auto is_new =
         !notes.remarks.empty() && told->images.insert(name).second;
     if (is_new && std::ssize(told->images) <= kMaxLines)

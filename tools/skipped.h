@@ -18,7 +18,8 @@ void report_skipped(Json& result, const std::vector<SkippedImage>& skipped,
                     const PassNotes& notes);
 
 /// For LoaderConfig::on_note: tells of each image, and of each colour profile,
-/// once, however often a training comes back to them.
+/// once, however often a training comes back to them. It may be called from
+/// several threads at once.
 std::function<void(const std::string& name, const ImageNotes& notes)>
 tell_notes_once();
 

@@ -47,6 +47,11 @@ TrainConfig read_train_config(const fs::path& path,
   for (const auto& text : overrides) override_key(json, text);
   TrainConfig config;
   read_config(json, config, path.string());
+  if (!config.model.is_object() ||
+      !config.model.value("_class_name", Json("")).is_string())
+    throw ConfigError(
+        fmt::format("{}: model: expected {{\"_class_name\": ..., ...}}, got {}",
+                    path.string(), config_detail::shown(config.model)));
   return config;
 }
 

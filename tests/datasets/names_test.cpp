@@ -55,8 +55,9 @@ TEST(ClassFolder, IsUndoneAndNeverShared) {
   for (const auto& name : names) {
     const auto folder = class_folder(name);
     EXPECT_TRUE(folders.insert(folder).second) << name;
-    if (name != "a\nb")  // which no image folder calls a class
+    if (name != "a\nb") {  // which no image folder calls a class
       EXPECT_EQ(class_of_folder(folder), name);
+    }
   }
 }
 

@@ -72,7 +72,7 @@ class EncodeChanges : public testing::Test {
             .kind = kind_,
             .packing = packing_,
             .flips = flips_,
-            .batch_size = 2,
+            .batch_size = batch_size_,
             .rows_per_shard = 4};
   }
 
@@ -103,8 +103,10 @@ class EncodeChanges : public testing::Test {
                         fs::file_time_type::clock::now());
   }
 
+  /// A network's last bits depend on how many images share its pass.
   template <class Model, class Config>
   void save_codec(const Config& config) {
+    batch_size_ = 1;
     torch::manual_seed(1);
     Model model(config);
     codec_ = folder_ / "codec";
@@ -128,6 +130,7 @@ class EncodeChanges : public testing::Test {
            codec_ = "pixels:1";
   std::string kind_ = "auto", packing_ = "none";
   bool flips_ = false;
+  int64_t batch_size_ = 2;
 };
 
 TEST_F(EncodeChanges, TouchedAndCopiedFilesAreTheSameSet) {
@@ -190,6 +193,7 @@ TEST_F(EncodeChanges, TokensAreCopiedInEveryPacking) {
 TEST_F(EncodeChanges, SizesThatAreMixedKeepTheOrderOfAFreshEncode) {
   // Two sizes of image share a grid where both are padded.
   save_vae();
+  batch_size_ = 2;
   for (uint64_t i = 0; i < 12; ++i)
     put(images_ / fmt::format("boot/tall{:02}.png", i), 30 + i, i % 3 ? 12 : 11,
         i % 2 ? 8 : 7);
@@ -197,11 +201,19 @@ TEST_F(EncodeChanges, SizesThatAreMixedKeepTheOrderOfAFreshEncode) {
   change();
   put(images_ / "boot/tall05.png", 99, 12, 8);
   put(images_ / "boot/tall055.png", 98, 11, 7);
-  EXPECT_EQ(encode_again()["encoded"], 5);
+  EXPECT_EQ(encode(job(store_))["encoded"], 5);
+  encode(job(folder_ / "fresh"));
+  const StoreReader got(store_), want(folder_ / "fresh");
+  EXPECT_EQ(got.indices(), want.indices());
+  for (const auto& bucket : want.buckets())
+    EXPECT_TRUE(torch::allclose(got.gather(torch::tensor(bucket)).grid.mean,
+                                want.gather(torch::tensor(bucket)).grid.mean,
+                                1e-3, 1e-3));
 }
 
 TEST_F(EncodeChanges, ABrokenOffStoreOfMixedSizesGoesOnToTheSameBytes) {
   save_vae();
+  batch_size_ = 2;
   for (uint64_t i = 0; i < 12; ++i)
     put(images_ / fmt::format("boot/tall{:02}.png", i), 30 + i, i % 3 ? 12 : 11,
         i % 2 ? 8 : 7);

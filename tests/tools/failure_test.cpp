@@ -48,7 +48,8 @@ TEST(Failure, OfLibTorchIsOneLineWithoutFrames) {
 TEST(Failure, OfMemoryIsToldAsSuch) {
   const auto of_libtorch =
       failure_of([] { torch::empty({int64_t{1} << 60}, torch::kByte); });
-  EXPECT_THAT(of_libtorch.text, testing::StartsWith("out of memory ("));
+  EXPECT_THAT(of_libtorch.text,
+              testing::StartsWith("out of memory (can't allocate memory"));
   EXPECT_EQ(of_libtorch.code, 1);
   EXPECT_EQ(failure_of([] { throw std::bad_alloc(); }).text,
             "out of memory; a smaller batch or smaller images need less");
@@ -72,6 +73,7 @@ TEST(Failure, OfJsonOfAnotherFormIsABadFile) {
 TEST(Failure, IsOneLineOfUtf8WhateverAPathHolds) {
   EXPECT_EQ(failure_of([] { throw ConfigError("a\nb\xff: no"); }).text,
             "a\\x0Ab\\xFF: no");
+  EXPECT_EQ(one_line("caf\\xE9\n"), "caf\\xE9\\x0A");  // once escaped
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include "datasets/image_source.h"
 #include "diffusion/samplers.h"
 #include "nn/model_folder.h"
-#include "tests/support/temp_folder.h"
+#include "tests/tools/small_generator.h"
 #include "tools/codec.h"
 #include "tools/encode.h"
 #include "tools/generate_output.h"
@@ -23,85 +23,8 @@
 namespace calotype {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-/// A codec of grey 16-pixel images and diffusion models of its 8x8 latents,
-/// trained for two steps.
-class Generate : public testing::Test {
- protected:
-  void SetUp() override {
-    set_quiet(true);
-    torch::manual_seed(1);
-    AutoencoderKL codec(AutoencoderKLConfig{
-        .in_channels = 1,
-        .out_channels = 1,
-        .down_block_types = {"DownEncoderBlock2D", "DownEncoderBlock2D"},
-        .up_block_types = {"UpDecoderBlock2D", "UpDecoderBlock2D"},
-        .block_out_channels = {8, 8},
-        .norm_num_groups = 4});
-    save_model_folder(codec_, AutoencoderKLImpl::kClassName,
-                      write_config(codec->config()), weights_of(*codec));
-    EncodeJob encoding;
-    encoding.codec = codec_;
-    encoding.data = data_;
-    encoding.out = folder_ / "store";
-    encode(encoding);
-    train_model(model_, "DDIMScheduler");
-  }
-
-  void train_model(const fs::path& out, const char* scheduler,
-                   int64_t channels = 8) {
-    auto json = Json::parse(R"({
-        "model": {"_class_name": "UNet2DModel",
-                  "block_out_channels": [8, 8], "layers_per_block": 1,
-                  "down_block_types": ["DownBlock2D", "DownBlock2D"],
-                  "up_block_types": ["UpBlock2D", "UpBlock2D"],
-                  "norm_num_groups": 4, "num_class_embeds": 9},
-        "diffusion": {"scheduler": {}},
-        "training": {"steps": 2, "batch_size": 4}
-      })");
-    json["model"]["block_out_channels"] = {channels, channels};
-    json["diffusion"]["scheduler"]["_class_name"] = scheduler;
-    json["data"]["train"] = (folder_ / "store").string();
-    TrainJob job{.out = out};
-    read_config(json, job.config, "test");
-    train(job);
-  }
-
-  GenerateJob job() const {
-    return {.model = model_, .out = out_, .count = 4, .steps = 3};
-  }
-
-  template <class Change>
-  std::string refusal(Change change) {
-    auto changed = job();
-    change(changed);
-    try {
-      generate(changed);
-    } catch (const ConfigError& error) {
-      return error.what();
-    }
-    return "nothing thrown";
-  }
-
-  /// A grey picture, `left` on its left half and `right` on the other.
-  fs::path picture(const char* name, uint8_t left, uint8_t right,
-                   int64_t edge = 16) {
-    Image image{edge, edge, 1, {}};
-    for (int64_t i = 0; i < edge * edge; ++i)
-      image.pixels.push_back(i % edge < edge / 2 ? left : right);
-    const auto path = folder_ / name;
-    write_file_atomic(path, encode_png(image));
-    return path;
-  }
-
-  TempFolder folder_;
-  fs::path codec_ = folder_ / "codec", model_ = folder_ / "model",
-           out_ = folder_ / "drawn";
-  const std::string data_ = "synthetic:16:16:1:2";
-};
 
 TEST_F(Generate, WalksWithEverySamplerThatFits) {
   train_model(folder_ / "flow", "FlowMatchEulerDiscreteScheduler");
@@ -243,34 +166,6 @@ TEST_F(Generate, RefusesAheadOfAnyOutput) {
   EXPECT_NO_THROW(generate(changed));
 }
 
-TEST_F(Generate, ShowsLatentsOnTheirWayByTheMapOrTheDecoder) {
-  const auto drawing = job();
-  auto space = read_latent_space(model_ / "latent_space.json");
-  ASSERT_EQ(space.preview_matrix.size(), 1u);
-  std::vector<std::vector<uint8_t>> shown;
-  for (const bool by_map : {true, false}) {
-    if (!by_map) space.preview_matrix.clear();
-    image_output({.job = drawing,
-                  .space = space,
-                  .recipe = Json::object(),
-                  .codec = load_codec(codec_, at::kCPU)})
-        ->preview(torch::ones({2, 4, 8, 8}));
-    const auto file = preview_file(out_);
-    const auto image = decode_image(read_file(file), file.string());
-    EXPECT_EQ(image.height, 2 * 16);  // one row, each pixel drawn twice
-    shown.push_back(image.pixels);
-  }
-  EXPECT_NE(shown[0], shown[1]);
-}
-
-TEST_F(Generate, LeavesNoPreviewBehind) {
-  auto changed = job();
-  changed.preview_every = 1;
-  generate(changed);
-  EXPECT_TRUE(fs::exists(grid_file(out_)));
-  EXPECT_FALSE(fs::exists(preview_file(out_)));
-}
-
 TEST_F(Generate, GuidesByAWeakerModel) {
   // Wider, in fact: what is weaker is for the user to say.
   train_model(folder_ / "other", "DDIMScheduler", 16);
@@ -306,80 +201,6 @@ TEST_F(Generate, GuidesByClassesWhereThereAreSome) {
   changed.fresh = true;
   changed.classes = "none";
   EXPECT_EQ(generate(changed)["recipe"]["guidance"], 1);
-}
-
-TEST_F(Generate, AddsNothingToTheImagesOfAnotherCall) {
-  generate(job());
-  generate(job());  // goes on
-  EXPECT_THAT(refusal([](auto& j) { j.seed = 1; }),
-              HasSubstr("of another call (seed: 0 before, 1 now)"));
-  EXPECT_THAT(refusal([](auto& j) { j.count = 2; }),
-              HasSubstr("holds 4 files, such as "));
-  EXPECT_THAT(refusal([](auto& j) { j.first = 4; }),
-              HasSubstr("of another call"));
-  EXPECT_EQ(open_source(out_.string())->size(), 4);
-  picture("drawn/ring.png", 1, 2);
-  EXPECT_THAT(refusal([](auto& j) { j.fresh = true; }),
-              HasSubstr("holds 1 file, such as ring.png"));
-  fs::remove(out_ / "ring.png");
-  EXPECT_EQ(open_source(out_.string())->size(), 4);
-}
-
-TEST_F(Generate, GoesOnWithImagesAndLatentsWithoutDrawingAgain) {
-  auto changed = job();
-  changed.count = 200;
-  changed.batch_size = 40;
-  changed.steps = 1;
-  generate(changed);
-  const auto last = open_source(out_.string())->name(199);
-  const auto before = read_file(out_ / last);
-  fs::remove(grid_file(out_));
-  generate(changed);
-  EXPECT_TRUE(fs::exists(grid_file(out_)));
-  EXPECT_EQ(read_file(out_ / last), before);
-  changed.latents = true;
-  changed.out = folder_ / "latents";
-  generate(changed);
-  EXPECT_TRUE(generate(changed)["already_complete"].get<bool>());
-  changed.classes = "ring";
-  EXPECT_THROW(generate(changed), ConfigError);
-}
-
-TEST_F(Generate, KeepsClassesOfAnyNameApart) {
-  auto space = read_json_file(model_ / "latent_space.json");
-  const std::vector<std::string> names = {"猫", "狗", "C++", "a/b",
-                                          "..", "1",  "a,b", ""};
-  for (size_t i = 0; i < names.size(); ++i) space["class_names"][i] = names[i];
-  space["class_names"].erase(
-      space["class_names"].begin() + int64_t(names.size()),
-      space["class_names"].end());
-  write_file_atomic(model_ / "latent_space.json", space.dump());
-  auto changed = job();
-  changed.count = int64_t(names.size());
-  changed.steps = 1;
-  generate(changed);
-  const auto drawn = open_source(out_.string());
-  EXPECT_EQ(drawn->size(), changed.count);
-  EXPECT_THAT(drawn->class_names(), testing::UnorderedElementsAreArray(names));
-  for (const auto& entry : fs::directory_iterator(folder_.path()))
-    EXPECT_THAT(
-        entry.path().filename().string(),
-        testing::AnyOf("codec", "store", "model", "drawn", "drawn.png"));
-  changed.out = folder_ / "some";
-  changed.classes = "a,b,1\n猫";
-  changed.count = 3;
-  generate(changed);
-  EXPECT_THAT(open_source(changed.out.string())->class_names(),
-              testing::UnorderedElementsAre("a,b", "1", "猫"));
-}
-
-TEST_F(Generate, NeverDrawsOverWhatItStartsFrom) {
-  auto changed = job();
-  changed.init_image = picture("drawn.png", 40, 200);  // the overview's place
-  const auto before = read_file(changed.init_image);
-  EXPECT_THROW(generate(changed), ConfigError);
-  EXPECT_EQ(read_file(changed.init_image), before);
-  EXPECT_FALSE(fs::exists(out_));
 }
 
 TEST_F(Generate, NeedsAStoreWithNormalisation) {

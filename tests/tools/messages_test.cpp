@@ -77,7 +77,7 @@ constexpr const char* kSmallTraining = R"({
     "model": {"_class_name": "AutoencoderKL", "block_out_channels": [8],
               "norm_num_groups": 4},
     "data": {"train": "synthetic:4:8", "preprocessing": {"size": 8}},
-    "training": {"steps": 1, "batch_size": 2}})";
+    "training": {"steps": 1, "batch_size": 2}, "seed": 0})";
 
 TEST_F(Messages, AConfigurationMayComeThroughAPipe) {
   ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
@@ -110,6 +110,9 @@ TEST_F(Messages, AConfigurationThatCannotBeRead) {
     expect(train(path("bad.json")), 3, words);
   };
   expect_bad(R"({"seed": 1e999})", "bad.json: number out of range: '1e999'");
+  write_file_atomic(folder_ / "m.json", std::string_view(R"({"model": 1})"));
+  expect(train(path("m.json")), 2,
+         "m.json: model: expected {\"_class_name\": ..., ...}, got 1");
   expect_bad("", "bad.json: expected JSON, got an empty file");
   expect_bad("{\n  \"seed\": 1,\n}", "bad.json: not JSON at line 3, column 1");
   expect_bad("{\"a\xff\": 1}", "bad.json: not JSON at line 1, column 4");
