@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 
@@ -24,16 +25,11 @@ at::Tensor view_of(const at::Tensor& flat, int64_t offset,
 }  // namespace
 
 double euclidean_norm(const at::Tensor& flat) {
-  constexpr int64_t kRow = 4096;
-  const auto whole = flat.numel() / kRow * kRow;
-  const auto rows = flat.narrow(0, 0, whole).view({-1, kRow}).norm(2, {1});
-  const auto rest = flat.narrow(0, whole, flat.numel() - whole).norm();
-  return torch::cat({rows, rest.view({1})})
-      .to(torch::kDouble)
-      .square()
-      .sum()
-      .sqrt()
-      .item<double>();
+  constexpr int64_t kPiece = 1 << 16;  // stays in a cache as doubles
+  double sum = 0;
+  for (const auto& piece : flat.split(kPiece))
+    sum += piece.to(torch::kDouble).square().sum().item<double>();
+  return std::sqrt(sum);
 }
 
 FlatParameters::FlatParameters(torch::nn::Module& module) {

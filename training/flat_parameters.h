@@ -12,7 +12,7 @@ namespace calotype {
 
 /// The Euclidean norm of a flat tensor [size]. LibTorch adds up all squares in
 /// a few floats, which of 16 million numbers leaves an error of a hundredth;
-/// here those of a few thousand are added, and their sums in double.
+/// here they are added in double, piece by piece.
 double euclidean_norm(const at::Tensor& flat);
 
 /// All trained parameters of a module laid out in one tensor, their gradients
