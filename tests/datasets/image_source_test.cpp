@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
-#include "tests/datasets/image_files.h"
+#include "tests/datasets/small_images.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -16,19 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-void put(const fs::path& path, const FileBytes& bytes) {
-  fs::create_directories(path.parent_path());
-  write_file_atomic(path, bytes);
-}
-
-FileBytes small_png(uint8_t value = 7) {
-  return encode_png({1, 1, 1, {value}});
-}
-
-std::string refusal_of(const std::string& spec) {
-  return config_error_of([&] { open_source(spec); });
-}
 
 TEST(ImageFile, OneImageIsASource) {
   TempFolder root;
