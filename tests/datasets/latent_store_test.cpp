@@ -296,6 +296,7 @@ TEST(LatentStore, RefusesToReadWhatIsNoStore) {
 TEST(LatentStore, RefusesAShardWhoseArraysDoNotFitItsDescription) {
   const TempFolder folder;
   const std::vector<uint8_t> zeros(256);
+  const std::vector<int64_t> indices = {0, 1};
   auto info = sample_info("fp16", "latents");
   info.grid_shapes = {{2, 2, 3}};
   // A shard of two rows, but for one array.
@@ -304,7 +305,7 @@ TEST(LatentStore, RefusesAShardWhoseArraysDoNotFitItsDescription) {
         {"latents", Hdf5Type::kFloat16, 2, {2, 2, 2, 3}, zeros.data()},
         {"label", Hdf5Type::kInt64, 8, {2}, zeros.data()},
         {"name", Hdf5Type::kText, 4, {2}, zeros.data()},
-        {"index", Hdf5Type::kInt64, 8, {2}, zeros.data()},
+        {"index", Hdf5Type::kInt64, 8, {2}, indices.data()},
         {"size", Hdf5Type::kInt32, 4, {2, 2}, zeros.data()},
         {"source_hash", Hdf5Type::kUint64, 8, {2}, zeros.data()}};
     for (auto& array : arrays)

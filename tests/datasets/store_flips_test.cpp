@@ -196,11 +196,12 @@ TEST(StoreFlips, AreRefusedWhereThereAreNone) {
 /// A shard of two rows of kind latents whose description is `about`.
 void write_shard(const std::filesystem::path& path, const Json& about) {
   const std::vector<uint8_t> zeros(256);
+  const std::vector<int64_t> indices = {0, 1};
   const std::vector<Hdf5Array> arrays = {
       {"latents", Hdf5Type::kFloat16, 2, {2, 2, 2, 3}, zeros.data()},
       {"label", Hdf5Type::kInt64, 8, {2}, zeros.data()},
       {"name", Hdf5Type::kText, 4, {2}, zeros.data()},
-      {"index", Hdf5Type::kInt64, 8, {2}, zeros.data()},
+      {"index", Hdf5Type::kInt64, 8, {2}, indices.data()},
       {"size", Hdf5Type::kInt32, 4, {2, 2}, zeros.data()},
       {"source_hash", Hdf5Type::kUint64, 8, {2}, zeros.data()}};
   const std::vector<Hdf5Attribute> attributes = {{"format_version", int64_t{1}},
