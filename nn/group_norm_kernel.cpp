@@ -35,7 +35,7 @@ CALOTYPE_INLINE float sigmoid(float x) {
 }
 
 /// Sums of so many floats are floats; what adds those up is a double.
-constexpr int64_t kBlock = 256;
+constexpr int64_t kBlock = 64;
 
 /// A deviation that is no more than this share of the mean, or of sqrt(eps), is
 /// none: what computed the numbers (a matrix product in blocks) may round equal

@@ -32,10 +32,11 @@ int modernise_attention(const torch::nn::Module& module, TensorFile& file) {
   int num_changed = 0;
   for (const auto& item : module.named_parameters())
     for (const auto& [now, then] : kRenamings) {
-      const auto at = item.key().rfind(now);
+      // With a dot ahead, as the module may be the attention itself.
+      auto old_name = "." + item.key();
+      const auto at = old_name.rfind(now);
       if (at == std::string::npos) continue;
-      auto old_name = item.key();
-      old_name.replace(at, now.size(), then);
+      old_name.replace(at, now.size(), then).erase(0, 1);
       auto found = file.tensors.extract(
           file.tensors.contains(item.key()) ? item.key() : old_name);
       if (found.empty()) continue;

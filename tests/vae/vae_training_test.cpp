@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "nn/padding.h"
+#include "nn/preview.h"
 #include "vae/autoencoder_kl.h"
 #include "vae/gaussian.h"
 
@@ -97,10 +98,11 @@ AutoencoderKL small_model() {
 TEST(VaeTraining, ComparesImagesOfOddSizesWhereTheyAreImages) {
   auto model = small_model();
   VaeTraining training(model.ptr(), {});
-  const Batch batch{.data = torch::rand({2, 1, 7, 10}),
-                    .samples = torch::tensor({5, 9})};
+  const auto N = kPreviewColumns;
+  const Batch batch{.data = torch::rand({N, 1, 7, 10}),
+                    .samples = torch::arange(5, 5 + N)};
   const auto padded = pad_to_multiple(batch.data, 4);
-  ASSERT_EQ(padded.sizes(), (std::vector<int64_t>{2, 1, 8, 12}));
+  ASSERT_EQ(padded.sizes(), (std::vector<int64_t>{N, 1, 8, 12}));
   const auto posterior = model->encode(padded);
   const auto noise =
       normal_rows({4, 2, 3}, batch.samples, 0, Stream::kPosterior);
@@ -111,7 +113,7 @@ TEST(VaeTraining, ComparesImagesOfOddSizesWhereTheyAreImages) {
                          .item<double>();
   EXPECT_NEAR(part(training.losses(batch), "mse").item<double>(), error, 1e-6);
   EXPECT_EQ(training.preview(batch).sizes(),
-            (std::vector<int64_t>{4, 1, 7, 10}));
+            (std::vector<int64_t>{2 * N, 1, 7, 10}));
 }
 
 // Gradients are off around a validation, and lambda is a ratio of them.
