@@ -267,8 +267,10 @@ ChannelSums channel_sums(const LatentGrid& grid) {
   const auto grain = grain_of(of_channel, kNumbersPerTask);
   parallel_for(0, num_channels, grain, [&](int64_t begin, int64_t end) {
     for (int64_t channel = begin; channel < end; ++channel) {
-      // One sum an image and then their sum, so that many numbers with a large
-      // mean do not add up to rounding errors. `use` gives a number's share.
+      // One sum a block, then an image, then their sum, so that many numbers
+      // with a large mean do not add up to rounding errors. `use` gives a
+      // number's share.
+      constexpr int64_t kBlock = 256;
       const auto sum_of = [&](const at::Tensor& moment, auto&& use) {
         const auto values =
             moment.select(1, channel).to(at::kFloat).contiguous();
@@ -278,7 +280,13 @@ ChannelSums channel_sums(const LatentGrid& grid) {
         double sum = 0;
         for (int64_t row = 0; row < num_rows; ++row) {
           double of_row = 0;
-          for (int64_t i = 0; i < size; ++i) of_row += use(double(*data++));
+          for (int64_t first = 0; first < size; first += kBlock) {
+            double of_block = 0;
+            const auto last = std::min(first + kBlock, size);
+            for (int64_t i = first; i < last; ++i)
+              of_block += use(double(*data++));
+            of_row += of_block;
+          }
           sum += of_row;
         }
         return sum;

@@ -80,9 +80,14 @@ TEST(LatentDiffusion, DrawsAChannelThatNeverChangesAsItIs) {
       0, [](const at::Tensor& sample, const at::Tensor&, const at::Tensor&) {
         return 0.1 * sample + 1;
       });
-  for (const char* answer :
-       {"epsilon", "sample", "v_prediction", "flow_prediction", "edm"}) {
+  constexpr auto kDdim = "DDIMScheduler";
+  for (const auto& [answer, scheduler] :
+       {std::pair("epsilon", kDdim), std::pair("sample", kDdim),
+        std::pair("v_prediction", kDdim),
+        std::pair("flow_prediction", "FlowMatchEulerDiscreteScheduler"),
+        std::pair("edm", "EDMEulerScheduler")}) {
     LatentDiffusionConfig config;
+    config.scheduler.class_name = scheduler;
     config.scheduler.schedule.prediction_type = answer;
     LatentDiffusion model(denoiser, config, with_dead_channel(0));
     const auto samplers = sampler_names(config.scheduler.schedule);
