@@ -13,6 +13,7 @@ TEST_F(EvaluatePairs, AreTheSameImagesOnAnyNumberOfThreads) {
   const auto originals = open_source((folder_ / "originals").string());
   ImageBatch batch;
   batch.images = at::zeros({12, 1, 40, 40});
+  batch.indices = at::arange(12, at::kLong);
   for (int64_t i = 0; i < originals->size(); ++i)
     batch.names.push_back(originals->name(i));
   const auto reconstructor = open_pairs(pairs("made"), *originals);
