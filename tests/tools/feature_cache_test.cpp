@@ -96,7 +96,7 @@ TEST_F(FeatureCaches, KeepFilesThatAreNotTheirs) {
   write_file_atomic(place / "mine.txt", std::string_view("mine"));
   EXPECT_EQ(evaluate_again(), "");
   fs::remove(place / "store.json");
-  EXPECT_THAT(message_of<ConfigError>([&] { evaluate(job_); }),
+  EXPECT_THAT(message_of<DataError>([&] { evaluate(job_); }),
               HasSubstr("holds mine.txt"));
   EXPECT_EQ(read_text_file(place / "mine.txt"), "mine");
 }

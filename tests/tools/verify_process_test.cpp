@@ -17,7 +17,7 @@ namespace {
 
 using testing::HasSubstr;
 
-class Verify : public testing::Test {
+class VerifyProcess : public testing::Test {
  protected:
   void SetUp() override {
     StoreInfo info;
@@ -42,7 +42,7 @@ class Verify : public testing::Test {
 };
 
 // A copy of this process would wait for threads that did not come along.
-TEST_F(Verify, AnswersAfterOtherThreadsHaveRun) {
+TEST_F(VerifyProcess, AnswersAfterOtherThreadsHaveRun) {
   const ThreadsFor three(3);
   parallel_for(0, 100, 1, [](int64_t, int64_t) {});
   const auto program = std::getenv("CALOTYPE_PROGRAM");
@@ -53,14 +53,14 @@ TEST_F(Verify, AnswersAfterOtherThreadsHaveRun) {
   }
 }
 
-TEST_F(Verify, TellsThatItsProcessDied) {
+TEST_F(VerifyProcess, TellsThatItsProcessDied) {
   const auto report = verify_apart(store(), "/bin/false");
   EXPECT_EQ(report["sound"], false);
   EXPECT_THAT(report["problems"][0].get<std::string>(),
               HasSubstr("ended with an error"));
 }
 
-TEST_F(Verify, IsOneCommandWithAnAnswerAndAnExitCode) {
+TEST_F(VerifyProcess, IsOneCommandWithAnAnswerAndAnExitCode) {
   const auto sound = run_program({"verify", store().string(), "--json"});
   EXPECT_EQ(sound.code, 0) << sound.err;
   EXPECT_THAT(sound.out, HasSubstr("\"sound\": true"));
