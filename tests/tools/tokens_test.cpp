@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
+#include "datasets/image_io.h"
 #include "datasets/latent_store.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
@@ -151,7 +152,9 @@ TEST_F(Tokens, AreDrawnByAMaskedGenerator) {
             .batch_size = 1});
   const auto classes = open_source(data_)->class_names();
   const auto file = fs::path(classes[4]) / "00004.png";
-  EXPECT_EQ(read_file(out_ / file), read_file(other / file));
+  // The recipes tell the calls apart; what is drawn is the same.
+  EXPECT_EQ(decode_image(read_file(out_ / file), "").pixels,
+            decode_image(read_file(other / file), "").pixels);
   const auto tokens = folder_ / "tokens";
   generate(
       {.model = generator.out, .out = tokens, .latents = true, .count = 3});
