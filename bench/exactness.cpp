@@ -1,7 +1,7 @@
 // exactness: the largest error of encoding and decoding in float, against the
 // same network in double, as a Markdown table (docs/exactness.md).
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 // The error of deterministic samplers against the number of steps, on a mixture
 // of Gaussians in the plane whose score is known exactly: a table, the order
 // that each solver reaches, and an SVG.
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/files.h"
 #include "core/runtime.h"

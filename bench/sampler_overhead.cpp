@@ -1,6 +1,6 @@
 // What a step of each sampler costs beside the network: drawing latents with a
 // U-Net, in turns with the U-Net's forward passes alone.
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 

@@ -1,7 +1,8 @@
 #include "diffusion/time_class_embedding.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/nn/init.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"

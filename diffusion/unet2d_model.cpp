@@ -1,6 +1,6 @@
 #include "diffusion/unet2d_model.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "diffusion/unet_blocks.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace calotype {
 namespace {

@@ -1,7 +1,5 @@
 #include "diffusion/unet_levels.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <span>
 

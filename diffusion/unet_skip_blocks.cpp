@@ -1,7 +1,5 @@
 #include "diffusion/unet_skip_blocks.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <numbers>
 

@@ -1,6 +1,6 @@
 #include "metrics/frechet_distance.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <limits>

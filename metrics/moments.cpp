@@ -1,6 +1,6 @@
 #include "metrics/moments.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"

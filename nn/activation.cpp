@@ -1,6 +1,6 @@
 #include "nn/activation.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "nn/group_norm.h"

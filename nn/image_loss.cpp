@@ -1,6 +1,8 @@
 #include "nn/image_loss.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 

@@ -1,6 +1,6 @@
 #include "nn/mid_block.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace calotype {
 

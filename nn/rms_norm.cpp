@@ -1,6 +1,6 @@
 #include "nn/rms_norm.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace calotype {
 

@@ -1,6 +1,6 @@
 #include "nn/second_derivative.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
 
 namespace calotype {
 

@@ -1,6 +1,6 @@
 #include "nn/spatial_norm.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "nn/resnet_block.h"

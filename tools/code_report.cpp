@@ -1,6 +1,6 @@
 #include "tools/code_report.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

@@ -1,7 +1,5 @@
 #include "tools/codec.h"
 
-#include <torch/torch.h>
-
 #include "core/error.h"
 #include "nn/model_folder.h"
 #include "tools/pixel_codec.h"

@@ -1,6 +1,6 @@
 #include "tools/compare_results.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,6 @@
 #include "tools/csv.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 namespace calotype {
 

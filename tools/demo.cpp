@@ -1,7 +1,5 @@
 #include "tools/demo.h"
 
-#include <torch/torch.h>
-
 #include "core/files.h"
 #include "core/runtime.h"
 #include "tools/demo_configs.h"

@@ -1,6 +1,6 @@
 #include "tools/encode.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <array>
 #include <system_error>

@@ -1,6 +1,6 @@
 #include "tools/evaluate_pairs.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <optional>
 

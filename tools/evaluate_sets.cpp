@@ -1,6 +1,6 @@
 #include "tools/evaluate_sets.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <optional>

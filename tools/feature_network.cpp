@@ -1,6 +1,6 @@
 #include "tools/feature_network.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <filesystem>
 

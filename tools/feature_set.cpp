@@ -1,6 +1,6 @@
 #include "tools/feature_set.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "tools/heat_map.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace calotype {
 

@@ -1,6 +1,6 @@
 #include "tools/init_image.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "core/files.h"

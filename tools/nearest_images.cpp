@@ -1,6 +1,6 @@
 #include "tools/nearest_images.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

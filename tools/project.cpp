@@ -1,6 +1,6 @@
 #include "tools/project.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "core/files.h"

@@ -1,7 +1,7 @@
 #include "tools/rate_distortion.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <limits>

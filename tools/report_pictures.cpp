@@ -1,6 +1,6 @@
 #include "tools/report_pictures.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <map>

@@ -1,7 +1,5 @@
 #include "tools/sets_report.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 
 #include "core/files.h"

@@ -1,6 +1,6 @@
 #include "tools/token_use.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

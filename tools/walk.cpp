@@ -1,6 +1,6 @@
 #include "tools/walk.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

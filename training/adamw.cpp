@@ -1,6 +1,6 @@
 #include "training/adamw.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 #include "training/ema.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 

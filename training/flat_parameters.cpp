@@ -1,6 +1,6 @@
 #include "training/flat_parameters.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "training/level_bins.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 

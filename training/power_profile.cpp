@@ -1,6 +1,6 @@
 #include "training/power_profile.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // What a Trainer keeps of a run, and how it comes back to it.
 #include "training/trainer.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "training/checkpoint.h"

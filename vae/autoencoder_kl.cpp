@@ -1,6 +1,6 @@
 #include "vae/autoencoder_kl.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"

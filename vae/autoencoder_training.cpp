@@ -1,6 +1,6 @@
 #include "vae/autoencoder_training.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/check.h"
 #include "core/error.h"

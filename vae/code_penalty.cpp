@@ -1,6 +1,7 @@
 #include "vae/code_penalty.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "core/random.h"
 #include "vae/dense_network.h"

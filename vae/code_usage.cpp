@@ -1,6 +1,6 @@
 #include "vae/code_usage.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "vae/gaussian.h"
 

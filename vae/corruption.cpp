@@ -1,7 +1,5 @@
 #include "vae/corruption.h"
 
-#include <torch/torch.h>
-
 #include "core/check.h"
 #include "core/random.h"
 

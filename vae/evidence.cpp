@@ -1,6 +1,6 @@
 #include "vae/evidence.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>
@@ -40,9 +40,9 @@ at::Tensor log_byte_probability(const at::Tensor& images,
                             inside.clamp_min(kSmallest).log(), density);
   // The ends of the scale hold all that lies beyond them. log_ndtr is exact in
   // the tail.
-  log_p = torch::where(images < -1 + kHalfBin, torch::special::log_ndtr(upper),
+  log_p = torch::where(images < -1 + kHalfBin, torch::special_log_ndtr(upper),
                        log_p);
-  return torch::where(images > 1 - kHalfBin, torch::special::log_ndtr(-lower),
+  return torch::where(images > 1 - kHalfBin, torch::special_log_ndtr(-lower),
                       log_p);
 }
 

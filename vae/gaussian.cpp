@@ -1,7 +1,5 @@
 #include "vae/gaussian.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 
 #include "core/check.h"

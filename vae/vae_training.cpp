@@ -1,6 +1,6 @@
 #include "vae/vae_training.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "vqvae/bit_codes.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace calotype {
 namespace {

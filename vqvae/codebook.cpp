@@ -1,6 +1,6 @@
 #include "vqvae/codebook.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/random.h"
 #include "vqvae/nearest_code.h"

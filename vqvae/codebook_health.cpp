@@ -1,7 +1,7 @@
 #include "vqvae/codebook_health.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "vqvae/ema_codebook.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "vqvae/nearest_code.h"
 

@@ -1,6 +1,6 @@
 #include "vqvae/finite_scalar.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "vqvae/vectors.h"
 

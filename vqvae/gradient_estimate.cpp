@@ -1,6 +1,6 @@
 #include "vqvae/gradient_estimate.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 

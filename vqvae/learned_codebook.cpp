@@ -1,6 +1,7 @@
 #include "vqvae/learned_codebook.h"
 
-#include <torch/torch.h>
+#include <torch/nn/init.h>
+#include <torch/utils.h>
 
 #include "vqvae/nearest_code.h"
 

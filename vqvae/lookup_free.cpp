@@ -1,6 +1,6 @@
 #include "vqvae/lookup_free.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "vqvae/bit_codes.h"

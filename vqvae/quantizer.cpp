@@ -1,7 +1,5 @@
 #include "vqvae/quantizer.h"
 
-#include <torch/torch.h>
-
 #include <bit>
 
 #include "core/check.h"

@@ -1,6 +1,7 @@
 #include "vqvae/residual_quantizer.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/types.h>
 
 namespace calotype {
 

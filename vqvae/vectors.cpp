@@ -1,7 +1,5 @@
 #include "vqvae/vectors.h"
 
-#include <torch/torch.h>
-
 #include "core/error.h"
 
 namespace calotype {

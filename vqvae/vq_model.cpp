@@ -1,6 +1,6 @@
 #include "vqvae/vq_model.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"

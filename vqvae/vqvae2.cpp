@@ -1,6 +1,6 @@
 #include "vqvae/vqvae2.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <array>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "diffusion/prediction.h"
 #include "diffusion/sampler.h"

@@ -1,7 +1,7 @@
 #include "diffusion/guidance.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/error.h"
 #include "tests/diffusion/toy_denoiser.h"

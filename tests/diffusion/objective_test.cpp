@@ -1,7 +1,7 @@
 #include "diffusion/objective.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "tests/diffusion/toy_denoiser.h"

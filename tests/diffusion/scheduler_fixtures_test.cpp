@@ -1,7 +1,7 @@
 // Alpha tables, timesteps and whole trajectories of the reference
 // implementation (diffusers), for every configuration that the fixtures hold.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/files.h"
 #include "diffusion/samplers.h"

@@ -1,7 +1,7 @@
 #include "diffusion/training_levels.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/error.h"
 #include "diffusion/learned_variance.h"

@@ -1,7 +1,7 @@
 #include "nn/fid_inception.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/config.h"
 #include "core/error.h"

@@ -1,7 +1,9 @@
 #include "nn/image_loss.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "nn/resnet_block.h"
@@ -16,7 +18,7 @@ struct TinyCodec : torch::nn::Module {
     layer = decoder->register_module("conv_out", conv3x3(1, 1));
     register_module("decoder", decoder);
   }
-  torch::nn::Conv2d layer{nullptr};
+  Conv2d layer{nullptr};
 };
 
 ImageLossConfig with(const AdversarialConfig& adversarial) {

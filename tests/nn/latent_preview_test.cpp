@@ -1,7 +1,7 @@
 #include "nn/latent_preview.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 

@@ -1,7 +1,8 @@
 #include "nn/layer_norm.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/utils.h>
 
 namespace calotype {
 namespace {

@@ -1,7 +1,7 @@
 #include "nn/preview.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace calotype {
 namespace {

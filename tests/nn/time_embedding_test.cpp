@@ -1,7 +1,7 @@
 #include "nn/time_embedding.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

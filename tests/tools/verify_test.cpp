@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <signal.h>
-#include <torch/torch.h>
 
 #include "core/files.h"
 #include "core/progress.h"

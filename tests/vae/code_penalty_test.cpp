@@ -1,7 +1,8 @@
 #include "vae/code_penalty.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/utils.h>
 
 namespace calotype {
 namespace {

@@ -1,7 +1,7 @@
 #include "vae/corruption.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/error.h"
 

@@ -1,7 +1,8 @@
 #include "vqvae/masked_generator.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/optim/adam.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 

@@ -1,7 +1,7 @@
 // What the reference implementation (vector-quantize-pytorch) computes: codes,
 // losses, running means and gradients, of every group that the fixtures hold.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/config.h"
 #include "core/files.h"
