@@ -10,10 +10,6 @@ namespace {
 
 using testing::ElementsAre;
 
-Image decode(const FileBytes& bytes) {
-  return decode_image(bytes, "a.img");
-}
-
 TEST(Exif, AllEightOrientationsAreUndone) {
   // Two rows of three: abc, def.
   const std::string expected[] = {"abcdef", "cbafed", "fedcba", "defabc",

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "datasets/image.h"
+#include "datasets/image_io.h"
 
 // Image files made in memory, the odd ones included.
 namespace calotype {
@@ -73,5 +74,13 @@ Image gradient(int64_t height, int64_t width, int64_t channels);
 /// The message of the DataError that `action` throws, or "" if it throws none.
 std::string data_error_of(const std::function<void()>& action);
 std::string config_error_of(const std::function<void()>& action);
+
+/// The pixels of a file that is called a.img, and what is wrong with it.
+inline Image decode(const FileBytes& bytes) {
+  return decode_image(bytes, "a.img");
+}
+inline std::string problem_of(const FileBytes& bytes) {
+  return data_error_of([&] { decode(bytes); });
+}
 
 }  // namespace calotype

@@ -10,14 +10,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-Image decode(const FileBytes& bytes) {
-  return decode_image(bytes, "a.img");
-}
-
-std::string problem_of(const FileBytes& bytes) {
-  return data_error_of([&] { decode(bytes); });
-}
-
 /// Every shorter file is refused.
 void expect_no_prefix_decodes(const FileBytes& file) {
   for (size_t size = 0; size < file.size(); ++size)

@@ -15,12 +15,13 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-Picture decode(const FileBytes& bytes, const ImageLimits& limits = {}) {
+Picture picture_of(const FileBytes& bytes, const ImageLimits& limits = {}) {
   return decode_picture(bytes, "a.jpg", limits);
 }
 
-std::string problem_of(const FileBytes& bytes, const ImageLimits& limits = {}) {
-  return data_error_of([&] { decode(bytes, limits); });
+std::string jpeg_problem(const FileBytes& bytes,
+                         const ImageLimits& limits = {}) {
+  return data_error_of([&] { picture_of(bytes, limits); });
 }
 
 int largest_difference(const Image& a, const Image& b) {
@@ -54,7 +55,7 @@ FileBytes inserted(const FileBytes& file, int64_t at, const FileBytes& bytes) {
 TEST(Jpeg, GreyAndColorDecode) {
   for (const int64_t channels : {1, 3}) {
     const auto image = gradient(8, 16, channels);
-    const auto got = decode(make_jpeg(image));
+    const auto got = picture_of(make_jpeg(image));
     EXPECT_EQ(got.image.channels, channels);
     EXPECT_EQ(got.image.width, 16);
     EXPECT_LE(largest_difference(got.image, image), 4);
@@ -69,7 +70,7 @@ TEST(Jpeg, CmykIsInvertedWithAdobesMarkerAndWithout) {
     cmyk.pixels.insert(cmyk.pixels.end(), {200, 100, 50, 220});
   for (const auto& settings : {JpegSettings{}, JpegSettings{.ycck = true},
                                JpegSettings{.adobe_marker = false}}) {
-    const auto got = decode(make_jpeg(cmyk, settings)).image;
+    const auto got = picture_of(make_jpeg(cmyk, settings)).image;
     ASSERT_EQ(got.channels, 3);
     EXPECT_NEAR(got.pixels[0], 200 * 220 / 255.0, 2);
     EXPECT_NEAR(got.pixels[1], 100 * 220 / 255.0, 2);
@@ -85,20 +86,21 @@ TEST(Jpeg, EverySamplingFactorDecodes) {
         Factors{{3, 1}, {1, 1}, {1, 1}}, Factors{{1, 4}, {1, 2}, {1, 1}},
         Factors{{1, 1}, {2, 2}, {2, 2}}, Factors{{2, 2}, {2, 1}, {1, 2}},
         Factors{{2, 1}, {2, 1}, {2, 1}}, Factors{{2, 2}, {1, 1}, {1, 1}}}) {
-    const auto got = decode(make_jpeg(image, {.sampling = factors})).image;
+    const auto got = picture_of(make_jpeg(image, {.sampling = factors})).image;
     EXPECT_EQ(got.width, 61);
     EXPECT_LE(largest_difference(got, image), 8)
         << factors[0][0] << 'x' << factors[0][1];
   }
   const auto grey = slope(45, 61, 1);
-  EXPECT_LE(largest_difference(
-                decode(make_jpeg(grey, {.sampling = {{2, 2}}})).image, grey),
-            2);
+  EXPECT_LE(
+      largest_difference(
+          picture_of(make_jpeg(grey, {.sampling = {{2, 2}}})).image, grey),
+      2);
 }
 
 TEST(Jpeg, FaultsThatViewersForgiveAreRemarks) {
   const auto file = make_jpeg(slope(48, 64, 3), 92);
-  const auto whole = decode(file).image;
+  const auto whole = picture_of(file).image;
   const auto begin_of = [&](uint8_t marker) {
     const FileBytes wanted = {0xff, marker};
     return std::ranges::search(file, wanted).begin() - file.begin();
@@ -114,12 +116,13 @@ TEST(Jpeg, FaultsThatViewersForgiveAreRemarks) {
       {inserted(file, begin_of(0xdb), {0x12, 0x34}), "2 extraneous bytes"},
       {prefix(file, file.size() - 2), "Premature end of JPEG file"}};
   for (const auto& [bytes, words] : cases) {
-    const auto got = decode(bytes);
+    const auto got = picture_of(bytes);
     EXPECT_EQ(got.image.pixels, whole.pixels) << words;
     ASSERT_EQ(got.notes.remarks.size(), 1u) << words;
     EXPECT_THAT(got.notes.remarks[0], HasSubstr(words));
   }
-  const auto behind = decode(joined({file, bytes_of("a camera's own data")}));
+  const auto behind =
+      picture_of(joined({file, bytes_of("a camera's own data")}));
   EXPECT_EQ(behind.image.pixels, whole.pixels);
   EXPECT_THAT(behind.notes.remarks, IsEmpty());
 }
@@ -128,17 +131,17 @@ TEST(Jpeg, NoPrefixThatLacksPixelsIsAPicture) {
   const auto image = gradient(16, 16, 3);
   for (const bool progressive : {false, true}) {
     const auto file = make_jpeg(image, {.progressive = progressive});
-    const auto whole = decode(file).image;
+    const auto whole = picture_of(file).image;
     size_t num_taken = 0;
     for (size_t size = 0; size < file.size(); ++size) try {
-        EXPECT_EQ(decode(prefix(file, size)).image.pixels, whole.pixels)
+        EXPECT_EQ(picture_of(prefix(file, size)).image.pixels, whole.pixels)
             << size;
         ++num_taken;
       } catch (const std::runtime_error&) {  // refused
       }
     // What may be missing: the mark of the end, and bits that only fill a byte.
     EXPECT_LE(num_taken, progressive ? 0u : 3u);
-    EXPECT_THAT(problem_of(prefix(file, file.size() - 60)),
+    EXPECT_THAT(jpeg_problem(prefix(file, file.size() - 60)),
                 HasSubstr("a.jpg: truncated JPEG (Premature end"));
   }
 }
@@ -146,7 +149,7 @@ TEST(Jpeg, NoPrefixThatLacksPixelsIsAPicture) {
 TEST(Jpeg, PixelsThatAnEndMarkHidesAreTold) {
   const auto file = make_jpeg(gradient(64, 64, 1));
   const auto half = joined({prefix(file, file.size() / 2), {0xff, 0xd9}});
-  const auto remarks = decode(half).notes.remarks;
+  const auto remarks = picture_of(half).notes.remarks;
   ASSERT_EQ(remarks.size(), 2u);
   EXPECT_THAT(remarks[0], HasSubstr("premature end of data segment"));
   EXPECT_THAT(remarks[1], HasSubstr("pixels are missing from about row"));
@@ -157,18 +160,18 @@ TEST(Jpeg, WhatNoViewerShowsIsRefusedByName) {
   const FileBytes frame = {0xff, 0xc0};
   const auto at = std::ranges::search(file, frame).begin();
   *(at + 4) = 12;
-  EXPECT_EQ(problem_of(file),
+  EXPECT_EQ(jpeg_problem(file),
             "a.jpg: this JPEG is not supported (Unsupported JPEG data "
             "precision 12)");
   *(at + 4) = 8;
   *(at + 1) = 0xc3;  // lossless
-  EXPECT_EQ(problem_of(file),
+  EXPECT_EQ(jpeg_problem(file),
             "a.jpg: this JPEG is not supported (Unsupported JPEG process: SOF "
             "type 0xc3)");
   *(at + 1) = 0xc0;
   *(at + 11) = 0x31;  // factors of 3 and 2, which are no whole ratio
   *(at + 14) = 0x21;
-  EXPECT_EQ(problem_of(file),
+  EXPECT_EQ(jpeg_problem(file),
             "a.jpg: this JPEG is not supported (Fractional sampling not "
             "implemented yet)");
 }
@@ -181,7 +184,7 @@ TEST(Jpeg, FlippedBitsAreSurvived) {
       auto flipped = file;
       flipped[bit / 8] ^= uint8_t(1 << bit % 8);
       data_error_of([&] {
-        const auto image = decode(flipped, {.max_pixels = 100'000}).image;
+        const auto image = picture_of(flipped, {.max_pixels = 100'000}).image;
         EXPECT_EQ(int64_t(image.pixels.size()),
                   image.height * image.width * image.channels);
       });
@@ -195,7 +198,7 @@ TEST(Jpeg, AboveTheLimitItIsDecodedInEighthsOfItsSize) {
     const auto file = make_jpeg(image, {.progressive = progressive});
     // 6/8 of 400x300 are 67,500 pixels, 7/8 are 92,050.
     const ImageLimits limits{.max_pixels = 80'000, .least_side = 32};
-    const auto got = decode(file, limits);
+    const auto got = picture_of(file, limits);
     EXPECT_EQ(got.image.height, 225);
     EXPECT_EQ(got.image.width, 300);
     EXPECT_EQ(got.notes.reduced_from, (std::array<int64_t, 2>{300, 400}));
@@ -208,16 +211,17 @@ TEST(Jpeg, AboveTheLimitItIsDecodedInEighthsOfItsSize) {
                   image.pixels[size_t((150 * 400 + 200) * 3 + c)], 3);
   }
   // Upright at 300x400, as it was asked for.
-  const auto turned = decode(with_exif(make_jpeg(image), make_exif(6, true)),
-                             {.max_pixels = 80'000, .least_side = 32});
+  const auto turned =
+      picture_of(with_exif(make_jpeg(image), make_exif(6, true)),
+                 {.max_pixels = 80'000, .least_side = 32});
   EXPECT_EQ(turned.image.height, 300);
   EXPECT_EQ(turned.notes.reduced_from, (std::array<int64_t, 2>{400, 300}));
 }
 
 TEST(Jpeg, WhatTheLimitAllowsIsDecodedWhole) {
   const auto file = make_jpeg(slope(30, 40, 3));
-  const auto got = decode(file, {.max_pixels = 1200, .least_side = 8});
-  EXPECT_EQ(got.image.pixels, decode(file).image.pixels);
+  const auto got = picture_of(file, {.max_pixels = 1200, .least_side = 8});
+  EXPECT_EQ(got.image.pixels, picture_of(file).image.pixels);
   EXPECT_EQ(got.notes.reduced_from[0], 0);
 }
 
@@ -226,21 +230,22 @@ TEST(Jpeg, ASizeThatNeedsMoreIsRefusedByTheLimitsName) {
   const auto words =
       "a.jpg: JPEG of 400x300 pixels is above the limit of 80000 pixels "
       "(--max-pixels)";
-  EXPECT_EQ(problem_of(file, {.max_pixels = 80'000}), words);
-  EXPECT_EQ(problem_of(file, {.max_pixels = 80'000, .least_side = 226}), words);
-  EXPECT_EQ(problem_of(file, {.max_pixels = 80'000, .least_side = 225}), "");
+  EXPECT_EQ(jpeg_problem(file, {.max_pixels = 80'000}), words);
+  EXPECT_EQ(jpeg_problem(file, {.max_pixels = 80'000, .least_side = 226}),
+            words);
+  EXPECT_EQ(jpeg_problem(file, {.max_pixels = 80'000, .least_side = 225}), "");
   // An eighth of it, 50x38 pixels, is the least.
-  EXPECT_EQ(problem_of(file, {.max_pixels = 1900, .least_side = 1}), "");
-  EXPECT_THAT(problem_of(file, {.max_pixels = 1899, .least_side = 1}),
+  EXPECT_EQ(jpeg_problem(file, {.max_pixels = 1900, .least_side = 1}), "");
+  EXPECT_THAT(jpeg_problem(file, {.max_pixels = 1899, .least_side = 1}),
               HasSubstr("above the limit of 1899 pixels"));
 }
 
 TEST(Jpeg, AProgressiveFileTakesNoMoreMemoryThanItsLimit) {
   // 3 components of 160x160 coefficients of 2 bytes: 153,600 bytes.
   const auto file = make_jpeg(slope(160, 160, 3), {.progressive = true});
-  EXPECT_THAT(problem_of(file, {.max_pixels = 9'000, .least_side = 8}),
+  EXPECT_THAT(jpeg_problem(file, {.max_pixels = 9'000, .least_side = 8}),
               HasSubstr("progressive JPEG of 160x160 pixels needs"));
-  EXPECT_EQ(problem_of(file, {.max_pixels = 10'000, .least_side = 8}), "");
+  EXPECT_EQ(jpeg_problem(file, {.max_pixels = 10'000, .least_side = 8}), "");
 }
 
 }  // namespace

@@ -1,18 +1,20 @@
 #include "diffusion/calotype_dit.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/optim/sgd.h>
+#include <torch/utils.h>
 
 #include <cmath>
 
 #include "core/error.h"
 #include "diffusion/calotype_dit_block.h"
+#include "tests/diffusion/perturb.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
 namespace {
 
-CalotypeDiTConfig small_config() {
+CalotypeDiTConfig small_dit() {
   return {.in_channels = 3,
           .out_channels = 3,
           .patch_size = 2,
@@ -22,17 +24,9 @@ CalotypeDiTConfig small_config() {
           .num_classes = 5};
 }
 
-// A new model answers 0; with numbers everywhere it answers something.
-void perturb(torch::nn::Module& module) {
-  const torch::NoGradGuard no_grad;
-  torch::manual_seed(1);
-  for (auto& parameter : module.parameters())
-    parameter.add_(0.2 * torch::randn_like(parameter));
-}
-
 TEST(CalotypeDiT, AnswersZeroBeforeItHasLearned) {
   const torch::NoGradGuard no_grad;
-  CalotypeDiT model(small_config());
+  CalotypeDiT model(small_dit());
   const auto out =
       model->forward(torch::randn({2, 3, 4, 6}), torch::tensor({3.f, 900.f}),
                      torch::tensor({0, 5}));
@@ -42,7 +36,7 @@ TEST(CalotypeDiT, AnswersZeroBeforeItHasLearned) {
 
 TEST(CalotypeDiT, MovesEveryParameterAfterTwoSteps) {
   torch::manual_seed(0);
-  CalotypeDiT model(small_config());
+  CalotypeDiT model(small_dit());
   torch::optim::SGD optimizer(model->parameters(), 0.5);
   const auto x = torch::randn({6, 3, 4, 4});
   double first = 0, last = 0;
@@ -122,7 +116,7 @@ TEST(CalotypeDiTBlock, DoesNotSeeWhereAllCellsLie) {
 
 TEST(CalotypeDiT, SeesWhereCellsLieToEachOther) {
   const torch::NoGradGuard no_grad;
-  CalotypeDiT model(small_config());
+  CalotypeDiT model(small_dit());
   perturb(*model);
   const auto t = torch::tensor({7.f});
   const auto label = torch::tensor({1});
@@ -139,7 +133,7 @@ TEST(CalotypeDiT, SeesWhereCellsLieToEachOther) {
 TEST(CalotypeDiT, KeepsItsNumbersThroughSaveAndLoad) {
   const torch::NoGradGuard no_grad;
   TempFolder folder;
-  auto config = small_config();
+  auto config = small_dit();
   config.out_channels = 6;
   config.num_classes = 0;
   CalotypeDiT model(config);
@@ -157,7 +151,7 @@ TEST(CalotypeDiT, KeepsItsNumbersThroughSaveAndLoad) {
 }
 
 TEST(CalotypeDiT, RefusesWhatCannotBe) {
-  auto config = small_config();
+  auto config = small_dit();
   config.num_attention_heads = 3;
   try {
     config.validate();
@@ -167,7 +161,7 @@ TEST(CalotypeDiT, RefusesWhatCannotBe) {
                  "CalotypeDiT: hidden_size must be a multiple of 4 * "
                  "num_attention_heads, got 16 with 3 heads");
   }
-  CalotypeDiT model(small_config());
+  CalotypeDiT model(small_dit());
   const auto t = torch::tensor({1.f});
   EXPECT_THROW(
       model->forward(torch::zeros({1, 3, 5, 4}), t, torch::tensor({0})),

@@ -1,12 +1,14 @@
 #include "diffusion/dit_transformer2d_model.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/optim/sgd.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "diffusion/denoisers.h"
 #include "diffusion/dit_block.h"
 #include "nn/safetensors.h"
+#include "tests/diffusion/perturb.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
@@ -14,7 +16,7 @@
 namespace calotype {
 namespace {
 
-DiTTransformer2DModelConfig small_config() {
+DiTTransformer2DModelConfig small_transformer() {
   return {.num_attention_heads = 2,
           .attention_head_dim = 4,
           .in_channels = 3,
@@ -22,14 +24,6 @@ DiTTransformer2DModelConfig small_config() {
           .sample_size = 4,
           .patch_size = 2,
           .num_embeds_ada_norm = 5};
-}
-
-// A new model answers 0; with numbers everywhere it answers something.
-void perturb(torch::nn::Module& module) {
-  const torch::NoGradGuard no_grad;
-  torch::manual_seed(1);
-  for (auto& parameter : module.parameters())
-    parameter.add_(0.2 * torch::randn_like(parameter));
 }
 
 // The numbers are diffusers' (tests/fixtures): any folder of that form is
@@ -64,7 +58,7 @@ TEST(DiTTransformer2DModel, HasTheSizeOfDiTXL2InOneBlock) {
 
 TEST(DiTTransformer2DModel, AnswersZeroBeforeItHasLearned) {
   const torch::NoGradGuard no_grad;
-  DiTTransformer2DModel model(small_config());
+  DiTTransformer2DModel model(small_transformer());
   const auto out =
       model->forward(torch::randn({2, 3, 4, 4}), torch::tensor({3.f, 900.f}),
                      torch::tensor({0, 5}));
@@ -76,7 +70,7 @@ TEST(DiTTransformer2DModel, AnswersZeroBeforeItHasLearned) {
 // modulation and the gates, then all that is behind them.
 TEST(DiTTransformer2DModel, MovesEveryParameterAfterTwoSteps) {
   torch::manual_seed(0);
-  DiTTransformer2DModel model(small_config());
+  DiTTransformer2DModel model(small_transformer());
   torch::optim::SGD optimizer(model->parameters(), 0.5);
   const auto x = torch::randn({6, 3, 4, 4});
   for (int step = 0; step < 3; ++step) {
@@ -99,7 +93,7 @@ TEST(DiTTransformer2DModel, MovesEveryParameterAfterTwoSteps) {
 TEST(DiTTransformer2DModel, KeepsItsNumbersThroughSaveAndLoad) {
   const torch::NoGradGuard no_grad;
   TempFolder folder;
-  auto config = small_config();
+  auto config = small_transformer();
   config.norm_elementwise_affine = true;
   config.out_channels = 6;  // with variances
   DiTTransformer2DModel model(config);
@@ -120,7 +114,7 @@ TEST(DiTTransformer2DModel, KeepsItsNumbersThroughSaveAndLoad) {
 TEST(DiTTransformer2DModel, IsReadUnderItsFormerClass) {
   const torch::NoGradGuard no_grad;
   TempFolder folder;
-  DiTTransformer2DModel model(small_config());
+  DiTTransformer2DModel model(small_transformer());
   perturb(*model);
   auto config = write_config(model->config());
   config.update({{"cross_attention_dim", nullptr},
@@ -147,7 +141,7 @@ TEST(DiTTransformer2DModel, IsReadUnderItsFormerClass) {
 
 TEST(DiTTransformer2DModel, TakesItsSizeAsAPairOfOneNumber) {
   TempFolder folder;
-  DiTTransformer2DModel model(small_config());
+  DiTTransformer2DModel model(small_transformer());
   auto config = write_config(model->config());
   const auto loaded_size = [&](const Json& size) {
     config["sample_size"] = size;
@@ -170,7 +164,7 @@ TEST(DiTTransformer2DModel, TakesItsSizeAsAPairOfOneNumber) {
 // where those of the 2x2 cells that it was made for do.
 TEST(DiTTransformer2DModel, TakesGridsOfAnotherSize) {
   const torch::NoGradGuard no_grad;
-  auto config = small_config();
+  auto config = small_transformer();
   config.num_embeds_ada_norm = 0;
   DiTTransformer2DModel model(config);
   perturb(*model);
@@ -223,22 +217,22 @@ TEST(DiTTransformer2DModel, RefusesWhatCannotBe) {
     }
     return std::string();
   };
-  EXPECT_EQ(message(small_config()), "");
-  auto config = small_config();
+  EXPECT_EQ(message(small_transformer()), "");
+  auto config = small_transformer();
   config.norm_type = "layer_norm";
   EXPECT_EQ(message(config),
             "DiTTransformer2DModel: norm_type must be one of ada_norm_zero, "
             "got layer_norm");
-  config = small_config();
+  config = small_transformer();
   config.num_embeds_ada_norm.reset();
   EXPECT_EQ(message(config),
             "DiTTransformer2DModel: num_embeds_ada_norm must be a number of "
             "classes, 0 for none, got null");
-  config = small_config();
+  config = small_transformer();
   config.activation_fn = "relu";
   EXPECT_NE(message(config).find("activation_fn must be one of gelu"),
             std::string::npos);
-  DiTTransformer2DModel model(small_config());
+  DiTTransformer2DModel model(small_transformer());
   EXPECT_THROW(
       model->forward(torch::zeros({1, 3, 4, 4}), torch::tensor({1.f}), {}),
       ShapeError);

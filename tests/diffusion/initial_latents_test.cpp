@@ -1,7 +1,7 @@
 #include "diffusion/initial_latents.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/error.h"
 #include "diffusion/latent_diffusion.h"
@@ -10,7 +10,7 @@
 namespace calotype {
 namespace {
 
-LatentDiffusion toy_model(const char* prediction_type) {
+LatentDiffusion toy_predicting(const char* prediction_type) {
   LatentDiffusionConfig config;
   config.scheduler.schedule.prediction_type = prediction_type;
   config.scheduler.class_name =
@@ -32,7 +32,7 @@ GenerateRequest two_latents() {
 TEST(InitialLatents, LittleStrengthStaysNear) {
   const auto latents = torch::randn({1, 2, 4, 4});
   for (const auto* type : {"epsilon", "flow_prediction", "edm"}) {
-    auto model = toy_model(type);
+    auto model = toy_predicting(type);
     auto request = two_latents();
     request.initial.latents = latents;
     const auto moved = [&](double strength) {
@@ -45,7 +45,7 @@ TEST(InitialLatents, LittleStrengthStaysNear) {
 }
 
 TEST(InitialLatents, WalkOnlyTheirShareOfTheSteps) {
-  auto model = toy_model("epsilon");
+  auto model = toy_predicting("epsilon");
   auto request = two_latents();
   request.initial.latents = torch::randn({1, 2, 4, 4});
   request.initial.strength = 0.3;
@@ -60,7 +60,7 @@ TEST(InitialLatents, OutsideOfTheMaskAreLeftAsTheyWere) {
   auto mask = torch::zeros({1, 1, 4, 4});
   mask.slice(3, 0, 2).fill_(1);
   for (const auto* sampler : {"ddim", "ddpm", "heun", "unipc", "dpmpp_2m"}) {
-    auto model = toy_model("epsilon");
+    auto model = toy_predicting("epsilon");
     auto request = two_latents();
     request.sampler = sampler;
     request.initial.latents = latents;
@@ -75,7 +75,7 @@ TEST(InitialLatents, OutsideOfTheMaskAreLeftAsTheyWere) {
 
 TEST(InitialLatents, ForbidOtherShapes) {
   const auto message = [](auto change) -> std::string {
-    auto model = toy_model("epsilon");
+    auto model = toy_predicting("epsilon");
     auto request = two_latents();
     request.initial.latents = torch::zeros({1, 2, 4, 4});
     change(request.initial);
@@ -116,7 +116,7 @@ TEST(Slerp, KeepsToTheCircle) {
 }
 
 TEST(LatentDiffusion, InterpolatesBetweenSeeds) {
-  auto model = toy_model("epsilon");
+  auto model = toy_predicting("epsilon");
   GenerateRequest request;
   request.samples = torch::full({3}, 5, torch::kLong);
   request.num_steps = 4;
@@ -135,7 +135,7 @@ TEST(LatentDiffusion, InterpolatesBetweenSeeds) {
 }
 
 TEST(LatentDiffusion, TellsWhatTheLatentsLookLikeOnTheWay) {
-  auto model = toy_model("flow_prediction");
+  auto model = toy_predicting("flow_prediction");
   auto request = two_latents();
   request.preview_every = 4;
   std::vector<int64_t> told;

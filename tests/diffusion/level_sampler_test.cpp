@@ -1,17 +1,14 @@
 #include "diffusion/noise_levels.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "diffusion/samplers.h"
+#include "tests/diffusion/halving.h"
 
 // Samplers that walk by noise levels.
 namespace calotype {
 namespace {
-
-at::Tensor ones(int64_t) {
-  return torch::ones({1, 1});
-}
 
 TEST(HeunSampler, NeedsKarrasSigmasWhereNoiseEndsHigh) {
   ScheduleConfig config;

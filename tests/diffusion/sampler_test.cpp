@@ -2,13 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "diffusion/noise_levels.h"
 #include "diffusion/prediction.h"
 #include "diffusion/samplers.h"
+#include "tests/diffusion/halving.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
 
@@ -17,20 +18,8 @@ namespace {
 
 using testing::HasSubstr;
 
-// alpha_bar = 0.5, 0.25.
-ScheduleConfig halving() {
-  ScheduleConfig config;
-  config.num_train_timesteps = 2;
-  config.trained_betas = {0.5, 0.5};
-  return config;
-}
-
 at::Tensor half(const at::Tensor& sample, const at::Tensor&, double) {
   return torch::full_like(sample, 0.5);
-}
-
-at::Tensor ones(int64_t) {
-  return torch::ones({1, 1});
 }
 
 double value_after(const char* name, const ScheduleConfig& config, double eta,

@@ -2,11 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "diffusion/prediction.h"
 #include "diffusion/timesteps.h"
+#include "tests/diffusion/halving.h"
 #include "tests/support/message_of.h"
 
 namespace calotype {
@@ -14,14 +15,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// alpha_bar = 0.5, 0.25.
-ScheduleConfig halving() {
-  ScheduleConfig config;
-  config.num_train_timesteps = 2;
-  config.trained_betas = {0.5, 0.5};
-  return config;
-}
 
 TEST(NoiseSchedule, MultipliesOneMinusBeta) {
   const NoiseSchedule schedule(halving());

@@ -1,5 +1,5 @@
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "diffusion/unet2d_model.h"
@@ -10,7 +10,7 @@
 namespace calotype {
 namespace {
 
-UNet2DModelConfig small_config() {
+UNet2DModelConfig small_unet() {
   return {.in_channels = 2,
           .out_channels = 2,
           .down_block_types = {"DownBlock2D", "AttnDownBlock2D"},
@@ -54,7 +54,7 @@ TEST(UNet2DModel, HasTheSizeOfDdpmCifar10) {
 
 TEST(UNet2DModel, GivesGridsOfOddSizeBack) {
   const torch::NoGradGuard no_grad;
-  UNet2DModel model(small_config());
+  UNet2DModel model(small_unet());
   const auto out =
       model->forward(torch::randn({1, 2, 7, 5}), torch::tensor({3.f}), {});
   EXPECT_EQ(out.sizes().vec(), (std::vector<int64_t>{1, 2, 7, 5}));
@@ -77,7 +77,7 @@ const Family kFamilies[] = {
 };
 
 UNet2DModelConfig config_of(const Family& family) {
-  auto config = small_config();
+  auto config = small_unet();
   config.down_block_types.assign(3, family.down);
   config.up_block_types.assign(3, family.up);
   config.block_out_channels = family.channels;
@@ -128,7 +128,7 @@ TEST(UNet2DModel, GivesEveryParameterAGradientWhateverItsLevels) {
 TEST(UNet2DModel, RefusesLevelsThatDoNotFitTogether) {
   const auto message = [](std::vector<std::string> down,
                           std::vector<std::string> up) {
-    auto config = small_config();
+    auto config = small_unet();
     config.block_out_channels.assign(down.size(), 32);
     config.down_block_types = std::move(down);
     config.up_block_types = std::move(up);
@@ -171,14 +171,14 @@ TEST(UNet2DModel, RefusesLevelsThatDoNotFitTogether) {
 }
 
 TEST(UNet2DModel, TakesTheSizesThatDiffusersWrites) {
-  auto config = small_config();
+  auto config = small_unet();
   for (const char* size : {"null", "32", "[32, 64]"}) {
     config.sample_size = Json::parse(size);
     EXPECT_NO_THROW(config.validate());
   }
   config.sample_size = "large";
   EXPECT_THROW(config.validate(), ConfigError);
-  config = small_config();
+  config = small_unet();
   config.norm_num_groups.reset();
   EXPECT_THROW(config.validate(), ConfigError);
 }
@@ -187,7 +187,7 @@ TEST(UNet2DModel, BuildsEveryKindOfTimeAndClassEmbedding) {
   const torch::NoGradGuard no_grad;
   for (const char* time : {"positional", "fourier", "learned"})
     for (const char* shift : {"default", "scale_shift"}) {
-      auto config = small_config();
+      auto config = small_unet();
       config.time_embedding_type = time;
       config.resnet_time_scale_shift = shift;
       config.num_train_timesteps = 10;
@@ -203,7 +203,7 @@ TEST(UNet2DModel, BuildsEveryKindOfTimeAndClassEmbedding) {
 TEST(UNet2DModel, KeepsItsNumbersThroughSaveAndLoad) {
   const torch::NoGradGuard no_grad;
   TempFolder folder;
-  UNet2DModel model(small_config());
+  UNet2DModel model(small_unet());
   save_model_folder(folder.path(), UNet2DModelImpl::kClassName,
                     write_config(model->config()), weights_of(*model));
   auto loaded = load_unet2d_model(open_model_folder(folder.path()));
@@ -214,10 +214,10 @@ TEST(UNet2DModel, KeepsItsNumbersThroughSaveAndLoad) {
 }
 
 TEST(UNet2DModel, RefusesUnknownBlocksAndMissingLabels) {
-  auto config = small_config();
+  auto config = small_unet();
   config.up_block_types[0] = "MagicUpBlock2D";
   EXPECT_THROW(UNet2DModel{config}, ConfigError);
-  config = small_config();
+  config = small_unet();
   config.num_class_embeds = 3;
   UNet2DModel model(config);
   EXPECT_EQ(model->num_classes(), 2);

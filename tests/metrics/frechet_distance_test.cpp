@@ -1,27 +1,16 @@
 #include "metrics/frechet_distance.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 
 #include "core/error.h"
 #include "core/random.h"
+#include "tests/metrics/clouds.h"
 
 namespace calotype {
 namespace {
-
-at::Tensor noise(int64_t count, int64_t width, uint64_t seed) {
-  return normal_rows({width}, at::arange(count, at::kLong), seed,
-                     Stream::kSynthetic)
-      .to(at::kDouble);
-}
-
-Moments moments_of(const at::Tensor& rows) {
-  Moments moments;
-  moments.add(rows);
-  return moments;
-}
 
 /// 2 F rows whose mean is `mean` and whose covariance is the diagonal
 /// `variances`: each axis both ways.
@@ -53,7 +42,7 @@ TEST(FrechetDistance, IsThatOfStandardDeviationsInAnyBasis) {
   const auto apart = at::cos(place) * one;
   const double want =
       ((one - two).square().sum() + apart.square().sum()).item<double>();
-  const auto turn = std::get<0>(torch::linalg_qr(noise(F, F, 1)));
+  const auto turn = std::get<0>(torch::linalg_qr(double_cloud(F, F, 1)));
   for (const auto& basis : {at::eye(F, at::kDouble), turn}) {
     const auto a = moments_of(
         rows_with(at::zeros({F}, at::kDouble), one.square()).matmul(basis));
@@ -92,9 +81,11 @@ TEST(FrechetDistance, StaysFiniteForSingularCovariances) {
 // 0 beside themselves, and the same both ways, at any scale.
 TEST(FrechetDistance, KeepsItsDigitsForSingularCovariances) {
   const auto falling = at::pow(at::arange(1, 81, at::kDouble), -2);
-  const auto few = [&](uint64_t seed) { return noise(30, 80, seed) * falling; };
+  const auto few = [&](uint64_t seed) {
+    return double_cloud(30, 80, seed) * falling;
+  };
   const auto copied = [&](uint64_t seed) {
-    const auto rows = noise(200, 40, seed);
+    const auto rows = double_cloud(200, 40, seed);
     return at::cat({rows, rows}, 1);
   };
   for (const double scale : {1e-8, 1., 1e8})
@@ -115,17 +106,18 @@ TEST(FrechetDistance, KeepsItsDigitsForSingularCovariances) {
 }
 
 TEST(FrechetReference, ServesMany) {
-  const auto a = moments_of(noise(100, 6, 1));
+  const auto a = moments_of(double_cloud(100, 6, 1));
   const FrechetReference reference(a);
   for (uint64_t seed : {2, 3}) {
-    const auto b = moments_of(noise(90, 6, seed) + 1);
+    const auto b = moments_of(double_cloud(90, 6, seed) + 1);
     EXPECT_EQ(reference.distance(b), frechet_distance(a, b));
   }
-  EXPECT_THAT([&] { reference.distance(moments_of(noise(9, 5, 1))); },
+  EXPECT_THAT([&] { reference.distance(moments_of(double_cloud(9, 5, 1))); },
               testing::ThrowsMessage<ShapeError>(
                   "Fréchet distance: the other covariance must be [6, 6], got "
                   "[5, 5]"));
-  EXPECT_THROW(FrechetReference(moments_of(noise(1, 5, 1))), ConfigError);
+  EXPECT_THROW(FrechetReference(moments_of(double_cloud(1, 5, 1))),
+               ConfigError);
 }
 
 }  // namespace

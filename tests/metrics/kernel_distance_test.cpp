@@ -11,15 +11,11 @@
 #include "core/random.h"
 #include "metrics/grouped_moments.h"
 #include "nn/safetensors.h"
+#include "tests/metrics/clouds.h"
 #include "tests/support/fixtures.h"
 
 namespace calotype {
 namespace {
-
-at::Tensor cloud(int64_t count, int64_t width, uint64_t seed) {
-  return normal_rows({width}, at::arange(count, at::kLong), seed,
-                     Stream::kSynthetic);
-}
 
 TEST(KernelDistance, IsWhatTheReferenceImplementationComputes) {
   const auto folder = fixtures_folder() / "metrics";

@@ -1,23 +1,18 @@
 #include "metrics/moments.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/error.h"
+#include "tests/metrics/clouds.h"
 
 namespace calotype {
 namespace {
 
-Moments moments_of(const at::Tensor& rows) {
-  Moments moments;
-  moments.add(rows);
-  return moments;
-}
-
 /// Four rows whose mean is `mean` and whose covariance is the diagonal
 /// `variances`, exactly.
-at::Tensor rows_with(const std::vector<double>& mean,
-                     const std::vector<double>& variances) {
+at::Tensor four_rows_with(const std::vector<double>& mean,
+                          const std::vector<double>& variances) {
   const auto signs = torch::tensor({{1., 1.}, {1., -1.}, {-1., 1.}, {-1., -1.}},
                                    torch::kDouble);
   return torch::tensor(mean, torch::kDouble) +
@@ -44,7 +39,7 @@ TEST(Moments, RefusesOneRowAndAnotherWidth) {
 
 TEST(PrincipalComponents, FindTheLongAxis) {
   const auto parts =
-      principal_components(moments_of(rows_with({5, 6}, {1, 9})), 1);
+      principal_components(moments_of(four_rows_with({5, 6}, {1, 9})), 1);
   EXPECT_NEAR(std::abs(parts.directions[0][1].item<double>()), 1, 1e-9);
   EXPECT_NEAR(parts.variances[0].item<double>(), 9, 1e-9);
   EXPECT_NEAR(parts.total_variance, 10, 1e-9);

@@ -6,6 +6,7 @@
 
 #include "core/random.h"
 #include "metrics/set_overlap.h"
+#include "tests/metrics/clouds.h"
 
 // set_overlap() beside the plain way: every distance from differences in
 // double, one loop after the other.
@@ -76,46 +77,41 @@ void expect_plain(const at::Tensor& reference, const at::Tensor& generated,
   EXPECT_DOUBLE_EQ(got.coverage, mean(covered));
 }
 
-at::Tensor cloud(int64_t count, int64_t width, uint64_t seed) {
-  return normal_rows({width}, at::arange(count, at::kLong), seed,
-                     Stream::kSynthetic)
-      .to(at::kDouble);
-}
-
 TEST(SetOverlapIsPlain, OverSeveralTiles) {
-  expect_plain(cloud(1100, 3, 1), cloud(1060, 3, 2) * 0.9 + 0.2);
-  expect_plain(cloud(300, 40, 1), cloud(1030, 40, 2));
+  expect_plain(double_cloud(1100, 3, 1), double_cloud(1060, 3, 2) * 0.9 + 0.2);
+  expect_plain(double_cloud(300, 40, 1), double_cloud(1030, 40, 2));
 }
 
 TEST(SetOverlapIsPlain, OnWholeNumbersWithManyTies) {
-  expect_plain((cloud(500, 4, 1) * 2).round(), (cloud(400, 4, 2) * 2).round());
-  expect_plain((cloud(200, 33, 1) * 40).round(),
-               (cloud(210, 33, 2) * 40).round());
+  expect_plain((double_cloud(500, 4, 1) * 2).round(),
+               (double_cloud(400, 4, 2) * 2).round());
+  expect_plain((double_cloud(200, 33, 1) * 40).round(),
+               (double_cloud(210, 33, 2) * 40).round());
 }
 
 TEST(SetOverlapIsPlain, OnCopiesWithinAndAcross) {
-  const auto some = cloud(90, 5, 1);
-  const auto twice = at::cat({some, some, cloud(60, 5, 2)});
-  expect_plain(twice, at::cat({cloud(40, 5, 3), some.flip(0)}));
+  const auto some = double_cloud(90, 5, 1);
+  const auto twice = at::cat({some, some, double_cloud(60, 5, 2)});
+  expect_plain(twice, at::cat({double_cloud(40, 5, 3), some.flip(0)}));
   expect_plain(twice, twice);
 }
 
 // Floats hold no digit of what tells these rows apart.
 TEST(SetOverlapIsPlain, OnNearCopiesFarFromZero) {
   const auto near = [](uint64_t seed) {
-    const auto places = cloud(60, 6, 9).repeat_interleave(4, 0) * 1e3;
-    return places + 1e7 + cloud(240, 6, seed) * 1e-4;
+    const auto places = double_cloud(60, 6, 9).repeat_interleave(4, 0) * 1e3;
+    return places + 1e7 + double_cloud(240, 6, seed) * 1e-4;
   };
   expect_plain(near(1), near(2));
   // One row far away makes all others look alike.
-  auto with_outlier = cloud(150, 6, 3);
+  auto with_outlier = double_cloud(150, 6, 3);
   with_outlier[70].fill_(1e9);
-  expect_plain(with_outlier, cloud(140, 6, 4));
-  expect_plain(cloud(140, 6, 4), with_outlier);
+  expect_plain(with_outlier, double_cloud(140, 6, 4));
+  expect_plain(double_cloud(140, 6, 4), with_outlier);
 }
 
 TEST(SetOverlapIsPlain, AtAnyScale) {
-  const auto real = cloud(120, 7, 1), made = cloud(130, 7, 2);
+  const auto real = double_cloud(120, 7, 1), made = double_cloud(130, 7, 2);
   const auto counts = set_overlap(real, made).balls;
   for (const double scale : {0x1p-300, 0x1p-40, 0x1p300})
     EXPECT_TRUE(
@@ -126,9 +122,9 @@ TEST(SetOverlapIsPlain, AtAnyScale) {
 }
 
 TEST(SetOverlapIsPlain, ForOtherNumbersOfNeighbours) {
-  expect_plain(cloud(200, 5, 1), cloud(150, 5, 2),
+  expect_plain(double_cloud(200, 5, 1), double_cloud(150, 5, 2),
                {.precision_neighbours = 7, .density_neighbours = 2});
-  expect_plain(cloud(40, 5, 1), cloud(41, 5, 2),
+  expect_plain(double_cloud(40, 5, 1), double_cloud(41, 5, 2),
                {.precision_neighbours = 1, .density_neighbours = 39});
 }
 

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "nn/safetensors.h"
+#include "tests/metrics/clouds.h"
 #include "tests/support/fixtures.h"
 
 namespace calotype {
@@ -17,11 +18,6 @@ namespace {
 
 at::Tensor on_a_line(std::vector<double> places) {
   return at::tensor(places, at::kDouble).unsqueeze(1);
-}
-
-at::Tensor cloud(int64_t count, int64_t width, uint64_t seed) {
-  return normal_rows({width}, at::arange(count, at::kLong), seed,
-                     Stream::kSynthetic);
 }
 
 const SetOverlapConfig kNearest{.precision_neighbours = 1,

@@ -11,18 +11,14 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "metrics/grouped_moments.h"
+#include "tests/metrics/clouds.h"
 
 namespace calotype {
 namespace {
 
-at::Tensor noise(int64_t rows, int64_t columns, uint64_t seed) {
-  return normal_rows({columns}, at::arange(rows, at::kLong), seed,
-                     Stream::kSynthetic);
-}
-
 // The mean of 400 numbers of spread 1 has a standard error of 0.05.
 TEST(Bootstrap, IsAsWideAsTheStandardErrorSays) {
-  const auto values = noise(400, 1, 1).to(at::kDouble);
+  const auto values = cloud(400, 1, 1).to(at::kDouble);
   const auto interval = bootstrap_means(values, 0).at(0);
   const double mean = values.mean().item<double>();
   const double error = values.std().item<double>() / 20;
@@ -37,7 +33,7 @@ TEST(Bootstrap, IsAsWideAsTheStandardErrorSays) {
 TEST(Bootstrap, HoldsTheTruthAsOftenAsItSays) {
   int64_t missed = 0;
   for (uint64_t set = 0; set < 200; ++set) {
-    const auto interval = bootstrap_means(noise(100, 1, set), 0).at(0);
+    const auto interval = bootstrap_means(cloud(100, 1, set), 0).at(0);
     missed += interval.low > 0 || interval.high < 0;
   }
   EXPECT_GT(missed, 0);
@@ -47,7 +43,7 @@ TEST(Bootstrap, HoldsTheTruthAsOftenAsItSays) {
 // Rows are drawn whole: the interval of a difference of two columns that move
 // together is nothing.
 TEST(Bootstrap, DrawsRowsWhole) {
-  const auto values = noise(50, 1, 3).to(at::kDouble);
+  const auto values = cloud(50, 1, 3).to(at::kDouble);
   const auto together = at::cat({values, values + 1, values - values}, 1);
   const auto intervals = bootstrap_means(together, 0);
   ASSERT_EQ(intervals.size(), 3u);
@@ -61,7 +57,7 @@ TEST(Bootstrap, DrawsRowsWhole) {
 // rows than one block holds of all resamples.
 TEST(Bootstrap, IsThatOfTheDrawnRowsOnAnyNumberOfThreads) {
   constexpr int64_t N = 1500;
-  const auto values = noise(N, 2, 4).to(at::kDouble);
+  const auto values = cloud(N, 2, 4).to(at::kDouble);
   std::vector<double> means[2];
   std::vector<int32_t> drawn(N);
   for (uint32_t r = 0; r < 1000; ++r) {
@@ -94,7 +90,7 @@ TEST(Jackknife, HoldsTheTruthAsOftenAsItSays) {
   int64_t missed = 0;
   for (uint64_t set = 0; set < 200; ++set) {
     GroupedMoments grouped;
-    grouped.add(noise(500, 1, set), at::arange(500, at::kLong));
+    grouped.add(cloud(500, 1, set), at::arange(500, at::kLong));
     std::vector<double> left_out;
     for (int64_t g = 0; g < GroupedMoments::kGroups; ++g)
       left_out.push_back(grouped.without(g).mean().item<double>());

@@ -1,7 +1,7 @@
 #include "tools/encode.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <fstream>
 
@@ -18,6 +18,7 @@
 #include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
 #include "tests/tools/program.h"
+#include "tests/tools/stores.h"
 #include "tools/codec.h"
 #include "tools/decode.h"
 #include "tools/inspect.h"
@@ -33,52 +34,21 @@ namespace fs = std::filesystem;
 using testing::EndsWith;
 using testing::HasSubstr;
 
-/// A codec of grey images with random weights and a step of 2 pixels.
-void save_codec(const fs::path& folder) {
-  torch::manual_seed(1);
-  AutoencoderKL model(AutoencoderKLConfig{
-      .in_channels = 1,
-      .out_channels = 1,
-      .down_block_types = {"DownEncoderBlock2D", "DownEncoderBlock2D"},
-      .up_block_types = {"UpDecoderBlock2D", "UpDecoderBlock2D"},
-      .block_out_channels = {8, 8},
-      .latent_channels = 3,
-      .norm_num_groups = 4});
-  save_model_folder(folder, AutoencoderKLImpl::kClassName,
-                    write_config(model->config()), weights_of(*model));
-}
-
 /// The same store as a kill before its last shard was written leaves it.
-void break_off(const fs::path& store) {
-  auto info = read_json_file(store / "store.json");
-  info["complete"] = false;
-  info["count"] = 0;
-  for (const char* key : {"grid_shapes", "mean", "std"})
-    info[key] = Json::array();
-  info["preview"] = nullptr;
-  write_file_atomic(store / "store.json", info.dump(2) + "\n");
-  std::ifstream list(store / "shards.jsonl");
-  std::string kept, line, last;
-  while (std::getline(list, line)) {
-    if (!last.empty()) kept += last + "\n";
-    last = line;
-  }
-  write_file_atomic(store / "shards.jsonl", kept);
-  fs::remove(store / Json::parse(last)["file"].get<std::string>());
-}
-
-std::map<std::string, std::string> files_of(const fs::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : fs::directory_iterator(folder))
-    files[entry.path().filename().string()] = content(entry.path().string());
-  return files;
+void lose_last_shard(const fs::path& store) {
+  auto lines = read_text_file(store / "shards.jsonl");
+  lines.pop_back();
+  const auto last = lines.rfind('\n') + 1;
+  break_off(store, size_t(std::ranges::count(lines, '\n')));
+  fs::remove(store /
+             Json::parse(lines.substr(last))["file"].get<std::string>());
 }
 
 class Encode : public testing::Test {
  protected:
   void SetUp() override {
     set_quiet(true);
-    save_codec(codec_);
+    save_codec(codec_, 1, 3);
   }
 
   EncodeJob job(const std::string& name) {
@@ -187,7 +157,7 @@ TEST_F(Encode, FindsTheSameMapAfterItWasBrokenOff) {
     auto again = whole;
     again.out = folder_ / (flips ? "again_flips" : "again");
     fs::copy(whole.out, again.out);
-    break_off(again.out);
+    lose_last_shard(again.out);
     ASSERT_NE(files_of(again.out), files_of(whole.out));
     encode(again);
     EXPECT_EQ(files_of(again.out), files_of(whole.out));
@@ -315,7 +285,7 @@ TEST_F(Encode, RefusesAnotherSettingOfFlips) {
   EXPECT_THAT(message_of<ConfigError>([&] { encode(flips_job("store")); }),
               HasSubstr("flips is false in the store, true now"));
   encode(flips_job("flips"));
-  break_off(folder_ / "flips");
+  lose_last_shard(folder_ / "flips");
   EXPECT_THAT(message_of<ConfigError>([&] { encode(job("flips")); }),
               HasSubstr("flips is true in the store, false now"));
 }

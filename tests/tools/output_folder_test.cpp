@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-void put(const fs::path& path, const std::vector<uint8_t>& bytes) {
+void put_file(const fs::path& path, const std::vector<uint8_t>& bytes) {
   make_folder(path.parent_path());
   write_file_atomic(path, bytes);
 }
@@ -82,7 +82,8 @@ TEST_F(OutputFolders, WhatIsReadUnderANameComesBackUnderIt) {
       {"写/t.png", "写/t.png"},
       {std::string(251, 'n') + ".png", std::string(251, 'n') + ".png"}};
   uint8_t value = 0;
-  for (const auto& [from, to] : files) put(images_ / from, png(value += 20));
+  for (const auto& [from, to] : files)
+    put_file(images_ / from, png(value += 20));
   encode_images();
   EXPECT_EQ(decode(decoding())["images"], files.size());
   value = 0;
@@ -95,7 +96,7 @@ TEST_F(OutputFolders, WhatIsReadUnderANameComesBackUnderIt) {
 }
 
 TEST_F(OutputFolders, TheSameCallGoesOnAndAnotherIsRefused) {
-  for (const char* name : {"1.png", "2.png"}) put(images_ / name, png(9));
+  for (const char* name : {"1.png", "2.png"}) put_file(images_ / name, png(9));
   encode_images();
   decode(decoding());
   fs::remove(out_ / "2.png");
@@ -116,12 +117,12 @@ TEST_F(OutputFolders, TheSameCallGoesOnAndAnotherIsRefused) {
 }
 
 TEST_F(OutputFolders, AStrangersFileIsNeitherWrittenOverNorRemoved) {
-  put(images_ / "1.png", png(9));
+  put_file(images_ / "1.png", png(9));
   encode_images();
   const auto mine = png(77);
   for (const char* name : {"1.png", "photo.png", "deep/without_ending"}) {
     fs::remove_all(out_);
-    put(out_ / name, mine);
+    put_file(out_ / name, mine);
     for (const bool fresh : {false, true}) {
       auto job = decoding();
       job.fresh = fresh;
@@ -134,7 +135,7 @@ TEST_F(OutputFolders, AStrangersFileIsNeitherWrittenOverNorRemoved) {
   // Not even where it took the place of one of ours.
   fs::remove_all(out_);
   decode(decoding());
-  put(out_ / "1.png", mine);
+  put_file(out_ / "1.png", mine);
   EXPECT_THAT(refusal(decode, decoding()), HasSubstr("such as 1.png"));
   auto fresh = decoding();
   fresh.fresh = true;
@@ -143,7 +144,7 @@ TEST_F(OutputFolders, AStrangersFileIsNeitherWrittenOverNorRemoved) {
 }
 
 TEST_F(OutputFolders, FreshLeavesWhatIsNoImage) {
-  put(images_ / "1.png", png(9));
+  put_file(images_ / "1.png", png(9));
   encode_images();
   decode(decoding());
   write_file_atomic(out_ / "notes.txt", "mine");
@@ -157,8 +158,8 @@ TEST_F(OutputFolders, FreshLeavesWhatIsNoImage) {
 }
 
 TEST_F(OutputFolders, HiddenFilesAreNoOnesConcern) {
-  put(images_ / "1.png", png(9));
-  put(out_ / ".DS_Store", {1, 2, 3});
+  put_file(images_ / "1.png", png(9));
+  put_file(out_ / ".DS_Store", {1, 2, 3});
   encode_images();
   decode(decoding());
   EXPECT_EQ(value_of(out_ / "1.png"), 9);
@@ -166,10 +167,10 @@ TEST_F(OutputFolders, HiddenFilesAreNoOnesConcern) {
 }
 
 TEST_F(OutputFolders, OfAnEarlierVersionAreKnownByTheirRecipes) {
-  put(images_ / "1.png", png(9));
+  put_file(images_ / "1.png", png(9));
   encode_images();
-  put(out_ / "1.png",
-      encode_png({1, 1, 3, {1, 1, 1}}, {{"calotype", "{\"index\":0}"}}));
+  put_file(out_ / "1.png",
+           encode_png({1, 1, 3, {1, 1, 1}}, {{"calotype", "{\"index\":0}"}}));
   EXPECT_THAT(refusal(decode, decoding()),
               HasSubstr("such as 1.png, of another call"));
   auto job = decoding();
@@ -179,7 +180,7 @@ TEST_F(OutputFolders, OfAnEarlierVersionAreKnownByTheirRecipes) {
 }
 
 TEST_F(OutputFolders, NothingIsWrittenOverWhatIsRead) {
-  put(images_ / "1.png", png(9));
+  put_file(images_ / "1.png", png(9));
   encode_images();
   auto job = reconstructing();
   fs::create_directory_symlink(images_, folder_ / "link");
@@ -192,7 +193,8 @@ TEST_F(OutputFolders, NothingIsWrittenOverWhatIsRead) {
   job.out = folder_.path();
   EXPECT_THAT(refusal(reconstruct, job), HasSubstr("lies around"));
   // The overview of "images" would be the input.
-  put(folder_ / "one.png", encode_png({1, 1, 3, {5, 5, 5}}, recipe_text({})));
+  put_file(folder_ / "one.png",
+           encode_png({1, 1, 3, {5, 5, 5}}, recipe_text({})));
   job.data = (folder_ / "one.png").string();
   job.out = folder_ / "one";
   EXPECT_THAT(refusal(reconstruct, job), HasSubstr("one.png: cannot be written "
@@ -210,18 +212,18 @@ TEST_F(OutputFolders, NothingIsWrittenOverWhatIsRead) {
 }
 
 TEST_F(OutputFolders, APictureOfSomebodyElseIsNotReplaced) {
-  put(images_ / "1.png", png(9));
-  put(images_ / "2.png", png(99));
+  put_file(images_ / "1.png", png(9));
+  put_file(images_ / "2.png", png(99));
   InterpolateJob job{.codec = "pixels:3",
                      .from = (images_ / "1.png").string(),
                      .to = (images_ / "2.png").string(),
                      .out = folder_ / "strip.png"};
-  put(job.out, png(77));
+  put_file(job.out, png(77));
   EXPECT_THAT(refusal(interpolate, job),
               HasSubstr("is no picture that this program wrote"));
   EXPECT_EQ(value_of(job.out), 77);
   // Nor is the overview's place.
-  put(folder_ / "out.png", png(77));
+  put_file(folder_ / "out.png", png(77));
   EXPECT_THAT(refusal(reconstruct, reconstructing()),
               HasSubstr("out.png: is there, and is no picture"));
   EXPECT_FALSE(fs::exists(out_));
@@ -235,7 +237,7 @@ TEST_F(OutputFolders, APictureOfSomebodyElseIsNotReplaced) {
 }
 
 TEST_F(OutputFolders, ASetHasNoImageMoreForWhatStandsBesideIt) {
-  put(images_ / "cats" / "1.png", png(9));
+  put_file(images_ / "cats" / "1.png", png(9));
   auto job = reconstructing();
   job.data = (images_ / "cats").string();
   job.out = images_ / "made";
@@ -247,13 +249,13 @@ TEST_F(OutputFolders, ASetHasNoImageMoreForWhatStandsBesideIt) {
 }
 
 TEST_F(OutputFolders, AReportIsOfOneCall) {
-  for (const char* name : {"1.png", "2.png"}) put(images_ / name, png(9));
+  for (const char* name : {"1.png", "2.png"}) put_file(images_ / name, png(9));
   EvaluateJob job{.model = "pixels:3", .data = images_.string()};
   job.report = folder_ / "report";
-  put(job.report / "images.csv", {'m', 'i', 'n', 'e'});
+  put_file(job.report / "images.csv", {'m', 'i', 'n', 'e'});
   EXPECT_THAT(refusal(evaluate, job), HasSubstr("such as images.csv"));
   fs::remove(job.report / "images.csv");
-  put(job.report / "mine.txt", {'m', 'i', 'n', 'e'});
+  put_file(job.report / "mine.txt", {'m', 'i', 'n', 'e'});
   evaluate(job);
   evaluate(job);
   EXPECT_TRUE(fs::exists(job.report / "mine.txt"));
@@ -263,7 +265,7 @@ TEST_F(OutputFolders, AReportIsOfOneCall) {
               HasSubstr("settings.dtype: \"fp16\" before, \"fp32\" now"));
   other.fresh = true;
   evaluate(other);
-  put(job.report / "index.html", {'m', 'i', 'n', 'e'});
+  put_file(job.report / "index.html", {'m', 'i', 'n', 'e'});
   EXPECT_THAT(refusal(evaluate, other), HasSubstr("such as index.html"));
   EXPECT_EQ(read_text_file(job.report / "index.html"), "mine");
   // Its pictures are no set.
@@ -276,27 +278,27 @@ TEST_F(OutputFolders, AReportThatWasBrokenOffIsWrittenAnew) {
                         .settings = {{"a", 1}},
                         .makes = [](const std::string& f) { return f == "x"; }};
   OutputFolder(out_, plan).begin();
-  put(out_ / "x", {1});  // and killed
+  put_file(out_ / "x", {1});  // and killed
   OutputFolder again(out_, plan);
   again.begin();
   EXPECT_FALSE(fs::exists(out_ / "x"));
-  put(out_ / "x", {2});
+  put_file(out_ / "x", {2});
   again.finish();
-  put(out_ / "x", {3});  // by somebody else
+  put_file(out_ / "x", {3});  // by somebody else
   EXPECT_THAT(message_of<ConfigError>([&] { OutputFolder(out_, plan); }),
               HasSubstr("holds 1 file, such as x"));
 }
 
 TEST_F(OutputFolders, AStoreTakesAnEmptyFolderAlone) {
-  put(images_ / "1.png", png(9));
-  put(store_ / "photo.png", png(7));
+  put_file(images_ / "1.png", png(9));
+  put_file(store_ / "photo.png", png(7));
   EXPECT_THAT(message_of<ConfigError>([&] { encode_images(); }),
               HasSubstr("holds 1 file, such as photo.png, and no store.json"));
 }
 
 TEST(Apart, KnowsAFileByItsHardLink) {
   const TempFolder folder;
-  put(folder / "a.png", {1});
+  put_file(folder / "a.png", {1});
   fs::create_hard_link(folder / "a.png", folder / "b.png");
   EXPECT_THAT(message_of<ConfigError>([&] {
                 expect_other_than(folder / "b.png", {folder / "a.png"});

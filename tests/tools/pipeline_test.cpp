@@ -1,5 +1,5 @@
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/files.h"
 #include "core/progress.h"
@@ -9,6 +9,7 @@
 #include "nn/model_folder.h"
 #include "tests/support/temp_folder.h"
 #include "tests/tools/program.h"
+#include "tests/tools/stores.h"
 #include "tools/codec.h"
 #include "tools/decode.h"
 #include "tools/demo.h"
@@ -23,24 +24,11 @@ namespace {
 namespace fs = std::filesystem;
 
 /// A tiny codec with random weights in `folder`.
-void save_codec(const fs::path& folder, int64_t channels = 3) {
-  torch::manual_seed(1);
-  AutoencoderKL model(AutoencoderKLConfig{
-      .in_channels = channels,
-      .out_channels = channels,
-      .down_block_types = {"DownEncoderBlock2D", "DownEncoderBlock2D"},
-      .up_block_types = {"UpDecoderBlock2D", "UpDecoderBlock2D"},
-      .block_out_channels = {8, 8},
-      .norm_num_groups = 4});
-  save_model_folder(folder, AutoencoderKLImpl::kClassName,
-                    write_config(model->config()), weights_of(*model));
-}
-
 class Pipeline : public testing::Test {
  protected:
   void SetUp() override {
     set_quiet(true);
-    save_codec(codec_);
+    save_codec(codec_, 3);
   }
 
   TempFolder folder_;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <string>
@@ -12,6 +11,7 @@
 #include "datasets/image_io.h"
 #include "nn/model_folder.h"
 #include "tests/support/temp_folder.h"
+#include "tests/tools/stores.h"
 #include "tools/encode.h"
 #include "tools/generate.h"
 #include "tools/train.h"
@@ -28,16 +28,7 @@ class Generate : public testing::Test {
  protected:
   void SetUp() override {
     set_quiet(true);
-    torch::manual_seed(1);
-    AutoencoderKL codec(AutoencoderKLConfig{
-        .in_channels = 1,
-        .out_channels = 1,
-        .down_block_types = {"DownEncoderBlock2D", "DownEncoderBlock2D"},
-        .up_block_types = {"UpDecoderBlock2D", "UpDecoderBlock2D"},
-        .block_out_channels = {8, 8},
-        .norm_num_groups = 4});
-    save_model_folder(codec_, AutoencoderKLImpl::kClassName,
-                      write_config(codec->config()), weights_of(*codec));
+    save_codec(codec_, 1);
     EncodeJob encoding;
     encoding.codec = codec_;
     encoding.data = data_;

@@ -1,7 +1,7 @@
 #include "vae/vae_training.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -75,7 +75,7 @@ TEST(VaeTraining, DrawsDependOnSeedSampleAndStepAlone) {
   EXPECT_NE(loss(batch), loss(later));
 }
 
-at::Tensor part(const Losses& losses, const std::string& name) {
+at::Tensor part_of(const Losses& losses, const std::string& name) {
   for (const auto& [key, value] : losses.parts)
     if (key == name) return value;
   return {};
@@ -111,7 +111,8 @@ TEST(VaeTraining, ComparesImagesOfOddSizesWhereTheyAreImages) {
                          .square()
                          .mean()
                          .item<double>();
-  EXPECT_NEAR(part(training.losses(batch), "mse").item<double>(), error, 1e-6);
+  EXPECT_NEAR(part_of(training.losses(batch), "mse").item<double>(), error,
+              1e-6);
   EXPECT_EQ(training.preview(batch).sizes(),
             (std::vector<int64_t>{2 * N, 1, 7, 10}));
 }
@@ -125,15 +126,17 @@ TEST(VaeTraining, IsValidatedWithTheAdaptiveWeightOfTraining) {
   Batch batch{.data = torch::rand({2, 1, 16, 16}),
               .samples = torch::tensor({5, 9}),
               .steps_done = 5};
-  const auto in_training = part(training.losses(batch), "adversarial_lambda");
+  const auto in_training =
+      part_of(training.losses(batch), "adversarial_lambda");
   model->eval();
   const torch::NoGradGuard no_grad;
-  const auto in_validation = part(training.losses(batch), "adversarial_lambda");
+  const auto in_validation =
+      part_of(training.losses(batch), "adversarial_lambda");
   ASSERT_TRUE(in_training.defined() && in_validation.defined());
   EXPECT_NEAR(in_validation.item<double>(), in_training.item<double>(),
               1e-3 * in_training.item<double>());
   batch.steps_done = 4;
-  EXPECT_FALSE(part(training.losses(batch), "fooling").defined());
+  EXPECT_FALSE(part_of(training.losses(batch), "fooling").defined());
 }
 
 }  // namespace

@@ -2,7 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "vqvae/bit_codes.h"
@@ -27,7 +28,7 @@ std::vector<QuantizerConfig> all_kinds() {
   return kinds;
 }
 
-std::string refusal(const QuantizerConfig& config) {
+std::string quantizer_refusal(const QuantizerConfig& config) {
   try {
     make_quantizer(config, kDim);
   } catch (const ConfigError& error) {
@@ -85,12 +86,13 @@ TEST(Quantizer, OneStepIsAFunctionOfItsName) {
 }
 
 TEST(Quantizer, RefusesWhatCannotBe) {
-  EXPECT_THAT(refusal({.kind = "nearest"}), HasSubstr("kind"));
-  EXPECT_THAT(refusal({.kind = "lfq", .num_codes = 100}),
+  EXPECT_THAT(quantizer_refusal({.kind = "nearest"}), HasSubstr("kind"));
+  EXPECT_THAT(quantizer_refusal({.kind = "lfq", .num_codes = 100}),
               HasSubstr("power of 2, got 100"));
-  EXPECT_THAT(refusal({.kind = "ema", .legacy_beta = true}),
+  EXPECT_THAT(quantizer_refusal({.kind = "ema", .legacy_beta = true}),
               HasSubstr("needs kind learned"));
-  EXPECT_THAT(refusal({.kind = "fsq", .levels = {1}}), HasSubstr("levels"));
+  EXPECT_THAT(quantizer_refusal({.kind = "fsq", .levels = {1}}),
+              HasSubstr("levels"));
 }
 
 TEST(Quantizer, RefusesCodesOutsideTheCodebook) {

@@ -2,7 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/optim/adam.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "tests/support/temp_folder.h"
@@ -13,7 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 
-VqVae2Config small_config() {
+VqVae2Config small_vqvae2() {
   return {.in_channels = 1,
           .out_channels = 1,
           .block_out_channels = {8, 16},
@@ -24,7 +25,7 @@ VqVae2Config small_config() {
 
 VqVae2 small_model(const char* kind = "ema") {
   torch::manual_seed(3);
-  auto config = small_config();
+  auto config = small_vqvae2();
   config.quantizer.kind = kind;
   VqVae2 model(config);
   model->eval();
@@ -147,10 +148,10 @@ TEST(VqVae2, RefusesWhatCannotBe) {
     }
     return "accepted";
   };
-  auto config = small_config();
+  auto config = small_vqvae2();
   config.quantizer.kind = "residual";
   EXPECT_THAT(message(config), HasSubstr("must not be residual"));
-  config = small_config();
+  config = small_vqvae2();
   config.quantizer.kind = "fsq";
   EXPECT_THAT(message(config), HasSubstr("CalotypeVQVAE2: quantizer.levels"));
   auto model = small_model();
