@@ -1,7 +1,9 @@
 #include "diffusion/adaptive_norm.h"
 #include "nn/layer_norm.h"
 
-#include <torch/torch.h>
+#include <torch/nn/init.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 namespace calotype {
 
@@ -16,13 +18,13 @@ at::Tensor plain_layer_norm(const at::Tensor& x, double eps) {
 
 void init_linear_maps(torch::nn::Module& module) {
   for (const auto& child : module.modules(/*include_self=*/false))
-    if (auto* linear = child->as<torch::nn::Linear>()) {
+    if (auto* linear = child->as<Linear>()) {
       torch::nn::init::xavier_uniform_(linear->weight);
       if (linear->bias.defined()) torch::nn::init::zeros_(linear->bias);
     }
 }
 
-void init_zero(torch::nn::Linear& linear) {
+void init_zero(Linear& linear) {
   torch::nn::init::zeros_(linear->weight);
   torch::nn::init::zeros_(linear->bias);
 }

@@ -1,7 +1,8 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/modules/linear.h>
+
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 
@@ -20,6 +21,6 @@ void init_linear_maps(torch::nn::Module& module);
 
 /// Makes the map answer 0 to everything, so that what it modulates starts as
 /// the identity ("adaLN-Zero", DiT, section 3.2).
-void init_zero(torch::nn::Linear& linear);
+void init_zero(Linear& linear);
 
 }  // namespace calotype

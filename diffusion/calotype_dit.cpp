@@ -1,6 +1,7 @@
 #include "diffusion/calotype_dit.h"
 
-#include <torch/torch.h>
+#include <torch/nn/init.h>
+#include <torch/types.h>
 
 #include <cmath>
 
@@ -49,8 +50,7 @@ CalotypeDiTImpl::CalotypeDiTImpl(const CalotypeDiTConfig& config)
   const auto W = config.hidden_size, p = config.patch_size;
   patch_embed_ = register_module(
       "patch_embed",
-      torch::nn::Conv2d(
-          torch::nn::Conv2dOptions(config.in_channels, W, p).stride(p)));
+      Conv2d(torch::nn::Conv2dOptions(config.in_channels, W, p).stride(p)));
   condition_ = register_module(
       "condition", TimeClassEmbedding(
                        W, config.num_classes > 0 ? config.num_classes + 1 : 0));
@@ -61,10 +61,9 @@ CalotypeDiTImpl::CalotypeDiTImpl(const CalotypeDiTConfig& config)
                                .mlp_hidden = config.mlp_hidden(),
                                .norm_eps = config.norm_eps}));
   register_module("blocks", blocks_);
-  modulation_out_ =
-      register_module("modulation_out", torch::nn::Linear(W, 2 * W));
-  proj_out_ = register_module(
-      "proj_out", torch::nn::Linear(W, p * p * config.out_channels));
+  modulation_out_ = register_module("modulation_out", Linear(W, 2 * W));
+  proj_out_ =
+      register_module("proj_out", Linear(W, p * p * config.out_channels));
 
   torch::nn::init::xavier_uniform_(patch_embed_->weight.view({W, -1}));
   torch::nn::init::zeros_(patch_embed_->bias);

@@ -2,12 +2,11 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
 #include "diffusion/denoiser.h"
 #include "diffusion/time_class_embedding.h"
+#include "nn/batch_invariant.h"
 #include "nn/model_folder.h"
 
 namespace calotype {
@@ -65,10 +64,10 @@ class CalotypeDiTImpl : public torch::nn::Module, public Denoiser {
 
  private:
   CalotypeDiTConfig config_;
-  torch::nn::Conv2d patch_embed_{nullptr};
+  Conv2d patch_embed_{nullptr};
   TimeClassEmbedding condition_{nullptr};
   torch::nn::ModuleList blocks_;
-  torch::nn::Linear modulation_out_{nullptr}, proj_out_{nullptr};
+  Linear modulation_out_{nullptr}, proj_out_{nullptr};
 };
 TORCH_MODULE(CalotypeDiT);
 

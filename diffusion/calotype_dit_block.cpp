@@ -1,6 +1,6 @@
 #include "diffusion/calotype_dit_block.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "diffusion/adaptive_norm.h"
@@ -12,9 +12,9 @@ CalotypeDiTBlockImpl::CalotypeDiTBlockImpl(const CalotypeDiTBlockConfig& config)
     : config_(config) {
   const auto W = config.width, d = W / config.num_heads;
   const auto map = [](int64_t in, int64_t out) {
-    return torch::nn::Linear(torch::nn::LinearOptions(in, out).bias(false));
+    return Linear(torch::nn::LinearOptions(in, out).bias(false));
   };
-  modulation_ = register_module("modulation", torch::nn::Linear(W, 6 * W));
+  modulation_ = register_module("modulation", Linear(W, 6 * W));
   const auto attention =
       register_module("attention", std::make_shared<torch::nn::Module>());
   qkv_ = attention->register_module("qkv", map(W, 3 * W));

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
+#include "nn/batch_invariant.h"
 #include "nn/rms_norm.h"
 #include "nn/rotary.h"
 #include "nn/swiglu.h"
@@ -36,7 +36,7 @@ class CalotypeDiTBlockImpl : public torch::nn::Module {
   torch::Tensor attend(const torch::Tensor& x, const RotaryTable& places);
 
   CalotypeDiTBlockConfig config_;
-  torch::nn::Linear modulation_{nullptr}, qkv_{nullptr}, out_{nullptr};
+  Linear modulation_{nullptr}, qkv_{nullptr}, out_{nullptr};
   RmsNorm q_norm_{nullptr}, k_norm_{nullptr};
   SwiGluMlp mlp_{nullptr};
 };

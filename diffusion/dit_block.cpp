@@ -1,6 +1,7 @@
 #include "diffusion/dit_block.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "diffusion/adaptive_norm.h"
@@ -34,9 +35,9 @@ FeedForwardImpl::FeedForwardImpl(int64_t width, const std::string& activation,
       register_module("net", std::make_shared<torch::nn::Module>());
   const auto first =
       net->register_module("0", std::make_shared<torch::nn::Module>());
-  proj_ = first->register_module(
-      "proj", torch::nn::Linear(width, gated ? 2 * hidden : hidden));
-  out_ = net->register_module("2", torch::nn::Linear(hidden, width));
+  proj_ = first->register_module("proj",
+                                 Linear(width, gated ? 2 * hidden : hidden));
+  out_ = net->register_module("2", Linear(hidden, width));
 }
 
 torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x) {
@@ -65,19 +66,19 @@ DiTBlockImpl::DiTBlockImpl(const DiTBlockConfig& config) : config_(config) {
       register_module("norm1", std::make_shared<torch::nn::Module>());
   emb_ =
       norm1->register_module("emb", TimeClassEmbedding(W, config.class_rows));
-  modulation_ = norm1->register_module("linear", torch::nn::Linear(W, 6 * W));
+  modulation_ = norm1->register_module("linear", Linear(W, 6 * W));
   const auto attn =
       register_module("attn1", std::make_shared<torch::nn::Module>());
   const auto projection = [&](const char* name) {
     return attn->register_module(
-        name, torch::nn::Linear(
-                  torch::nn::LinearOptions(W, W).bias(config.attention_bias)));
+        name,
+        Linear(torch::nn::LinearOptions(W, W).bias(config.attention_bias)));
   };
   to_q_ = projection("to_q");
   to_k_ = projection("to_k");
   to_v_ = projection("to_v");
-  to_out_ = attn->register_module(
-      "to_out", torch::nn::ModuleList(torch::nn::Linear(W, W)));
+  to_out_ =
+      attn->register_module("to_out", torch::nn::ModuleList(Linear(W, W)));
   if (config.norm_elementwise_affine)
     norm3_ = register_module(
         "norm3",
@@ -95,12 +96,12 @@ torch::Tensor DiTBlockImpl::embed(const torch::Tensor& timestep,
 }
 
 torch::Tensor DiTBlockImpl::attend(const torch::Tensor& x) {
-  const auto heads = [&](torch::nn::Linear& projection) {
+  const auto heads = [&](Linear& projection) {
     return split_heads(projection(x), config_.num_heads);
   };
   const auto mixed =
       merge_heads(scaled_dot_product(heads(to_q_), heads(to_k_), heads(to_v_)));
-  const auto out = to_out_[0]->as<torch::nn::Linear>()->forward(mixed);
+  const auto out = to_out_[0]->as<Linear>()->forward(mixed);
   return config_.dropout > 0
              ? torch::dropout(out, config_.dropout, is_training())
              : out;

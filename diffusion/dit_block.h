@@ -2,12 +2,12 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
 #include <string>
 
 #include "diffusion/time_class_embedding.h"
+#include "nn/batch_invariant.h"
 #include "nn/layer_norm.h"
 
 namespace calotype {
@@ -39,7 +39,7 @@ class FeedForwardImpl : public torch::nn::Module {
  private:
   std::string activation_;
   double dropout_;
-  torch::nn::Linear proj_{nullptr}, out_{nullptr};
+  Linear proj_{nullptr}, out_{nullptr};
 };
 TORCH_MODULE(FeedForward);
 
@@ -66,8 +66,8 @@ class DiTBlockImpl : public torch::nn::Module {
 
   DiTBlockConfig config_;
   TimeClassEmbedding emb_{nullptr};
-  torch::nn::Linear modulation_{nullptr};
-  torch::nn::Linear to_q_{nullptr}, to_k_{nullptr}, to_v_{nullptr};
+  Linear modulation_{nullptr};
+  Linear to_q_{nullptr}, to_k_{nullptr}, to_v_{nullptr};
   torch::nn::ModuleList to_out_;
   LayerNorm norm3_{nullptr};
   FeedForward ff_{nullptr};

@@ -1,7 +1,8 @@
 #include "diffusion/dit_transformer2d_model.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/nn/init.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -85,8 +86,7 @@ DiTTransformer2DModelImpl::DiTTransformer2DModelImpl(
       register_module("pos_embed", std::make_shared<torch::nn::Module>());
   proj_ = pos_embed->register_module(
       "proj",
-      torch::nn::Conv2d(
-          torch::nn::Conv2dOptions(config.in_channels, W, p).stride(p)));
+      Conv2d(torch::nn::Conv2dOptions(config.in_channels, W, p).stride(p)));
   const DiTBlockConfig block{
       .width = W,
       .num_heads = config.num_attention_heads,
@@ -99,10 +99,9 @@ DiTTransformer2DModelImpl::DiTTransformer2DModelImpl(
   for (int64_t i = 0; i < config.num_layers; ++i)
     transformer_blocks_->push_back(DiTBlock(block));
   register_module("transformer_blocks", transformer_blocks_);
-  proj_out_1_ = register_module("proj_out_1", torch::nn::Linear(W, 2 * W));
+  proj_out_1_ = register_module("proj_out_1", Linear(W, 2 * W));
   const auto out = config.out_channels.value_or(config.in_channels);
-  proj_out_2_ =
-      register_module("proj_out_2", torch::nn::Linear(W, p * p * out));
+  proj_out_2_ = register_module("proj_out_2", Linear(W, p * p * out));
 
   // As if it were the linear map of a flat patch (DiT, section 4).
   torch::nn::init::xavier_uniform_(proj_->weight.view({W, -1}));

@@ -2,14 +2,13 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
 #include <optional>
 #include <string>
 
 #include "diffusion/denoiser.h"
+#include "nn/batch_invariant.h"
 #include "nn/model_folder.h"
 
 namespace calotype {
@@ -85,9 +84,9 @@ class DiTTransformer2DModelImpl : public torch::nn::Module, public Denoiser {
                           const torch::TensorOptions& options);
 
   DiTTransformer2DModelConfig config_;
-  torch::nn::Conv2d proj_{nullptr};
+  Conv2d proj_{nullptr};
   torch::nn::ModuleList transformer_blocks_;
-  torch::nn::Linear proj_out_1_{nullptr}, proj_out_2_{nullptr};
+  Linear proj_out_1_{nullptr}, proj_out_2_{nullptr};
 };
 TORCH_MODULE(DiTTransformer2DModel);
 

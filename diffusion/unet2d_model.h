@@ -2,7 +2,6 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/embedding.h>
 #include <torch/nn/pimpl.h>
 
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "diffusion/denoiser.h"
+#include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
 #include "nn/mid_block.h"
 #include "nn/model_folder.h"
@@ -118,7 +118,7 @@ class UNet2DModelImpl : public torch::nn::Module, public Denoiser {
 
   UNet2DModelConfig config_;
   int64_t embedding_dim_;
-  torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
+  Conv2d conv_in_{nullptr}, conv_out_{nullptr};
   FourierEmbedding fourier_{nullptr};
   torch::nn::Embedding learned_time_{nullptr}, class_table_{nullptr};
   TimeMlp time_embedding_{nullptr}, class_mlp_{nullptr};

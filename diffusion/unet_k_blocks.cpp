@@ -1,7 +1,7 @@
 #include "diffusion/unet_k_blocks.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -32,8 +32,7 @@ AdaptiveGroupNormImpl::AdaptiveGroupNormImpl(int64_t embedding_dim,
     throw ConfigError(fmt::format(
         "config: K blocks need channels in groups of {}, got {} channels",
         kGroupSize, channels));
-  linear_ =
-      register_module("linear", torch::nn::Linear(embedding_dim, 2 * channels));
+  linear_ = register_module("linear", Linear(embedding_dim, 2 * channels));
 }
 
 torch::Tensor AdaptiveGroupNormImpl::forward(const torch::Tensor& x,
@@ -58,7 +57,7 @@ KResnetBlockImpl::KResnetBlockImpl(const ResnetBlockConfig& config)
   if (in != out)
     conv_shortcut_ = register_module(
         "conv_shortcut",
-        torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 1).bias(false)));
+        Conv2d(torch::nn::Conv2dOptions(in, out, 1).bias(false)));
 }
 
 torch::Tensor KResnetBlockImpl::forward(const torch::Tensor& x,

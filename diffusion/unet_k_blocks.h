@@ -2,11 +2,10 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
 #include "diffusion/unet_blocks.h"
+#include "nn/batch_invariant.h"
 
 // The levels of k-diffusion's upscaler as diffusers has them: residual blocks
 // whose norms the embedding scales and shifts, grids resampled by the filter of
@@ -27,7 +26,7 @@ class AdaptiveGroupNormImpl : public torch::nn::Module {
  private:
   int64_t num_groups_;
   double eps_;
-  torch::nn::Linear linear_{nullptr};
+  Linear linear_{nullptr};
 };
 TORCH_MODULE(AdaptiveGroupNorm);
 
@@ -43,7 +42,7 @@ class KResnetBlockImpl : public torch::nn::Module {
  private:
   ResnetBlockConfig config_;
   AdaptiveGroupNorm norm1_{nullptr}, norm2_{nullptr};
-  torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr}, conv_shortcut_{nullptr};
+  Conv2d conv1_{nullptr}, conv2_{nullptr}, conv_shortcut_{nullptr};
 };
 TORCH_MODULE(KResnetBlock);
 

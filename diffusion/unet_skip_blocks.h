@@ -2,12 +2,12 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/pimpl.h>
 
 #include <vector>
 
 #include "diffusion/unet_blocks.h"
+#include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
 
 // The levels of NCSN++ (arXiv:2011.13456, appendix H) that carry a small
@@ -30,7 +30,7 @@ class SkipDownLevelImpl : public UNetLevel {
  private:
   torch::nn::ModuleList resnets_, attentions_;
   ResnetBlock resnet_down_{nullptr};
-  torch::nn::Conv2d skip_conv_{nullptr};
+  Conv2d skip_conv_{nullptr};
 };
 TORCH_MODULE(SkipDownLevel);
 
@@ -46,7 +46,7 @@ class SkipUpLevelImpl : public UNetLevel {
   torch::nn::ModuleList resnets_, attentions_;
   ResnetBlock resnet_up_{nullptr};
   GroupNorm skip_norm_{nullptr};
-  torch::nn::Conv2d skip_conv_{nullptr};
+  Conv2d skip_conv_{nullptr};
 };
 TORCH_MODULE(SkipUpLevel);
 

@@ -43,14 +43,13 @@ CalotypeClassifierImpl::CalotypeClassifierImpl(
     auto options = nn::Conv2dOptions(in, out, 3).padding(1).bias(false);
     if (block == 0) options.kernel_size(4).stride(2);
     const auto name = std::to_string(block);
-    convs_.push_back(register_module("conv" + name, nn::Conv2d(options)));
+    convs_.push_back(register_module("conv" + name, Conv2d(options)));
     norms_.push_back(register_module(
         "norm" + name, GroupNorm(nn::GroupNormOptions(out / kGroupSize, out))));
     in = out;
     size /= 2;
   }
-  head_ =
-      register_module("head", nn::Linear(in * size * size, config.num_classes));
+  head_ = register_module("head", Linear(in * size * size, config.num_classes));
 }
 
 ClassifierOutput CalotypeClassifierImpl::forward(const at::Tensor& images) {

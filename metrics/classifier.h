@@ -1,13 +1,12 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
 
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
 #include "nn/trainable.h"
 
@@ -56,9 +55,9 @@ class CalotypeClassifierImpl : public torch::nn::Module {
 
  private:
   CalotypeClassifierConfig config_;
-  std::vector<torch::nn::Conv2d> convs_;
+  std::vector<Conv2d> convs_;
   std::vector<GroupNorm> norms_;
-  torch::nn::Linear head_{nullptr};
+  Linear head_{nullptr};
 };
 TORCH_MODULE(CalotypeClassifier);
 

@@ -1,6 +1,6 @@
 #include "nn/attention.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -23,11 +23,11 @@ AttentionImpl::AttentionImpl(const AttentionConfig& config) : config_(config) {
   else if (config.num_groups > 0)
     group_norm_ = register_module(
         "group_norm", group_norm(config.num_groups, channels, config.eps));
-  to_q_ = register_module("to_q", torch::nn::Linear(channels, channels));
-  to_k_ = register_module("to_k", torch::nn::Linear(channels, channels));
-  to_v_ = register_module("to_v", torch::nn::Linear(channels, channels));
-  to_out_ = register_module(
-      "to_out", torch::nn::ModuleList(torch::nn::Linear(channels, channels)));
+  to_q_ = register_module("to_q", Linear(channels, channels));
+  to_k_ = register_module("to_k", Linear(channels, channels));
+  to_v_ = register_module("to_v", Linear(channels, channels));
+  to_out_ = register_module("to_out",
+                            torch::nn::ModuleList(Linear(channels, channels)));
 }
 
 torch::Tensor AttentionImpl::forward(const torch::Tensor& x,
@@ -37,12 +37,12 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x,
                       : group_norm_ ? group_norm_(x)
                                     : x;
   const auto rows = normed.flatten(2).transpose(1, 2);  // [N,H*W,C]
-  const auto heads = [&](torch::nn::Linear& projection) {
+  const auto heads = [&](Linear& projection) {
     return split_heads(projection(rows), num_heads_);
   };
   const auto mixed =
       merge_heads(scaled_dot_product(heads(to_q_), heads(to_k_), heads(to_v_)));
-  const auto out = to_out_[0]->as<torch::nn::Linear>()->forward(mixed);
+  const auto out = to_out_[0]->as<Linear>()->forward(mixed);
   const auto sum = out.transpose(1, 2).reshape(x.sizes()) + x;
   return config_.output_scale == 1 ? sum : sum / config_.output_scale;
 }

@@ -2,9 +2,9 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
+#include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
 #include "nn/spatial_norm.h"
 
@@ -36,7 +36,7 @@ class AttentionImpl : public torch::nn::Module {
   int64_t num_heads_;
   GroupNorm group_norm_{nullptr};
   SpatialNorm spatial_norm_{nullptr};
-  torch::nn::Linear to_q_{nullptr}, to_k_{nullptr}, to_v_{nullptr};
+  Linear to_q_{nullptr}, to_k_{nullptr}, to_v_{nullptr};
   torch::nn::ModuleList to_out_;
 };
 TORCH_MODULE(Attention);

@@ -2,13 +2,13 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/pimpl.h>
 
 #include <string>
 #include <vector>
 
 #include "nn/activation.h"
+#include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
 #include "nn/mid_block.h"
 
@@ -56,7 +56,7 @@ class EncoderImpl : public torch::nn::Module {
 
  private:
   Activation activation_;
-  torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
+  Conv2d conv_in_{nullptr}, conv_out_{nullptr};
   torch::nn::ModuleList down_blocks_;
   MidBlock mid_block_{nullptr};
   GroupNorm conv_norm_out_{nullptr};
@@ -73,7 +73,7 @@ class DecoderImpl : public torch::nn::Module {
 
  private:
   Activation activation_;
-  torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
+  Conv2d conv_in_{nullptr}, conv_out_{nullptr};
   MidBlock mid_block_{nullptr};
   torch::nn::ModuleList up_blocks_;
   GroupNorm conv_norm_out_{nullptr};

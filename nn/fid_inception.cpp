@@ -1,9 +1,10 @@
 #include "nn/fid_inception.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/check.h"
 #include "core/error.h"
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 namespace {
@@ -173,8 +174,9 @@ at::Tensor apply(const Layer& layer, const std::string& block,
   if (layer.kind == Layer::kMaxPool)
     return torch::max_pool2d(x, size, stride, padding);
   const auto name = block + layer.name;
-  return torch::conv2d(x, weights.at(name + ".weight"),
-                       weights.at(name + ".bias"), stride, padding)
+  return invariant_conv2d(x, weights.at(name + ".weight"),
+                          weights.at(name + ".bias"),
+                          {.stride = stride, .padding = padding})
       .relu_();
 }
 
@@ -248,7 +250,7 @@ at::Tensor FidInception::logits(const at::Tensor& features) const {
         "FidInception: the weights have no fc, which the inception score "
         "needs");
   const torch::NoGradGuard no_grad;
-  return torch::linear(features, weights_.at("fc.weight"));
+  return invariant_linear(features, weights_.at("fc.weight"), {});
 }
 
 void FidInception::to(c10::Device device) {

@@ -1,9 +1,10 @@
 #include "nn/fir.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/error.h"
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 namespace {
@@ -30,9 +31,8 @@ at::Tensor padded(const at::Tensor& x, FirEdge edge) {
 }  // namespace
 
 at::Tensor fir_downsample(const at::Tensor& x, FirEdge edge) {
-  return torch::conv2d(padded(x, edge), filters(x, 1), {}, /*stride=*/2,
-                       /*padding=*/at::IntArrayRef({0, 0}), /*dilation=*/1,
-                       /*groups=*/x.size(1));
+  return invariant_conv2d(padded(x, edge), filters(x, 1), {},
+                          {.stride = {2, 2}, .groups = x.size(1)});
 }
 
 at::Tensor fir_upsample(const at::Tensor& x, int64_t height, int64_t width,

@@ -1,9 +1,10 @@
 #include "nn/latent_preview.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 namespace {
@@ -36,8 +37,8 @@ at::Tensor latent_preview(const at::Tensor& latents,
   for (const auto& row : matrix) rows.push_back(torch::tensor(row));
   const auto weight = torch::stack(rows).to(latents.options());
   check_shape("latent_preview", "bias", torch::tensor(bias), {weight.size(0)});
-  return torch::conv2d(latents, weight.view({-1, D, 1, 1}),
-                       torch::tensor(bias).to(latents.options()))
+  return invariant_conv2d(latents, weight.view({-1, D, 1, 1}),
+                          torch::tensor(bias).to(latents.options()), {})
       .clamp(-1, 1);
 }
 

@@ -1,9 +1,10 @@
 #include "nn/lpips.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 namespace {
@@ -156,9 +157,10 @@ std::vector<at::Tensor> Lpips::features(const at::Tensor& images) const {
   x = (x - weight("shift")) / weight("scale");
   const auto convolve = [&](const std::string& name, const at::Tensor& input,
                             int64_t stride, int64_t padding) {
-    return torch::relu(torch::conv2d(input, weight("net." + name + ".weight"),
-                                     weight("net." + name + ".bias"), stride,
-                                     padding));
+    return torch::relu(invariant_conv2d(
+        input, weight("net." + name + ".weight"),
+        weight("net." + name + ".bias"),
+        {.stride = {stride, stride}, .padding = {padding, padding}}));
   };
   std::vector<at::Tensor> outputs;
   for (const auto& layers : slices_of(network_)) {
@@ -198,10 +200,11 @@ at::Tensor Lpips::distance(const at::Tensor& a, const at::Tensor& b) const {
   auto total = torch::zeros({a.size(0)}, a.options());
   for (size_t i = 0; i < of_a.size(); ++i) {
     const auto difference = (unit(of_a[i]) - unit(of_b[i])).square();
-    total =
-        total + torch::conv2d(difference,
-                              weight(fmt::format("lins.{}.model.1.weight", i)))
-                    .mean({1, 2, 3});
+    total = total +
+            invariant_conv2d(difference,
+                             weight(fmt::format("lins.{}.model.1.weight", i)),
+                             {}, {})
+                .mean({1, 2, 3});
   }
   return total;
 }

@@ -1,8 +1,10 @@
 #include "nn/patch_discriminator.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/types.h>
 
 #include "core/check.h"
+#include "nn/batch_invariant.h"
 #include "nn/resnet_block.h"
 
 namespace calotype {
@@ -12,12 +14,11 @@ constexpr int64_t kGroupSize = 8;  // channels of a group
 constexpr int64_t kMostWider = 8;  // times the first layer's channels
 constexpr double kSlope = 0.2;     // of the activation below 0
 
-torch::nn::Conv2d patch_conv(int64_t in, int64_t out, int64_t stride,
-                             bool bias) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 4)
-                               .stride(stride)
-                               .padding(1)
-                               .bias(bias));
+Conv2d patch_conv(int64_t in, int64_t out, int64_t stride, bool bias) {
+  return Conv2d(torch::nn::Conv2dOptions(in, out, 4)
+                    .stride(stride)
+                    .padding(1)
+                    .bias(bias));
 }
 
 torch::nn::LeakyReLU activation() {

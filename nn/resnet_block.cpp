@@ -1,6 +1,7 @@
 #include "nn/resnet_block.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -9,14 +10,13 @@
 
 namespace calotype {
 
-torch::nn::Conv2d conv3x3(int64_t in_channels, int64_t out_channels) {
-  return torch::nn::Conv2d(
+Conv2d conv3x3(int64_t in_channels, int64_t out_channels) {
+  return Conv2d(
       torch::nn::Conv2dOptions(in_channels, out_channels, 3).padding(1));
 }
 
-torch::nn::Conv2d conv1x1(int64_t in_channels, int64_t out_channels) {
-  return torch::nn::Conv2d(
-      torch::nn::Conv2dOptions(in_channels, out_channels, 1));
+Conv2d conv1x1(int64_t in_channels, int64_t out_channels) {
+  return Conv2d(torch::nn::Conv2dOptions(in_channels, out_channels, 1));
 }
 
 GroupNorm group_norm(int64_t num_groups, int64_t channels, double eps) {
@@ -45,8 +45,8 @@ ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& config)
   conv1_ = register_module("conv1", conv3x3(in, out));
   if (config.embedding_dim > 0)
     time_emb_proj_ = register_module(
-        "time_emb_proj", torch::nn::Linear(config.embedding_dim,
-                                           config.scale_shift ? 2 * out : out));
+        "time_emb_proj",
+        Linear(config.embedding_dim, config.scale_shift ? 2 * out : out));
   add_norm(
       "norm2", out,
       config.num_groups_out > 0 ? config.num_groups_out : config.num_groups,

@@ -1,11 +1,10 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
 #include "nn/activation.h"
+#include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
 #include "nn/spatial_norm.h"
 
@@ -64,16 +63,16 @@ class ResnetBlockImpl : public torch::nn::Module {
 
   GroupNorm norm1_{nullptr}, norm2_{nullptr};
   SpatialNorm spatial1_{nullptr}, spatial2_{nullptr};
-  torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr}, conv_shortcut_{nullptr};
-  torch::nn::Linear time_emb_proj_{nullptr};
+  Conv2d conv1_{nullptr}, conv2_{nullptr}, conv_shortcut_{nullptr};
+  Linear time_emb_proj_{nullptr};
 };
 TORCH_MODULE(ResnetBlock);
 
 /// A 3x3 convolution that keeps the grid.
-torch::nn::Conv2d conv3x3(int64_t in_channels, int64_t out_channels);
+Conv2d conv3x3(int64_t in_channels, int64_t out_channels);
 
 /// A 1x1 convolution.
-torch::nn::Conv2d conv1x1(int64_t in_channels, int64_t out_channels);
+Conv2d conv1x1(int64_t in_channels, int64_t out_channels);
 
 /// Group normalisation; throws ConfigError if the groups do not divide the
 /// channels.

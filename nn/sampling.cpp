@@ -1,6 +1,6 @@
 #include "nn/sampling.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "nn/resnet_block.h"
 
@@ -13,10 +13,10 @@ torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height,
 
 DownsampleImpl::DownsampleImpl(int64_t channels, int64_t padding)
     : padding_(padding) {
-  conv_ = register_module(
-      "conv", torch::nn::Conv2d(torch::nn::Conv2dOptions(channels, channels, 3)
-                                    .stride(2)
-                                    .padding(padding)));
+  conv_ = register_module("conv",
+                          Conv2d(torch::nn::Conv2dOptions(channels, channels, 3)
+                                     .stride(2)
+                                     .padding(padding)));
 }
 
 torch::Tensor DownsampleImpl::forward(const torch::Tensor& x) {

@@ -1,6 +1,7 @@
 #include "nn/scaled_dot_product.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>
@@ -107,8 +108,12 @@ struct BlockwiseAttention : torch::autograd::Function<BlockwiseAttention> {
 
 at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k,
                               const at::Tensor& v) {
-  return kHasFusedAttention ? fused_attention(q, k, v)
-                            : bounded_attention(q, k, v);
+  // Weights add up to 1, so that what all values share is kept out of their
+  // float sums, which err alike over many equal tokens (3e-5 of 16,384).
+  const auto shared = v.detach().mean(2, /*keepdim=*/true);
+  const auto apart = v - shared;
+  return shared + (kHasFusedAttention ? fused_attention(q, k, apart)
+                                      : bounded_attention(q, k, apart));
 }
 
 at::Tensor bounded_attention(const at::Tensor& q, const at::Tensor& k,
@@ -117,7 +122,7 @@ at::Tensor bounded_attention(const at::Tensor& q, const at::Tensor& k,
   const double scale = 1 / std::sqrt(double(q.size(3)));
   const auto max_numbers = max_bytes / int64_t(q.element_size());
   if (2 * N * heads * q.size(2) * k.size(2) <= max_numbers)
-    return q.matmul((k * scale).transpose(2, 3)).softmax(-1).matmul(v);
+    return (q * scale).matmul(k.transpose(2, 3)).softmax(-1).matmul(v);
   const auto flat = [&](const Tensor& x) {
     return x.reshape({N * heads, x.size(2), x.size(3)});
   };

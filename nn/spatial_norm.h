@@ -1,9 +1,9 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/pimpl.h>
 
+#include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
 
 namespace calotype {
@@ -22,7 +22,7 @@ class SpatialNormImpl : public torch::nn::Module {
  private:
   int64_t condition_channels_;
   GroupNorm norm_layer_{nullptr};
-  torch::nn::Conv2d conv_y_{nullptr}, conv_b_{nullptr};
+  Conv2d conv_y_{nullptr}, conv_b_{nullptr};
 };
 TORCH_MODULE(SpatialNorm);
 

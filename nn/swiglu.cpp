@@ -1,12 +1,12 @@
 #include "nn/swiglu.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace calotype {
 namespace {
 
-torch::nn::Linear map(int64_t in, int64_t out) {
-  return torch::nn::Linear(torch::nn::LinearOptions(in, out).bias(false));
+Linear map(int64_t in, int64_t out) {
+  return Linear(torch::nn::LinearOptions(in, out).bias(false));
 }
 
 }  // namespace

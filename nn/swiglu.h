@@ -2,8 +2,9 @@
 
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
+
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 
@@ -21,7 +22,7 @@ class SwiGluMlpImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x);
 
  private:
-  torch::nn::Linear in_{nullptr}, out_{nullptr};
+  Linear in_{nullptr}, out_{nullptr};
 };
 TORCH_MODULE(SwiGluMlp);
 

@@ -1,6 +1,6 @@
 #include "nn/time_embedding.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <numbers>
@@ -42,8 +42,8 @@ torch::Tensor FourierEmbeddingImpl::forward(const torch::Tensor& times) {
 
 TimeMlpImpl::TimeMlpImpl(int64_t in_dim, int64_t out_dim, Activation activation)
     : activation_(activation) {
-  linear_1_ = register_module("linear_1", torch::nn::Linear(in_dim, out_dim));
-  linear_2_ = register_module("linear_2", torch::nn::Linear(out_dim, out_dim));
+  linear_1_ = register_module("linear_1", Linear(in_dim, out_dim));
+  linear_2_ = register_module("linear_2", Linear(out_dim, out_dim));
 }
 
 torch::Tensor TimeMlpImpl::forward(const torch::Tensor& x) {

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
 #include "nn/activation.h"
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 
@@ -39,7 +39,7 @@ class TimeMlpImpl : public torch::nn::Module {
 
  private:
   Activation activation_;
-  torch::nn::Linear linear_1_{nullptr}, linear_2_{nullptr};
+  Linear linear_1_{nullptr}, linear_2_{nullptr};
 };
 TORCH_MODULE(TimeMlp);
 

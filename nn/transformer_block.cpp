@@ -1,6 +1,7 @@
 #include "nn/transformer_block.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -39,13 +40,13 @@ TransformerBlockImpl::TransformerBlockImpl(const TransformerBlockConfig& config)
   norm1_ = register_module("norm1", transformer_norm(width));
   const auto attn =
       register_module("attn", std::make_shared<torch::nn::Module>());
-  qkv_ = attn->register_module("qkv", torch::nn::Linear(width, 3 * width));
-  proj_ = attn->register_module("proj", torch::nn::Linear(width, width));
+  qkv_ = attn->register_module("qkv", Linear(width, 3 * width));
+  proj_ = attn->register_module("proj", Linear(width, width));
   norm2_ = register_module("norm2", transformer_norm(width));
   const auto mlp =
       register_module("mlp", std::make_shared<torch::nn::Module>());
-  fc1_ = mlp->register_module("fc1", torch::nn::Linear(width, hidden));
-  fc2_ = mlp->register_module("fc2", torch::nn::Linear(hidden, width));
+  fc1_ = mlp->register_module("fc1", Linear(width, hidden));
+  fc2_ = mlp->register_module("fc2", Linear(hidden, width));
 }
 
 torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& x) {

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
+#include "nn/batch_invariant.h"
 #include "nn/layer_norm.h"
 
 namespace calotype {
@@ -30,7 +30,7 @@ class TransformerBlockImpl : public torch::nn::Module {
  private:
   TransformerBlockConfig config_;
   LayerNorm norm1_{nullptr}, norm2_{nullptr};
-  torch::nn::Linear qkv_{nullptr}, proj_{nullptr}, fc1_{nullptr}, fc2_{nullptr};
+  Linear qkv_{nullptr}, proj_{nullptr}, fc1_{nullptr}, fc2_{nullptr};
 };
 TORCH_MODULE(TransformerBlock);
 

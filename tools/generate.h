@@ -48,9 +48,9 @@ struct GenerateJob {
 /// normal prior of a CalotypeAutoencoder (which refuse settings of diffusion):
 /// draws latents and decodes them to PNG files, a folder per class, that carry
 /// their recipe, with an overview of the first 100 beside the folder; or stores
-/// them. Sample k depends on (model, seed, k, class, settings) alone, but for
-/// what sums of another batch round otherwise. A call that was broken off goes
-/// on; see ImageFolderWriter for what a folder may hold.
+/// them. Sample k depends on (model, seed, k, class, settings) alone, on the CPU
+/// to the last bit. A call that was broken off goes on; see ImageFolderWriter
+/// for what a folder may hold.
 Json generate(const GenerateJob& job);
 
 /// A trained latent diffusion model with its latent space and schedule.

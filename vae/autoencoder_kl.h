@@ -1,13 +1,13 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/pimpl.h>
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "nn/batch_invariant.h"
 #include "nn/encoder_decoder.h"
 #include "nn/latent_codec.h"
 #include "nn/model_folder.h"
@@ -86,7 +86,7 @@ class AutoencoderKLImpl : public torch::nn::Module, public LatentCodec {
   AutoencoderKLConfig config_;
   Encoder encoder_{nullptr};
   Decoder decoder_{nullptr};
-  torch::nn::Conv2d quant_conv_{nullptr}, post_quant_conv_{nullptr};
+  Conv2d quant_conv_{nullptr}, post_quant_conv_{nullptr};
 };
 TORCH_MODULE(AutoencoderKL);
 

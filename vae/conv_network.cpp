@@ -1,6 +1,6 @@
 #include "vae/conv_network.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -22,15 +22,14 @@ ConvNetwork::ConvNetwork(const ConvNetworkConfig& config) : config_(config) {
     const auto out = config.hidden[i];
     down_.push_back(encoder->register_module(
         fmt::format("conv_{}", i),
-        nn::Conv2d(nn::Conv2dOptions(channels, out, 3).stride(2).padding(1))));
+        Conv2d(nn::Conv2dOptions(channels, out, 3).stride(2).padding(1))));
     channels = out;
   }
   // A kernel as large as the grid is the linear layer from all of it to a
   // vector; one of 1x1 is the same for each cell.
   const auto edge = grid_size();
   to_code_ = encoder->register_module(
-      "code",
-      nn::Conv2d(nn::Conv2dOptions(channels, config.encoder_out, edge)));
+      "code", Conv2d(nn::Conv2dOptions(channels, config.encoder_out, edge)));
 
   const auto decoder =
       register_module("decoder", std::make_shared<nn::Module>());
@@ -48,8 +47,7 @@ ConvNetwork::ConvNetwork(const ConvNetworkConfig& config) : config_(config) {
   }
   conv_out_ = decoder->register_module(
       "conv_out",
-      nn::Conv2d(
-          nn::Conv2dOptions(channels, config.image_channels, 3).padding(1)));
+      Conv2d(nn::Conv2dOptions(channels, config.image_channels, 3).padding(1)));
 }
 
 int64_t ConvNetwork::grid_size() const {

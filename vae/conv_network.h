@@ -1,11 +1,11 @@
 #pragma once
 
 #include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
 
 #include <vector>
 
 #include "nn/activation.h"
+#include "nn/batch_invariant.h"
 #include "vae/code_network.h"
 
 namespace calotype {
@@ -37,9 +37,9 @@ class ConvNetwork : public CodeNetwork {
   int64_t grid_size() const;  // edge of the innermost grid
 
   ConvNetworkConfig config_;
-  std::vector<torch::nn::Conv2d> down_;
+  std::vector<Conv2d> down_;
   std::vector<torch::nn::ConvTranspose2d> up_;
-  torch::nn::Conv2d to_code_{nullptr}, conv_out_{nullptr};
+  Conv2d to_code_{nullptr}, conv_out_{nullptr};
   torch::nn::ConvTranspose2d from_code_{nullptr};
 };
 

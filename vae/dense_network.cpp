@@ -1,9 +1,10 @@
 #include "vae/dense_network.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/check.h"
 #include "core/error.h"
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 
@@ -18,8 +19,8 @@ DenseNetwork::DenseNetwork(const DenseNetworkConfig& config) : config_(config) {
   for (size_t i = 0; i <= config.hidden.size(); ++i) {
     const auto out =
         i < config.hidden.size() ? config.hidden[i] : config.encoder_out;
-    encoder_.push_back(encoder->register_module(std::to_string(i),
-                                                torch::nn::Linear(width, out)));
+    encoder_.push_back(
+        encoder->register_module(std::to_string(i), Linear(width, out)));
     width = out;
   }
   width = config.code_channels;
@@ -30,8 +31,8 @@ DenseNetwork::DenseNetwork(const DenseNetworkConfig& config) : config_(config) {
       decoder_biases_.push_back(decoder->register_parameter(
           fmt::format("bias_{}", i), torch::zeros({out})));
     else
-      decoder_.push_back(decoder->register_module(
-          std::to_string(i), torch::nn::Linear(width, out)));
+      decoder_.push_back(
+          decoder->register_module(std::to_string(i), Linear(width, out)));
     width = out;
   }
 }
@@ -43,10 +44,10 @@ at::Tensor DenseNetwork::encode_layer(int64_t index, const at::Tensor& rows) {
 
 at::Tensor DenseNetwork::decode_layer(int64_t index, const at::Tensor& rows) {
   const auto mirror = size_t(num_layers() - 1 - index);
-  const auto out = config_.tied ? torch::nn::functional::linear(
-                                      rows, encoder_[size_t(index)]->weight.t(),
+  const auto out =
+      config_.tied ? invariant_linear(rows, encoder_[size_t(index)]->weight.t(),
                                       decoder_biases_[mirror])
-                                : decoder_[mirror]->forward(rows);
+                   : decoder_[mirror]->forward(rows);
   return index > 0 ? activate(config_.activation, out) : out;
 }
 

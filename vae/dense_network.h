@@ -1,10 +1,9 @@
 #pragma once
 
-#include <torch/nn/modules/linear.h>
-
 #include <vector>
 
 #include "nn/activation.h"
+#include "nn/batch_invariant.h"
 #include "vae/code_network.h"
 
 namespace calotype {
@@ -52,8 +51,8 @@ class DenseNetwork : public CodeNetwork {
 
  private:
   DenseNetworkConfig config_;
-  std::vector<torch::nn::Linear> encoder_;
-  std::vector<torch::nn::Linear> decoder_;  // from the code outwards
+  std::vector<Linear> encoder_;
+  std::vector<Linear> decoder_;             // from the code outwards
   std::vector<at::Tensor> decoder_biases_;  // of a tied decoder, the same order
 };
 

@@ -1,6 +1,8 @@
 #include "vae/masked_network.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/types.h>
 
 #include <cmath>
 
@@ -52,18 +54,18 @@ MaskedNetwork::MaskedNetwork(const MaskedNetworkConfig& config)
       encoder->register_module("patch_embed", std::make_shared<nn::Module>());
   patch_proj_ = patch_embed->register_module(
       "proj",
-      nn::Conv2d(
+      Conv2d(
           nn::Conv2dOptions(config.image_channels, config.width, p).stride(p)));
   blocks_ = make_blocks(*encoder, "blocks", config.num_layers,
                         {.width = config.width, .num_heads = config.num_heads});
   norm_ = encoder->register_module("norm", transformer_norm(config.width));
-  code_ = encoder->register_module(
-      "code", nn::Linear(config.width, config.code_channels));
+  code_ = encoder->register_module("code",
+                                   Linear(config.width, config.code_channels));
 
   const auto decoder =
       register_module("decoder", std::make_shared<nn::Module>());
   decoder_embed_ = decoder->register_module(
-      "decoder_embed", nn::Linear(config.code_channels, config.decoder_width));
+      "decoder_embed", Linear(config.code_channels, config.decoder_width));
   mask_token_ = decoder->register_parameter(
       "mask_token", 0.02 * torch::randn({1, 1, config.decoder_width}));
   decoder_blocks_ = make_blocks(
@@ -73,7 +75,7 @@ MaskedNetwork::MaskedNetwork(const MaskedNetworkConfig& config)
       "decoder_norm", transformer_norm(config.decoder_width));
   decoder_pred_ = decoder->register_module(
       "decoder_pred",
-      nn::Linear(config.decoder_width, config.image_channels * p * p));
+      Linear(config.decoder_width, config.image_channels * p * p));
   // Constants of the grid: neither trained nor saved.
   positions_ = grid_positions(config.width, grid_, grid_);
   decoder_positions_ = grid_positions(config.decoder_width, grid_, grid_);

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
-
 #include <vector>
 
+#include "nn/batch_invariant.h"
 #include "nn/layer_norm.h"
 #include "nn/transformer_block.h"
 #include "vae/code_network.h"
@@ -52,11 +50,10 @@ class MaskedNetwork : public CodeNetwork {
   MaskedNetworkConfig config_;
   int64_t grid_;  // patches along an edge
   at::Tensor positions_, decoder_positions_, mask_token_;
-  torch::nn::Conv2d patch_proj_{nullptr};
+  Conv2d patch_proj_{nullptr};
   std::vector<TransformerBlock> blocks_, decoder_blocks_;
   LayerNorm norm_{nullptr}, decoder_norm_{nullptr};
-  torch::nn::Linear code_{nullptr}, decoder_embed_{nullptr},
-      decoder_pred_{nullptr};
+  Linear code_{nullptr}, decoder_embed_{nullptr}, decoder_pred_{nullptr};
 };
 
 /// Which patches stay visible: for each sample a random subset of

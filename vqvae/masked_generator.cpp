@@ -1,6 +1,7 @@
 #include "vqvae/masked_generator.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <numbers>
@@ -9,6 +10,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/stop_signal.h"
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 namespace {
@@ -117,7 +119,7 @@ MaskedGeneratorImpl::MaskedGeneratorImpl(const MaskedGeneratorConfig& config)
     list->push_back(blocks_.back());
   }
   norm_ = register_module("norm", transformer_norm(W));
-  head_ = register_module("head", torch::nn::Linear(W, codes));
+  head_ = register_module("head", Linear(W, codes));
   const torch::NoGradGuard no_grad;
   for (auto* embedding : {&token_embed_, &label_embed_})
     (*embedding)->weight.mul_(0.02);
@@ -140,9 +142,9 @@ torch::Tensor MaskedGeneratorImpl::forward(const torch::Tensor& tokens,
   const auto of_level = norm_(x).chunk(L, 1);
   std::vector<at::Tensor> logits;
   for (int64_t level = 0; level < L; ++level)
-    logits.push_back(torch::nn::functional::linear(
-        of_level[size_t(level)], head_->weight.narrow(0, level * K, K),
-        head_->bias.narrow(0, level * K, K)));
+    logits.push_back(invariant_linear(of_level[size_t(level)],
+                                      head_->weight.narrow(0, level * K, K),
+                                      head_->bias.narrow(0, level * K, K)));
   return torch::cat(logits, 1);
 }
 
@@ -198,13 +200,13 @@ Losses MaskedTokenTraining::losses(const Batch& batch) {
               {-1, c.num_levels, c.grid_height, c.grid_width});
   const auto tokens = batch.data.flatten(1);
   if (tokens.ge(c.num_codes).any().item<bool>())
-    throw DataError(fmt::format("{}: tokens must be below num_codes, {}, got {}",
-                                kWhere, c.num_codes,
-                                tokens.max().item<int64_t>()));
+    throw DataError(
+        fmt::format("{}: tokens must be below num_codes, {}, got {}", kWhere,
+                    c.num_codes, tokens.max().item<int64_t>()));
   if (batch.labels.ge(c.num_classes).any().item<bool>())
-    throw ConfigError(
-        fmt::format("{}: labels must be in [-1, {}), got {}", kWhere,
-                    c.num_classes, batch.labels.max().item<int64_t>()));
+    throw ConfigError(fmt::format("{}: labels must be in [-1, {}), got {}",
+                                  kWhere, c.num_classes,
+                                  batch.labels.max().item<int64_t>()));
   const auto N = tokens.size(0), T = tokens.size(1);
   const auto draws = [&](at::IntArrayRef shape, Stream stream) {
     return uniform_rows(shape, batch.samples, batch.seed, stream,
@@ -227,10 +229,10 @@ Losses MaskedTokenTraining::losses(const Batch& batch) {
                           torch::full_like(labels, -1), labels);
   const auto logits =
       model_->forward(tokens.masked_fill(hidden, c.num_codes), labels);
-  const auto wrong = torch::nn::functional::cross_entropy(
-      logits.index({hidden}), tokens.index({hidden}),
-      torch::nn::functional::CrossEntropyFuncOptions().label_smoothing(
-          trains ? config_.label_smoothing : 0));
+  const auto wrong = torch::cross_entropy_loss(
+      logits.index({hidden}), tokens.index({hidden}), /*weight=*/{},
+      at::Reduction::Mean, /*ignore_index=*/-100,
+      trains ? config_.label_smoothing : 0);
   const auto right = logits.detach()
                          .index({hidden})
                          .argmax(-1)

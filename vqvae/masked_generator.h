@@ -2,13 +2,13 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/embedding.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
 #include <functional>
 #include <memory>
 #include <vector>
 
+#include "nn/batch_invariant.h"
 #include "nn/layer_norm.h"
 #include "nn/model_folder.h"
 #include "nn/trainable.h"
@@ -66,7 +66,7 @@ class MaskedGeneratorImpl : public torch::nn::Module {
   torch::Tensor positions_;  // [1,T,width], learned
   std::vector<TransformerBlock> blocks_;
   LayerNorm norm_{nullptr};
-  torch::nn::Linear head_{nullptr};
+  Linear head_{nullptr};
 };
 TORCH_MODULE(MaskedGenerator);
 

@@ -1,16 +1,13 @@
 #include "vqvae/projected_quantizer.h"
 
-#include <torch/torch.h>
-
 namespace calotype {
 
 ProjectedQuantizer::ProjectedQuantizer(std::shared_ptr<Quantizer> inner,
                                        int64_t dim, int64_t code_dim)
     : inner_(std::move(inner)) {
-  project_in_ = register_module("project_in", torch::nn::Linear(dim, code_dim));
+  project_in_ = register_module("project_in", Linear(dim, code_dim));
   register_module("inner", inner_);
-  project_out_ =
-      register_module("project_out", torch::nn::Linear(code_dim, dim));
+  project_out_ = register_module("project_out", Linear(code_dim, dim));
 }
 
 Quantized ProjectedQuantizer::quantize(const at::Tensor& vectors,

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <torch/nn/modules/linear.h>
-
+#include "nn/batch_invariant.h"
 #include "vqvae/quantizer.h"
 
 namespace calotype {
@@ -26,7 +25,7 @@ class ProjectedQuantizer : public Quantizer {
 
  private:
   std::shared_ptr<Quantizer> inner_;
-  torch::nn::Linear project_in_{nullptr}, project_out_{nullptr};
+  Linear project_in_{nullptr}, project_out_{nullptr};
 };
 
 }  // namespace calotype

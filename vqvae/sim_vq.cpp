@@ -1,6 +1,6 @@
 #include "vqvae/sim_vq.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 
@@ -15,8 +15,7 @@ SimVq::SimVq(const QuantizerConfig& config, int64_t dim)
   frozen_ = embedding->register_buffer(
       "weight", torch::randn({config.num_codes, dim}) / std::sqrt(double(dim)));
   transform_ = register_module(
-      "transform",
-      torch::nn::Linear(torch::nn::LinearOptions(dim, dim).bias(false)));
+      "transform", Linear(torch::nn::LinearOptions(dim, dim).bias(false)));
 }
 
 Quantized SimVq::quantize(const at::Tensor& vectors, const QuantizerStep*) {

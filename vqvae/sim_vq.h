@@ -1,7 +1,6 @@
 #pragma once
 
-#include <torch/nn/modules/linear.h>
-
+#include "nn/batch_invariant.h"
 #include "vqvae/gradient_estimate.h"
 #include "vqvae/quantizer.h"
 
@@ -24,7 +23,7 @@ class SimVq : public Quantizer {
   QuantizerConfig config_;
   GradientEstimate gradient_;
   at::Tensor frozen_;  // [K,D]
-  torch::nn::Linear transform_{nullptr};
+  Linear transform_{nullptr};
 };
 
 }  // namespace calotype

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/pimpl.h>
 
 #include <memory>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/batch_invariant.h"
 #include "nn/encoder_decoder.h"
 #include "nn/model_folder.h"
 #include "vqvae/quantized_codec.h"
@@ -105,7 +105,7 @@ class VQModelImpl : public torch::nn::Module, public QuantizedCodec {
   VQModelConfig config_;
   Encoder encoder_{nullptr};
   Decoder decoder_{nullptr};
-  torch::nn::Conv2d quant_conv_{nullptr}, post_quant_conv_{nullptr};
+  Conv2d quant_conv_{nullptr}, post_quant_conv_{nullptr};
   std::shared_ptr<Quantizer> quantizer_;
 };
 TORCH_MODULE(VQModel);

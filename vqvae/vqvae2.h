@@ -1,13 +1,13 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/pimpl.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "nn/batch_invariant.h"
 #include "nn/encoder_decoder.h"
 #include "nn/model_folder.h"
 #include "nn/sampling.h"
@@ -96,7 +96,7 @@ class VqVae2Impl : public torch::nn::Module, public QuantizedCodec {
   VqVae2Config config_;
   Encoder bottom_encoder_{nullptr}, top_encoder_{nullptr};
   Decoder top_decoder_{nullptr}, decoder_{nullptr};
-  torch::nn::Conv2d bottom_conv_{nullptr};
+  Conv2d bottom_conv_{nullptr};
   Upsample top_upsample_{nullptr};
   std::shared_ptr<Quantizer> top_quantizer_, bottom_quantizer_;
 };

@@ -1,7 +1,8 @@
 #include "nn/scaled_dot_product.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/utils.h>
 
 #include <cmath>
 
@@ -23,6 +24,17 @@ TEST(ScaledDotProduct, IsTheFormula) {
   const auto v = torch::tensor({4.f, 8.f}).view({1, 1, 2, 1});
   EXPECT_NEAR(scaled_dot_product(q, k, v).item<double>(), 7, 1e-5);
   EXPECT_NEAR(bounded_attention(q, k, v, 1).item<double>(), 7, 1e-5);
+}
+
+// A white image has 16,384 equal tokens at 1024 pixels, whose weights' float
+// sum is not 1.
+TEST(ScaledDotProduct, ManyEqualValuesAreGivenBack) {
+  auto k = torch::zeros({1, 1, 16384, 1});
+  k[0][0][77][0] = 2;
+  const auto out = scaled_dot_product(torch::ones({1, 1, 3, 1}), k,
+                                      torch::full({1, 1, 16384, 1}, 0.7f));
+  EXPECT_LT((out.to(torch::kDouble) - double(0.7f)).abs().max().item<double>(),
+            1e-7);
 }
 
 // 2 x 3 heads of 7 queries and 5 keys. Room for all heads, for some of them,

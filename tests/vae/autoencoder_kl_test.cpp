@@ -1,13 +1,14 @@
 #include "vae/autoencoder_kl.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/image_io.h"
 #include "nn/safetensors.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/rows_alone.h"
 #include "tests/support/temp_folder.h"
 #include "vae/gaussian.h"
 
@@ -110,6 +111,20 @@ TEST(AutoencoderKL, KeepsItsNumbersThroughSaveAndLoad) {
   const auto images = torch::rand({2, 1, 12, 8}) * 2 - 1;
   EXPECT_TRUE(
       torch::equal(loaded->encode(images).mean, model->encode(images).mean));
+}
+
+TEST(AutoencoderKL, CodesAnImageTheSameInAnyBatch) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(1);
+  AutoencoderKL model(small_config());
+  const auto images = torch::rand({48, 1, 12, 8}) * 2 - 1;
+  expect_rows_alone(images, [&](const at::Tensor& x, const at::Tensor&) {
+    const auto grid = model->encode(x);
+    return torch::cat({grid.mean, grid.logvar}, 1);
+  });
+  expect_rows_alone(
+      torch::randn({48, 3, 6, 4}),
+      [&](const at::Tensor& z, const at::Tensor&) { return model->decode(z); });
 }
 
 TEST(AutoencoderKL, RefusesSizesThatItCannotHalve) {

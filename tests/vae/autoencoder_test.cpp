@@ -2,9 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
+#include "tests/support/rows_alone.h"
 #include "tests/support/temp_folder.h"
 #include "vae/dense_network.h"
 #include "vae/masked_network.h"
@@ -42,6 +43,25 @@ std::string refusal(const CalotypeAutoencoderConfig& config) {
     return error.what();
   }
   return "accepted";
+}
+
+TEST(CalotypeAutoencoder, EveryMemberCodesAnImageTheSameInAnyBatch) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(1);
+  for (const auto& config : members()) {
+    CalotypeAutoencoder model(config);
+    model->eval();
+    const auto images = torch::rand({48, config.in_channels, 8, 8}) * 2 - 1;
+    expect_rows_alone(images, [&](const at::Tensor& x, const at::Tensor&) {
+      const auto grid = model->encode(x);
+      return grid.logvar.defined() ? torch::cat({grid.mean, grid.logvar}, 1)
+                                   : grid.mean;
+    });
+    expect_rows_alone(model->encode(images).mean,
+                      [&](const at::Tensor& z, const at::Tensor&) {
+                        return model->decode(z);
+                      });
+  }
 }
 
 TEST(CalotypeAutoencoder, EveryMemberGivesItsShapesBack) {

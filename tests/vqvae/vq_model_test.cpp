@@ -2,13 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/optim/adam.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/image_io.h"
 #include "nn/safetensors.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/rows_alone.h"
 #include "tests/support/temp_folder.h"
 #include "vqvae/vq_training.h"
 
@@ -193,6 +195,21 @@ TEST(VQModel, RefusesWhatCannotBe) {
   config.norm_type = "spatial";
   config.vq_embed_dim = 2;
   EXPECT_THAT(refusal(config), HasSubstr("needs vq_embed_dim"));
+}
+
+TEST(VQModel, CodesAnImageTheSameInAnyBatch) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(1);
+  VQModel model(small_config());
+  model->eval();
+  const auto images = torch::rand({48, 1, 12, 8}) * 2 - 1;
+  expect_rows_alone(images, [&](const at::Tensor& x, const at::Tensor&) {
+    return model->encode(x).mean;
+  });
+  expect_rows_alone(model->tokenize(images),
+                    [&](const at::Tensor& tokens, const at::Tensor&) {
+                      return model->detokenize(tokens);
+                    });
 }
 
 TEST(VQModel, NamesAnEncoderThatIsNotFinite) {

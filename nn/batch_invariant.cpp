@@ -1,0 +1,57 @@
+#include "nn/batch_invariant.h"
+
+#include <ATen/Context.h>
+#include <torch/types.h>
+
+namespace calotype {
+namespace {
+
+bool takes_onednn(const at::Tensor& x, const at::Tensor& weight) {
+  const bool has_onednn = at::globalContext().hasMKLDNN() &&
+                          at::globalContext().userEnabledMkldnn();
+  return has_onednn && !at::GradMode::is_enabled() && x.device().is_cpu() &&
+         x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat &&
+         x.numel() > 0;
+}
+
+}  // namespace
+
+at::Tensor invariant_conv2d(const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& bias, const Conv2dShape& shape) {
+  if (!takes_onednn(x, weight))
+    return at::conv2d(x, weight, bias, shape.stride, shape.padding,
+                      /*dilation=*/1, shape.groups);
+  return at::mkldnn_convolution(x.contiguous(), weight.contiguous(), bias,
+                                shape.padding, shape.stride, {1, 1},
+                                shape.groups);
+}
+
+at::Tensor invariant_linear(const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& bias) {
+  if (!takes_onednn(x, weight) || x.dim() < 2)
+    return at::linear(x, weight, bias);
+  // Rows of numbers are images of one pixel wide whose channels lie together,
+  // and the map is a convolution of one pixel.
+  auto sizes = x.sizes().vec();
+  const auto rows = x.contiguous().view({sizes.front(), -1, 1, sizes.back()});
+  const auto out = at::mkldnn_convolution(
+      rows.permute({0, 3, 1, 2}),
+      weight.contiguous().view({weight.size(0), weight.size(1), 1, 1}), bias,
+      {0, 0}, {1, 1}, {1, 1}, 1);
+  sizes.back() = weight.size(0);
+  return out.permute({0, 2, 3, 1}).reshape(sizes);
+}
+
+at::Tensor Conv2dImpl::forward(const at::Tensor& x) {
+  return invariant_conv2d(
+      x, weight, bias,
+      {.stride = options.stride(),
+       .padding = c10::get<torch::ExpandingArray<2>>(options.padding()),
+       .groups = options.groups()});
+}
+
+at::Tensor LinearImpl::forward(const at::Tensor& x) {
+  return invariant_linear(x, weight, bias);
+}
+
+}  // namespace calotype

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/pimpl.h>
+
+// Convolutions and linear maps of which each image's answer has the same bits
+// in whatever batch it stands. LibTorch chooses among implementations by the
+// number of images, and a matrix product over the rows of all of them rounds by
+// their number and their place; a store that grew would differ from one that
+// was encoded anew. Where no gradient is kept, on the CPU and in float, these
+// take oneDNN for every shape: its kernels add up each number of the answer in
+// one order. Elsewhere they are LibTorch's.
+namespace calotype {
+
+struct Conv2dShape {
+  at::IntArrayRef stride = {1, 1};
+  at::IntArrayRef padding = {0, 0};
+  int64_t groups = 1;
+};
+
+/// [N,C,H,W] by weights [D,C/groups,kh,kw] and a bias [D] or none.
+at::Tensor invariant_conv2d(const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& bias, const Conv2dShape& shape);
+
+/// x W^T + b for x of [N,...,in]: [N,...,out]. weight: [out,in]; bias: [out] or
+/// undefined.
+at::Tensor invariant_linear(const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& bias);
+
+/// LibTorch's module, by invariant_conv2d; zeros stand around the image.
+class Conv2dImpl : public torch::nn::Conv2dImpl {
+ public:
+  using torch::nn::Conv2dImpl::Conv2dImpl;
+
+  at::Tensor forward(const at::Tensor& x);
+};
+TORCH_MODULE(Conv2d);
+
+/// LibTorch's module, by invariant_linear.
+class LinearImpl : public torch::nn::LinearImpl {
+ public:
+  using torch::nn::LinearImpl::LinearImpl;
+
+  at::Tensor forward(const at::Tensor& x);
+};
+TORCH_MODULE(Linear);
+
+}  // namespace calotype
