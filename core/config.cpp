@@ -11,7 +11,6 @@
 namespace calotype {
 namespace {
 
-constexpr int kMaxDepth = 256;
 constexpr size_t kMaxShownBytes = 200;  // of a value in a message
 
 // Levenshtein's distance: the number of letters to insert, delete or change.
@@ -46,9 +45,9 @@ class Strictness {
 
   bool operator()(int depth, Json::parse_event_t event, const Json& value) {
     using Event = Json::parse_event_t;
-    if (depth > kMaxDepth)
+    if (depth > kMaxJsonDepth)
       throw DataError(fmt::format("{}: nested more than {} levels deep", where_,
-                                  kMaxDepth));
+                                  kMaxJsonDepth));
     if (event == Event::object_start) keys_.emplace_back();
     if (event == Event::object_end) keys_.pop_back();
     if (event == Event::key &&

@@ -25,6 +25,9 @@
 // ConfigError that suggests the nearest known one) and written whole.
 namespace calotype {
 
+/// JSON that is nested deeper is refused: its reader would run out of stack.
+inline constexpr int kMaxJsonDepth = 256;
+
 using Json = nlohmann::ordered_json;  // keeps the order of the fields
 
 /// Reads JSON text; `where` is the file's name in messages. Throws DataError

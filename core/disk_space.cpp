@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/note.h"
 #include "core/progress.h"
 
 namespace calotype {
@@ -36,9 +37,9 @@ void expect_space(const fs::path& path, int64_t needs_bytes) {
 void tell_if_tight(const fs::path& path, int64_t likely_bytes) {
   const auto free = free_bytes(path);
   if (likely_bytes > free)
-    fmt::print(stderr, "{}: may need up to {}, and {} are free there\n",
-               path.string(), bytes_text(double(likely_bytes)),
-               bytes_text(double(free)));
+    note(fmt::format("{}: may need up to {}, and {} are free there",
+                     path.string(), bytes_text(double(likely_bytes)),
+                     bytes_text(double(free))));
 }
 
 }  // namespace calotype

@@ -34,4 +34,8 @@ struct Interrupted : std::runtime_error {
   int signal;
 };
 
+/// Whether memory was asked for that is not there: the standard library's word
+/// for it, or LibTorch's.
+bool is_out_of_memory(const std::exception& error);
+
 }  // namespace calotype

@@ -64,11 +64,6 @@ bool write_all(int descriptor, const void* data, size_t size) {
   return true;
 }
 
-void sync_folder(const fs::path& folder) {
-  const Descriptor file(folder, O_RDONLY | O_DIRECTORY);
-  if (file.is_open()) ::fsync(file.get());
-}
-
 fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
@@ -127,8 +122,17 @@ class Temporary {
           folder_of(path) / fmt::format("{}{}-{}{}", kTemporaryPrefix,
                                         hex64(xxh64(path.filename().string())),
                                         writer, kTemporarySuffix);
-      file_ = std::make_unique<Descriptor>(name_, O_WRONLY | O_CREAT);
-      if (!file_->is_open()) fail(path, "cannot write", errno);
+      // A link of that name would lead elsewhere.
+      file_ =
+          std::make_unique<Descriptor>(name_, O_WRONLY | O_CREAT | O_NOFOLLOW);
+      if (!file_->is_open()) {
+        const int error = errno;
+        struct stat status {};
+        const bool is_anothers = (error == EACCES || error == ELOOP) &&
+                                 ::lstat(name_.c_str(), &status) == 0;
+        if (is_anothers) continue;
+        fail(path, "cannot write", error);
+      }
       if (is_ours()) {
         if (::ftruncate(file_->get(), 0) != 0)
           fail(path, "cannot write", errno);
@@ -149,7 +153,7 @@ class Temporary {
     struct stat opened {
     }, named{};
     return ::fstat(file_->get(), &opened) == 0 &&
-           ::stat(name_.c_str(), &named) == 0 &&
+           ::lstat(name_.c_str(), &named) == 0 &&
            opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
   }
 
@@ -168,6 +172,11 @@ void expect_replaceable(const fs::path& path) {
 }
 
 }  // namespace
+
+void sync_folder(const fs::path& folder) {
+  const Descriptor file(folder, O_RDONLY | O_DIRECTORY);
+  if (file.is_open()) ::fsync(file.get());
+}
 
 std::vector<uint8_t> read_file(const fs::path& path, uint64_t max_bytes) {
   Input input(path);

@@ -58,6 +58,10 @@ bool is_temporary_name(std::string_view name);
 void append_line_synced(const std::filesystem::path& path,
                         std::string_view line);
 
+/// Makes names in a folder, new ones and those that went, outlast a power cut;
+/// a folder that cannot be opened is left.
+void sync_folder(const std::filesystem::path& folder);
+
 /// Makes `path` and its parents. Throws ConfigError.
 void make_folder(const std::filesystem::path& path);
 

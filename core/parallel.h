@@ -17,6 +17,8 @@ namespace calotype {
 /// Serial inside another such loop, and after use_one_thread().
 template <class Body>
 void parallel_for(int64_t begin, int64_t end, int64_t grain, const Body& body) {
+  if (begin >= end) return;
+  if (end - begin <= grain) return body(begin, end);
   const at::ThreadLocalState modes;
   const auto caller = std::this_thread::get_id();
   at::parallel_for(begin, end, grain, [&](int64_t first, int64_t last) {

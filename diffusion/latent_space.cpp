@@ -12,7 +12,7 @@
 namespace calotype {
 namespace {
 
-/// Eight units in the last place of a float beside the mean.
+/// A few units in the last place of a float beside the mean.
 constexpr double kRounding = 0x1p-21;
 
 // [1,D,1,1] beside `latents`.
@@ -51,7 +51,9 @@ void LatentSpace::validate(const std::string& where) const {
 }
 
 bool LatentSpace::channel_is_constant(size_t channel) const {
-  return std[channel] <= kRounding * std::abs(mean[channel]);
+  // What is nothing in float would be divided by.
+  constexpr double kLeast = std::numeric_limits<float>::min();
+  return std[channel] <= std::max(kRounding * std::abs(mean[channel]), kLeast);
 }
 
 std::string LatentSpace::constant_channels() const {

@@ -35,8 +35,10 @@ float float_below(double value) {
 double comparable_scale(const at::Tensor& a, const at::Tensor& b) {
   double largest = 0;
   for (const auto& rows : {a, b})
-    if (rows.numel() > 0)
-      largest = std::max(largest, rows.abs().max().item<double>());
+    if (rows.numel() > 0) {
+      const auto [low, high] = at::aminmax(rows);  // abs() would copy them
+      largest = std::max({largest, -low.item<double>(), high.item<double>()});
+    }
   if (largest == 0) return 1;
   return std::exp2(-std::clamp(std::ilogb(largest), -1000, 1000));
 }
@@ -81,8 +83,11 @@ float ComparableRows::reach(int64_t i, double limit) const {
 }
 
 ComparableSets::ComparableSets(const at::Tensor& real, const at::Tensor& made)
-    : reference(real, real.mean(0), comparable_scale(real, made)),
-      generated(made, real.mean(0), comparable_scale(real, made)) {}
+    : ComparableSets(real, made, real.mean(0), comparable_scale(real, made)) {}
+
+ComparableSets::ComparableSets(const at::Tensor& real, const at::Tensor& made,
+                               const at::Tensor& centre, double scale)
+    : reference(real, centre, scale), generated(made, centre, scale) {}
 
 void for_each_tile(const ComparableRows& a, const ComparableRows& b, bool upper,
                    const std::function<void(const ProductTile&)>& visit) {

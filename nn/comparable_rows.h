@@ -63,6 +63,10 @@ double comparable_scale(const at::Tensor& a, const at::Tensor& b);
 struct ComparableSets {
   ComparableSets(const at::Tensor& reference, const at::Tensor& generated);
   ComparableRows reference, generated;
+
+ private:
+  ComparableSets(const at::Tensor& reference, const at::Tensor& generated,
+                 const at::Tensor& centre, double scale);
 };
 
 /// The products of rows [row, row + rows) of one set with rows

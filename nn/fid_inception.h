@@ -32,7 +32,8 @@ class FidInception {
 
   /// What the inception score takes the softmax of: [N,1008] of features
   /// [N,2048], without fc's bias, as the score's authors and torch-fidelity
-  /// (logits_unbiased) compute it. Throws ConfigError if the weights have no fc.
+  /// (logits_unbiased) compute it. Throws ConfigError if the weights have no
+  /// fc.
   at::Tensor logits(const at::Tensor& features) const;
   bool has_logits() const { return weights_.contains("fc.weight"); }
 

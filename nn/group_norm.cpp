@@ -1,6 +1,7 @@
 #include "nn/group_norm.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "core/parallel.h"
 #include "nn/group_norm_kernel.h"
@@ -55,7 +56,7 @@ struct OurGroupNorm : torch::autograd::Function<OurGroupNorm> {
     const auto x = input.contiguous();
     const Layout layout(x, num_groups);
     auto out = torch::empty_like(x);
-    auto statistics = torch::empty({layout.samples * layout.groups, 2},
+    auto statistics = torch::empty({layout.samples * layout.groups, 3},
                                    x.options().dtype(torch::kDouble));
     const auto* in = x.data_ptr<float>();
     const auto* w = weight.data_ptr<float>();
@@ -66,8 +67,9 @@ struct OurGroupNorm : torch::autograd::Function<OurGroupNorm> {
       const auto at = i * layout.group_size();
       const auto found = group_norm_forward(
           layout.group(i % layout.groups, w, b), silu, in + at, eps, to + at);
-      moments[2 * i] = found.mean;
-      moments[2 * i + 1] = found.inverse_std;
+      moments[3 * i] = found.mean;
+      moments[3 * i + 1] = found.inverse_std;
+      moments[3 * i + 2] = found.is_flat;
     });
     context->save_for_backward({input, weight, bias, statistics});
     context->saved_data["num_groups"] = num_groups;
@@ -84,7 +86,10 @@ struct OurGroupNorm : torch::autograd::Function<OurGroupNorm> {
     if (torch::GradMode::is_enabled()) {
       const auto eps = context->saved_data["eps"].toDouble();
       auto gradients = differentiable_gradients(
-          by_operations(input, num_groups, weight, bias, eps, silu),
+          by_operations(input.to(torch::kDouble), num_groups,
+                        weight.to(torch::kDouble), bias.to(torch::kDouble), eps,
+                        silu)
+              .to(torch::kFloat),
           {input, weight, bias}, grads[0]);
       gradients.resize(6);
       return gradients;
@@ -109,9 +114,10 @@ struct OurGroupNorm : torch::autograd::Function<OurGroupNorm> {
     layout.for_each_group([&](int64_t i) {
       const auto at = i * layout.group_size();
       const auto channel = i * layout.channels_per_group;
-      group_norm_backward(layout.group(i % layout.groups, w, b), silu, in + at,
-                          from + at, {moments[2 * i], moments[2 * i + 1]},
-                          to + at, to_weight + channel, to_bias + channel);
+      group_norm_backward(
+          layout.group(i % layout.groups, w, b), silu, in + at, from + at,
+          {moments[3 * i], moments[3 * i + 1], moments[3 * i + 2] != 0},
+          to + at, to_weight + channel, to_bias + channel);
     });
     return {grad_in,
             grad_weight.sum(0).to(torch::kFloat),

@@ -10,8 +10,9 @@ namespace calotype {
 /// section 3) of `x` [N,C,...]; `weight` and `bias`: [C], or undefined for 1
 /// and 0. On the CPU and in float by our kernel, which sums in double and
 /// subtracts the mean before it scales: a flat image of any size comes out at
-/// the bias, where LibTorch's float sums are off by as much as 0.1. All else by
-/// LibTorch. Gradients of gradients are LibTorch's.
+/// the bias, where LibTorch's float sums are off by as much as 0.1; what is
+/// apart by rounding alone counts as flat. All else by LibTorch, and so are
+/// gradients of gradients, in double.
 at::Tensor normalise_groups(const at::Tensor& x, int64_t num_groups,
                             const at::Tensor& weight, const at::Tensor& bias,
                             double eps);

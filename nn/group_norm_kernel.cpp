@@ -37,10 +37,11 @@ CALOTYPE_INLINE float sigmoid(float x) {
 /// Sums of so many floats are floats; what adds those up is a double.
 constexpr int64_t kBlock = 64;
 
-/// A deviation that is no more than this share of the mean, or of sqrt(eps), is
-/// none: what computed the numbers (a matrix product in blocks) may round equal
-/// sums in unequal ways, and where there is nothing else, 1 / sqrt(eps) would
-/// make a thousand times as much of it in each of a network's norms.
+/// Numbers that are all within this share of the mean, or of sqrt(eps), are
+/// alike: what computed them (a matrix product in blocks) may round equal sums
+/// in unequal ways, by a few units in the last place, and where there is
+/// nothing else, 1 / sqrt(eps) would make a thousand times as much of it in
+/// each of a network's norms.
 constexpr double kOfMean = 0x1p-20, kOfEps = 0x1p-14;
 
 /// A double in two floats. Numbers near it lose no digit when `high` is taken
@@ -57,16 +58,21 @@ struct TwoFloats {
 CALOTYPE_INLINE GroupStatistics statistics_of(const float* in, int64_t count,
                                               double eps) {
   const double origin = in[0];
-  double sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum, squares)
+  double sum = 0, squares = 0, largest = 0;
+#pragma omp simd reduction(+ : sum, squares) reduction(max : largest)
   for (int64_t i = 0; i < count; ++i) {
     const double apart = double(in[i]) - origin;
+    const double square = apart * apart;
     sum += apart;
-    squares += apart * apart;
+    squares += square;
+    largest = square > largest ? square : largest;
   }
   const double shift = sum / double(count);
   const double variance = squares / double(count) - shift * shift;
-  return {origin + shift, 1 / std::sqrt((variance < 0 ? 0 : variance) + eps)};
+  const double mean = origin + shift;
+  return {mean, 1 / std::sqrt((variance < 0 ? 0 : variance) + eps),
+          largest <=
+              std::max(kOfMean * kOfMean * mean * mean, kOfEps * kOfEps * eps)};
 }
 
 template <bool kSilu>
@@ -75,12 +81,9 @@ CALOTYPE_INLINE GroupStatistics forward(const NormGroup& group, const float* in,
   const int64_t plane = group.plane;
   const auto found = statistics_of(in, group.num_channels * plane, eps);
   const TwoFloats mean(found.mean);
-  const double variance = 1 / (found.inverse_std * found.inverse_std) - eps;
-  const bool flat =
-      variance <= std::max(kOfMean * kOfMean * found.mean * found.mean,
-                           kOfEps * kOfEps * eps);
+  const double inverse_std = found.is_flat ? 0 : found.inverse_std;
   for (int64_t c = 0; c < group.num_channels; ++c) {
-    const double scale = flat ? 0 : found.inverse_std * group.weight[c];
+    const double scale = inverse_std * group.weight[c];
     const auto a = float(scale);
     const auto b = float(group.bias[c] - mean.low * scale);
     const float* x = in + c * plane;
@@ -112,11 +115,13 @@ CALOTYPE_INLINE void backward(const NormGroup& group, const float* in,
   const double count = double(group.num_channels * plane);
   const TwoFloats mean(statistics.mean);
   const auto inverse_std = float(statistics.inverse_std);
-  const auto rest = float(-mean.low * statistics.inverse_std);
+  // Of n, which is 0 in a flat group whatever a change of it would do.
+  const double spread = statistics.is_flat ? 0 : statistics.inverse_std;
+  const auto scale = float(spread), rest = float(-mean.low * spread);
   // With n = (x - mean) / std, u = w n + b, y = silu(u): du = dy silu'(u), and
   // dx = (w du - mean(w du) - n mean(w du n)) / std over the group. The first
-  // pass leaves du in grad_in; the group fits the nearest cache, so the second
-  // is cheap.
+  // pass leaves du in grad_in; small groups fit the nearest cache, so that the
+  // second is cheap.
   double sum_du = 0, sum_du_n = 0;  // each times w
   for (int64_t c = 0; c < group.num_channels; ++c) {
     const float* x = in + c * plane;
@@ -124,15 +129,15 @@ CALOTYPE_INLINE void backward(const NormGroup& group, const float* in,
     float* du = grad_in + c * plane;
     const float w = group.weight[c], b = group.bias[c];
     // Around the first du, so that what is alike adds up without an error.
-    const float first = gradient_of<kSilu>(
-        (x[0] - mean.high) * inverse_std + rest, w, b, dy[0]);
+    const float first =
+        gradient_of<kSilu>((x[0] - mean.high) * scale + rest, w, b, dy[0]);
     double channel_du = double(first) * double(plane), channel_du_n = 0;
     for (int64_t begin = 0; begin < plane; begin += kBlock) {
       const int64_t end = std::min(begin + kBlock, plane);
       float block_du = 0, block_du_n = 0;
 #pragma omp simd reduction(+ : block_du, block_du_n)
       for (int64_t i = begin; i < end; ++i) {
-        const float n = (x[i] - mean.high) * inverse_std + rest;
+        const float n = (x[i] - mean.high) * scale + rest;
         const float d = gradient_of<kSilu>(n, w, b, dy[i]);
         du[i] = d;
         block_du += d - first;
@@ -154,7 +159,7 @@ CALOTYPE_INLINE void backward(const NormGroup& group, const float* in,
     const float w = group.weight[c];
 #pragma omp simd
     for (int64_t i = 0; i < plane; ++i) {
-      const float n = (x[i] - mean.high) * inverse_std + rest;
+      const float n = (x[i] - mean.high) * scale + rest;
       d[i] = inverse_std *
              ((w * d[i] - mean_du.high) - mean_du.low - n * mean_du_n);
     }

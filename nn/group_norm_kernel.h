@@ -17,6 +17,7 @@ struct NormGroup {
 struct GroupStatistics {
   double mean = 0;
   double inverse_std = 0;  // 1 / sqrt(variance + eps)
+  bool is_flat = false;    // no number is apart but by rounding
 };
 
 /// out = norm(in), or silu of that.

@@ -84,9 +84,10 @@ class HeaderReader {
   // The JSON library keeps the last of two equal keys; the format forbids them.
   nlohmann::json parse(std::string_view text) const {
     std::vector<std::set<std::string>> open;
-    const auto refuse_duplicates = [&](int, nlohmann::json::parse_event_t event,
-                                       nlohmann::json& value) {
+    const auto refuse = [&](int depth, nlohmann::json::parse_event_t event,
+                            nlohmann::json& value) {
       using Event = nlohmann::json::parse_event_t;
+      if (depth > kMaxJsonDepth) fail("the header is nested too deep");
       if (event == Event::object_start) open.emplace_back();
       if (event == Event::object_end) open.pop_back();
       if (event == Event::key &&
@@ -96,7 +97,7 @@ class HeaderReader {
       return true;
     };
     try {
-      auto json = nlohmann::json::parse(text, refuse_duplicates);
+      auto json = nlohmann::json::parse(text, refuse);
       if (!json.is_object()) fail("the header is not a JSON object");
       return json;
     } catch (const nlohmann::json::exception&) {

@@ -20,8 +20,8 @@ struct TensorFile {
 
 /// Reads a whole file, each tensor straight into memory of its own. Strict:
 /// header of at most 100 MB, no duplicate keys, offsets that tile the buffer
-/// without gap or overlap, sizes that match shape and type. F64 F32 F16 BF16 I64
-/// I32 I16 I8 U8 BOOL. Throws DataError otherwise.
+/// without gap or overlap, sizes that match shape and type. F64 F32 F16 BF16
+/// I64 I32 I16 I8 U8 BOOL. Throws DataError otherwise.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
 /// The same of bytes that are in memory; `where` leads messages.

@@ -1,6 +1,6 @@
 #include "vqvae/nearest_code.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <limits>
@@ -76,42 +76,37 @@ void find_nearest(const ComparableRows& rows, const Codes& codes,
       });
 }
 
-/// By LibTorch's operations in double, for other devices: exact but for codes
-/// that are equally near to 15 digits.
+}  // namespace
+
 at::Tensor nearest_by_operations(const at::Tensor& vectors,
-                                 const at::Tensor& codes,
-                                 const at::Tensor& centre) {
-  const auto M = vectors.size(0), K = codes.size(0);
-  const auto near_zero = codes - centre;
-  // |x - c|^2 is smallest where c.x - |c|^2 / 2 is largest.
-  const auto offsets = near_zero.square().sum(1).mul_(-0.5);
+                                 const at::Tensor& codebook) {
+  constexpr int64_t kByDifferences = 2;  // and not by products
+  const auto M = vectors.size(0), K = codebook.size(0);
+  const auto codes = codebook.to(torch::kDouble);
   const auto places = torch::arange(K, vectors.options().dtype(torch::kLong));
   auto nearest = torch::zeros({M}, places.options());
   for (int64_t row = 0; row < M; row += kBlockRows) {
     const auto rows = std::min(kBlockRows, M - row);
-    const auto x = vectors.narrow(0, row, rows).to(torch::kDouble) - centre;
+    const auto x = vectors.narrow(0, row, rows).to(torch::kDouble);
     auto found = nearest.narrow(0, row, rows);
-    auto best = torch::full({rows}, -std::numeric_limits<double>::infinity(),
+    auto best = torch::full({rows}, std::numeric_limits<double>::infinity(),
                             x.options());
     for (int64_t code = 0; code < K; code += kBlockCodes) {
       const auto count = std::min(kBlockCodes, K - code);
-      const auto scores = torch::addmm(offsets.narrow(0, code, count), x,
-                                       near_zero.narrow(0, code, count).t());
-      const auto score = scores.amax(1);
-      // The first of equals, which argmax does not promise.
-      const auto index =
-          torch::where(scores == score.unsqueeze(1),
-                       places.narrow(0, code, count), places[K - 1])
-              .amin(1);
-      const auto better = score > best;
+      const auto apart =
+          torch::cdist(x, codes.narrow(0, code, count), 2.0, kByDifferences);
+      const auto least = apart.amin(1);
+      // The first of equals, which argmin does not promise.
+      const auto index = torch::where(apart == least.unsqueeze(1),
+                                      places.narrow(0, code, count), K)
+                             .amin(1);
+      const auto better = least < best;
       found.copy_(torch::where(better, index, found));
-      best = torch::where(better, score, best);
+      best = torch::where(better, least, best);
     }
   }
   return nearest;
 }
-
-}  // namespace
 
 at::Tensor nearest_codes(const at::Tensor& vectors,
                          const at::Tensor& codebook) {
@@ -127,9 +122,9 @@ at::Tensor nearest_codes(const at::Tensor& vectors,
   if (M == 0 || K < 2 || D == 0)
     return torch::zeros({M}, vectors.options().dtype(torch::kLong));
 
+  if (!vectors.is_cpu()) return nearest_by_operations(vectors, codebook);
   const auto wide = codebook.to(torch::kDouble);
   const auto centre = wide.mean(0);
-  if (!vectors.is_cpu()) return nearest_by_operations(vectors, wide, centre);
   const auto scale = comparable_scale(vectors, codebook);
   const Codes codes(wide.contiguous(), centre, scale);
   auto nearest = torch::zeros({M}, torch::kLong);

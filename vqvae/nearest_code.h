@@ -13,4 +13,9 @@ namespace calotype {
 /// of either is not finite.
 at::Tensor nearest_codes(const at::Tensor& vectors, const at::Tensor& codebook);
 
+/// The same by LibTorch's operations, from differences in double, for other
+/// devices than the CPU: K numbers a vector of a block. Looks at no arguments.
+at::Tensor nearest_by_operations(const at::Tensor& vectors,
+                                 const at::Tensor& codebook);
+
 }  // namespace calotype

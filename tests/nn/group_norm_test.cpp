@@ -1,7 +1,9 @@
 #include "nn/group_norm.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <utility>
@@ -111,7 +113,7 @@ TEST(GroupNorm, SeesASmallVarianceBesideALargeMean) {
   GroupNorm norm(torch::nn::GroupNormOptions(1, 1).eps(1e-6));
   const torch::NoGradGuard no_grad;
   for (const auto& [mean, step] :
-       {std::pair{4.0, 0x1p-10}, {1000.0, 0x1p-8}, {65536.0, 0.125}}) {
+       {std::pair{4.0, 0x1p-10}, {1000.0, 0x1p-8}, {65536.0, 0.0625}}) {
     SCOPED_TRACE(mean);
     auto x = flat(mean - step);
     x.view({-1, 2}).select(1, 1).fill_(mean + step);
@@ -131,6 +133,45 @@ TEST(GroupNorm, MakesNothingOfRounding) {
     auto x = flat(value);
     x.narrow(2, 0, 300).fill_(std::nextafter(value, 1000.f));
     EXPECT_LT(worst(norm(x), 0.25), 1e-6) << value;
+  }
+}
+
+// One dot on a large flat image is no rounding, however small the variance.
+TEST(GroupNorm, SeesOneDotOnAFlatImage) {
+  GroupNorm norm(torch::nn::GroupNormOptions(1, 1).eps(1e-6));
+  const torch::NoGradGuard no_grad;
+  auto x = flat(1);
+  x.view({-1})[12345] = 1 - 1 / 127.5;
+  const auto want = torch::group_norm(x.to(torch::kDouble), 1, {}, {}, 1e-6);
+  EXPECT_LT((norm(x).to(torch::kDouble) - want).abs().max().item<double>(),
+            1e-5);
+}
+
+// What rounding set apart has the gradients of the flat image.
+TEST(GroupNorm, GivesRoundingTheGradientsOfAFlatImage) {
+  torch::manual_seed(8);
+  const auto gradient = torch::randn({1, 2, 30, 40});
+  const auto gradients = [&](const at::Tensor& image, c10::ScalarType type) {
+    GroupNorm norm(torch::nn::GroupNormOptions(1, 2).eps(1e-6));
+    norm->to(type);
+    const torch::NoGradGuard no_grad;
+    norm->bias.fill_(0.4);
+    const torch::AutoGradMode with_grad(true);
+    const auto x = image.to(type).requires_grad_(true);
+    norm_silu(norm, x).backward(gradient.to(type));
+    return std::vector<at::Tensor>{x.grad(), norm->weight.grad(),
+                                   norm->bias.grad()};
+  };
+  const auto image = torch::full({1, 2, 30, 40}, 1000.f);
+  auto rounded = image.clone();
+  rounded.narrow(2, 3, 9).fill_(std::nextafter(1000.f, 2000.f));
+  const auto got = gradients(rounded, torch::kFloat),
+             want = gradients(image, torch::kDouble);
+  for (size_t i = 0; i < want.size(); ++i) {
+    const auto scale = want[i].abs().max().item<double>() + 1;
+    EXPECT_LT((got[i].to(torch::kDouble) - want[i]).abs().max().item<double>(),
+              1e-5 * scale)
+        << i;
   }
 }
 
