@@ -36,14 +36,17 @@ std::string unescaped(std::string_view text) {
   return name;
 }
 
-/// `text` cut to `size` bytes, not inside of a character of UTF-8.
-std::string cut(const std::string& text, size_t size) {
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80)
-    --size;
-  return text.substr(0, size);
-}
-
 }  // namespace
+
+std::string shortened_name(const std::string& name, const std::string& ending) {
+  if (name.size() <= kLongestName) return name;
+  const auto behind = fmt::format("~{}{}", hex64(xxh64(name)), ending);
+  auto size = kLongestName - behind.size();
+  // Not inside of a character of UTF-8.
+  while (size > 0 && (static_cast<unsigned char>(name[size]) & 0xc0) == 0x80)
+    --size;
+  return name.substr(0, size) + behind;
+}
 
 std::string class_folder(std::string_view class_name) {
   if (class_name.empty()) return kNoName;
@@ -61,9 +64,7 @@ std::string class_folder(std::string_view class_name) {
     else
       folder += name[at];
   }
-  if (folder.size() <= kLongestName) return folder;
-  const auto hash = fmt::format("~{}", hex64(xxh64(folder)));
-  return cut(folder, kLongestName - hash.size()) + hash;
+  return shortened_name(folder);
 }
 
 std::string class_of_folder(std::string_view folder) {

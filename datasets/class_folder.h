@@ -5,6 +5,11 @@
 
 namespace calotype {
 
+/// `name` as it is, if a file system takes its bytes; otherwise its begin, the
+/// hash of all of it, and `ending`, in 255 bytes.
+std::string shortened_name(const std::string& name,
+                           const std::string& ending = "");
+
 /// The folder that holds the images of a class: its name, but for what a folder
 /// cannot be called. "/", a percent sign that two hex digits follow, a dot at
 /// the beginning and an empty name become "%" and hex digits ("T-shirt%2Ftop");

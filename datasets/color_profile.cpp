@@ -96,14 +96,30 @@ Profile foreign_profile(Bytes icc, cmsColorSpaceSignature colors,
   if (icc.empty()) return nullptr;
   // Most files of a set have the same profile, and a look at it costs as much
   // as decoding a small image.
-  thread_local std::vector<uint8_t> last_srgb;
+  thread_local struct {
+    std::vector<uint8_t> icc;
+    cmsColorSpaceSignature colors{};
+    std::string name;  // "" of sRGB
+  } last;
   const bool is_ink = colors == cmsSigCmykData;
-  if (!is_ink && std::ranges::equal(icc, last_srgb)) return nullptr;
+  if (last.colors == colors && std::ranges::equal(icc, last.icc)) {
+    if (last.name.empty()) return nullptr;
+    if (!limits.convert_to_srgb) {
+      notes.profile = last.name;
+      return nullptr;
+    }
+  }
+  const auto remember = [&](const std::string& name) {
+    last.icc.assign(icc.begin(), icc.end());
+    last.colors = colors;
+    last.name = name;
+  };
   const auto left_alone = [&](const std::string& name, const char* why) {
-    notes.profile = name;
     if (limits.convert_to_srgb)
       notes.remarks.push_back(
           fmt::format("pixels are not converted: its colour profile {}", why));
+    else
+      notes.profile = name;
     return nullptr;
   };
   Profile profile(
@@ -112,13 +128,14 @@ Profile foreign_profile(Bytes icc, cmsColorSpaceSignature colors,
   const bool has_same_colors = cmsGetColorSpace(profile.get()) == colors;
   const bool is_grey = cmsGetColorSpace(profile.get()) == cmsSigGrayData;
   if (!is_ink && is_srgb(profile, is_grey)) {
-    last_srgb.assign(icc.begin(), icc.end());
+    remember("");
     return nullptr;
   }
   const auto name = description(profile);
   if (!has_same_colors)
     return left_alone(name, "is of another kind of colours");
   if (limits.convert_to_srgb) return profile;
+  remember(name);
   notes.profile = name;
   return nullptr;
 }

@@ -6,12 +6,13 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <functional>
-#include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <utility>
 
-#include "core/files.h"
+#include "core/error.h"
 #include "core/hash.h"
 #include "core/progress.h"
 #include "core/runtime.h"
@@ -57,17 +58,27 @@ void for_each_file(int64_t count, const std::function<void(int64_t)>& visit) {
   int64_t done = 0;
   std::mutex mutex;
   std::condition_variable more;
+  std::exception_ptr error;  // the first
   const auto work = [&] {
     for (int64_t i; !stop_requested() && (i = next++) < count;) {
-      visit(i);
+      std::exception_ptr thrown;
+      try {
+        visit(i);
+      } catch (...) {
+        thrown = std::current_exception();
+        next = count;
+      }
       const std::lock_guard lock(mutex);
+      if (thrown && !error) error = thrown;
       ++done;
       more.notify_one();
     }
   };
   if (count < kWorthThreads) {
     work();
-    return throw_if_stopped();
+    throw_if_stopped();
+    if (error) std::rethrow_exception(error);
+    return;
   }
   std::optional<Progress> progress;
   if (count >= kWorthProgress) progress.emplace("read", count, "files");
@@ -76,12 +87,13 @@ void for_each_file(int64_t count, const std::function<void(int64_t)>& visit) {
     for (int i = 0; i < std::min(num_usable_cpus(), kMaxThreads); ++i)
       threads.emplace_back(work);
     std::unique_lock lock(mutex);
-    while (done < count && !stop_requested()) {
+    while (done < count && !error && !stop_requested()) {
       more.wait_for(lock, std::chrono::milliseconds(100));
       if (progress) progress->update(done);
     }
   }
   throw_if_stopped();
+  if (error) std::rethrow_exception(error);
   if (progress) progress->finish();
 }
 
@@ -129,9 +141,16 @@ void FileContents::read(const std::vector<int64_t>& which) const {
   memory->save(int64_t(files_.size()));
 }
 
-std::optional<uint64_t> FileContents::hash_of(int64_t file) const try {
-  return xxh64(read_file(folder_ / files_[size_t(file)], max_bytes_));
-} catch (const std::exception&) {  // told when the image's turn comes
+std::optional<uint64_t> FileContents::hash_of(int64_t file) const {
+  const auto path = folder_ / files_[size_t(file)];
+  std::error_code missing;
+  const auto size_bytes = fs::file_size(path, missing);
+  if (missing || size_bytes > max_bytes_) return {};
+  try {
+    return xxh64_of_file(path);
+  } catch (const ConfigError&) {  // told when the image's turn comes
+  } catch (const DataError&) {
+  }
   return {};
 }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -25,12 +24,6 @@ namespace fs = std::filesystem;
 [[noreturn]] void fail(const fs::path& path, const char* what, int error) {
   throw ConfigError(fmt::format("{}: {}{}", printable(path.string()), what,
                                 std::strerror(error)));
-}
-
-FoundFile describe(std::string path, const struct stat& status) {
-  return {std::move(path), int64_t(status.st_size),
-          int64_t(status.st_mtim.tv_sec) * 1'000'000'000 +
-              int64_t(status.st_mtim.tv_nsec)};
 }
 
 /// Folders that archivers, viewers and systems leave among images: copies,
@@ -54,10 +47,7 @@ bool is_run(const fs::path& folder) {
 }
 
 bool shows_no_image(const fs::path& path) {
-  auto ending = path.extension().string();
-  for (auto& letter : ending)
-    letter = char(std::tolower(static_cast<unsigned char>(letter)));
-  if (ending != ".png") return false;
+  if (lower_extension(path) != ".png") return false;
   const auto recipe = read_recipe(path);
   return recipe && is_by_product(*recipe);
 }
@@ -99,7 +89,7 @@ class Walk {
       is_image = sniff_format(read_leading_bytes(path)) != ImageFormat::kNone;
     if (is_image && exists && shows_no_image(path)) is_image = false;
     if (is_image)
-      contents.images.push_back(describe(relative, status));
+      contents.images.push_back(relative);
     else
       contents.ignored.push_back(printable(relative));
   }
@@ -122,15 +112,9 @@ class Walk {
 FolderContents walk_folder(const fs::path& folder) {
   Walk walk;
   walk.enter(folder, "");
-  std::ranges::sort(walk.contents.images, {}, &FoundFile::path);
+  std::ranges::sort(walk.contents.images);
   std::ranges::sort(walk.contents.ignored);
   return std::move(walk.contents);
-}
-
-FoundFile find_file(const fs::path& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) fail(path, "", errno);
-  return describe(path.filename().string(), status);
 }
 
 std::vector<uint8_t> read_leading_bytes(const fs::path& path) {

@@ -7,15 +7,10 @@
 
 namespace calotype {
 
-struct FoundFile {
-  std::string
-      path;  // below the folder, with '/'; bytes as the file system has them
-  int64_t size_bytes = 0;
-  int64_t modified_ns = 0;
-};
-
 struct FolderContents {
-  std::vector<FoundFile> images;     // sorted by the bytes of their paths
+  // Below the folder, with '/', bytes as the file system has them, by which
+  // they are sorted.
+  std::vector<std::string> images;
   std::vector<std::string> ignored;  // sorted, printable
   std::vector<std::string> folders;  // directly below, sorted; entered ones
   std::vector<std::string> doubled;  // the same, links to what was entered
@@ -29,9 +24,6 @@ struct FolderContents {
 /// beside images (__MACOSX) are ignored as a whole. Throws ConfigError if a
 /// folder cannot be read.
 FolderContents walk_folder(const std::filesystem::path& folder);
-
-/// Size and time of one file. Throws ConfigError if it is not there.
-FoundFile find_file(const std::filesystem::path& path);
 
 /// The first kSniffBytes bytes of a regular file; none if it cannot be read.
 std::vector<uint8_t> read_leading_bytes(const std::filesystem::path& path);

@@ -23,12 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> paths_of(const std::vector<FoundFile>& files) {
-  std::vector<std::string> paths;
-  for (const auto& file : files) paths.push_back(file.path);
-  return paths;
-}
-
 /// "shirt" of "shirt/12.png"; nothing of "12.png".
 std::string top_folder(const std::string& path) {
   const auto slash = path.find('/');
@@ -38,9 +32,9 @@ std::string top_folder(const std::string& path) {
 /// The classes of a folder: its sub-folders that hold images.
 class FolderClasses {
  public:
-  explicit FolderClasses(const std::vector<FoundFile>& files) {
+  explicit FolderClasses(const std::vector<std::string>& files) {
     for (const auto& file : files)
-      if (const auto folder = top_folder(file.path); !folder.empty())
+      if (const auto folder = top_folder(file); !folder.empty())
         labels_.emplace(folder, 0);
     std::set<std::string> names;
     for (const auto& item : labels_) names.insert(class_of_folder(item.first));
@@ -91,7 +85,7 @@ void tell_what_has_no_class(const std::string& where,
   if (classes.names().empty()) return;
   std::vector<std::string> beside, empty, alike;
   for (const auto& file : contents.images)
-    if (classes.label(file.path) < 0) beside.push_back(file.path);
+    if (classes.label(file) < 0) beside.push_back(file);
   for (const auto& folder : contents.folders)
     if (!classes.has_folder(folder)) empty.push_back(folder);
   std::map<std::string, std::string> lower;
@@ -105,7 +99,7 @@ void tell_what_has_no_class(const std::string& where,
                         const char* what) {
     if (!which.empty())
       note(fmt::format("{}: {} {}: {}", where, which.size(), what,
-                            some_of(which)));
+                       some_of(which)));
   };
   tell(beside, "of the images lie beside the class folders and have no class");
   tell(empty, "of the sub-folders hold no image and are no class");
@@ -122,14 +116,14 @@ class ImageFolder : public ImageSource {
       : root_(std::move(root)),
         spec_(std::move(spec)),
         limits_(limits),
-        contents_(root_, paths_of(contents.images), limits.max_file_bytes()) {
+        contents_(root_, contents.images, limits.max_file_bytes()) {
     const FolderClasses classes(contents.images);
     tell_what_has_no_class(printable(root_.string()), contents, classes);
     ignored_ = std::move(contents.ignored);
     class_names_ = classes.names();
     for (auto& file : contents.images) {
-      labels_.push_back(classes.label(file.path));
-      paths_.push_back(std::move(file.path));
+      labels_.push_back(classes.label(file));
+      paths_.push_back(std::move(file));
     }
   }
 

@@ -71,11 +71,16 @@ std::string foreign_format(std::span<const uint8_t> bytes) {
   return "";
 }
 
-bool has_image_extension(const std::filesystem::path& path) {
+std::string lower_extension(const std::filesystem::path& path) {
   auto extension = path.extension().string();
   std::ranges::transform(extension, extension.begin(), [](unsigned char c) {
     return c < 128 ? std::tolower(c) : c;
   });
+  return extension;
+}
+
+bool has_image_extension(const std::filesystem::path& path) {
+  const auto extension = lower_extension(path);
   static constexpr std::string_view known[] = {
       ".png",  ".jpg",  ".jpeg", ".jpe",  ".jfif", ".bmp", ".dib",
       ".webp", ".pnm",  ".pbm",  ".pgm",  ".ppm",  ".gif", ".tif",

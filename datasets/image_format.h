@@ -19,6 +19,9 @@ ImageFormat sniff_format(std::span<const uint8_t> bytes);
 /// "".
 std::string foreign_format(std::span<const uint8_t> bytes);
 
+/// The ending of a name, ".png" of "A.PNG"; "" if it has none.
+std::string lower_extension(const std::filesystem::path& path);
+
 /// True if the name promises an image, of a kind that is decoded here or not.
 bool has_image_extension(const std::filesystem::path& path);
 

@@ -33,9 +33,9 @@ class WithBlanks : public ImageSource {
     return source_->class_names();
   }
   std::string spec() const override { return source_->spec(); }
-  std::string fingerprint() const override { return source_->fingerprint(); }
-  std::vector<std::string> ignored_files() const override {
-    return source_->ignored_files();
+  std::vector<uint64_t> content_hashes(
+      const std::vector<int64_t>& indices) const override {
+    return source_->content_hashes(indices);
   }
 
  private:

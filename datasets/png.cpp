@@ -92,6 +92,8 @@ class PlainPng {
       // Lower case: may be left out. The transparent colours may not.
       const bool is_needed = (chunk.type[0] & 32) == 0 || chunk.type == "tRNS";
       if (!is_needed || chunk.type == "IDAT" || chunk.type == "IEND") continue;
+      // Beside colours of their own it is but a suggestion.
+      if (chunk.type == "PLTE" && header.color_type != kPalette) continue;
       begin_chunk(chunk.type);
       add(chunk.data);
       if (chunk.type == "PLTE")

@@ -120,6 +120,12 @@ bool is_store_file(const std::string& name) {
   return name == "store.json" || name == "shards.jsonl" || shard_number(name);
 }
 
+bool is_left_by_a_kill(const std::string& name) {
+  return is_temporary_name(name) ||
+         (name.ends_with(".tmp") &&
+          is_store_file(name.substr(0, name.size() - 4)));
+}
+
 std::vector<std::vector<int64_t>> grid_shapes_of(
     std::vector<ShardEntry> entries) {
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {

@@ -94,4 +94,8 @@ std::vector<std::vector<int64_t>> grid_shapes_of(
 /// (law of total variance). Fills info.mean and info.std.
 void set_normalisation(const std::vector<ShardEntry>& entries, StoreInfo& info);
 
+/// Whether a file of this name was on its way into a store when a process was
+/// killed; earlier versions called them shard-00000.h5.tmp.
+bool is_left_by_a_kill(const std::string& name);
+
 }  // namespace calotype

@@ -6,34 +6,29 @@
 
 #include "core/check.h"
 #include "datasets/token_packing.h"
-#include "datasets/transforms.h"
 
 namespace calotype {
 namespace {
-
-std::string value_text(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 std::string difference(const Json& stored, const Json& wanted,
                        const std::string& path) {
   if (stored == wanted) return "";
   if (!stored.is_object() || !wanted.is_object())
-    return fmt::format("{} is {} in the store, {} now", path,
-                       value_text(stored), value_text(wanted));
+    return fmt::format("{} is {} in the store, {} now", path, json_text(stored),
+                       json_text(wanted));
   const auto prefix = path.empty() ? "" : path + ".";
   for (const auto& [key, value] : stored.items()) {
     const auto other = wanted.find(key);
     if (other == wanted.end())
       return fmt::format("{}{} is {} in the store, missing now", prefix, key,
-                         value_text(value));
+                         json_text(value));
     auto found = difference(value, *other, prefix + key);
     if (!found.empty()) return found;
   }
   for (const auto& [key, value] : wanted.items())
     if (!stored.contains(key))
       return fmt::format("{}{} is missing in the store, {} now", prefix, key,
-                         value_text(value));
+                         json_text(value));
   return "";  // the same keys in another order
 }
 
@@ -57,17 +52,6 @@ Json dependencies(const StoreInfo& info) {
           {"class_names", info.class_names}};
 }
 
-/// Drops the keys of `settings` that `others`, of another version of the
-/// program, does not have and that say what was always done.
-Json without_new_defaults(Json settings, const Json& others,
-                          const Json& defaults) {
-  if (!settings.is_object() || !others.is_object()) return settings;
-  for (const auto& [key, value] : defaults.items())
-    if (!others.contains(key) && settings.value(key, Json()) == value)
-      settings.erase(key);
-  return settings;
-}
-
 /// The weights and the class of a codec stay what they are where a newer
 /// program says more of their configuration.
 void drop_new_keys(Json& wanted, const Json& stored) {
@@ -89,7 +73,7 @@ void refuse_reserved(const StoreInfo& info) {
     if (value != free)
       throw ConfigError(fmt::format(
           "latent store: asks for {} {}, which this calotype does not know",
-          key, value_text(value)));
+          key, json_text(value)));
   };
   expect("precision", info.precision, plain.precision);
   expect("scales", info.scales, plain.scales);
@@ -145,9 +129,7 @@ StoreInfo parse_store_info(const std::string& text, const std::string& where) {
 
 std::string store_info_text(const StoreInfo& info) {
   // Names of classes are names of folders, which need not be UTF-8.
-  return write_config(info).dump(2, ' ', false,
-                                 Json::error_handler_t::replace) +
-         "\n";
+  return json_text(write_config(info), 2) + "\n";
 }
 
 void check_store_info(const StoreInfo& info) {
@@ -211,11 +193,6 @@ StoreInfo identity_of(const StoreInfo& info) {
 
 std::string first_difference(const StoreInfo& stored, const StoreInfo& wanted) {
   auto before = dependencies(stored), now = dependencies(wanted);
-  const auto defaults = write_config(Preprocessing{});
-  before["preprocessing"] = without_new_defaults(
-      stored.preprocessing, wanted.preprocessing, defaults);
-  now["preprocessing"] = without_new_defaults(wanted.preprocessing,
-                                              stored.preprocessing, defaults);
   drop_new_keys(now["codec"], before["codec"]);
   return difference(before, now, "");
 }

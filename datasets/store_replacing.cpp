@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -11,6 +10,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/hash.h"
 #include "datasets/shard_list.h"
 
@@ -38,18 +38,7 @@ fs::path predecessor_of(const fs::path& store) {
 }
 
 bool is_ours(const std::string& name) {
-  if (is_store_file(name) || name == ".lock") return true;
-  if (!name.ends_with(".tmp")) return false;  // left by a kill
-  return name.starts_with(".calotype-") ||
-         is_store_file(name.substr(0, name.size() - 4));
-}
-
-void sync_folder(const fs::path& folder) {
-  const int descriptor =
-      ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  ::fsync(descriptor);
-  ::close(descriptor);
+  return is_store_file(name) || is_left_by_a_kill(name) || name == ".lock";
 }
 
 [[noreturn]] void fail(const fs::path& store, int error) {
@@ -107,6 +96,7 @@ void finish_replacing(const fs::path& store) {
   const auto place = place_of(store), old = predecessor_of(store);
   std::error_code ignored;
   if (!fs::is_directory(old, ignored)) return;
+  const FolderLock lock(old);  // nobody writes there
   if (!fs::exists(place)) return fs::rename(old, place);
   move_strangers(old, place);
   remove_store(old);
@@ -116,6 +106,7 @@ void discard_successor(const fs::path& store) {
   const auto next = successor_of(store);
   std::error_code ignored;
   if (!fs::is_directory(next, ignored)) return;
+  const FolderLock lock(next);  // nobody writes there
   if (fs::is_directory(store)) move_strangers(next, place_of(store));
   remove_store(next);
 }

@@ -263,26 +263,27 @@ ChannelSums channel_sums(const LatentGrid& grid) {
   if (!mean.is_floating_point()) return sums;  // numbers of codes have no mean
   // A channel is one thread's, from the first row to the last.
   constexpr int64_t kNumbersPerTask = 1 << 15;
-  const auto of_channel = mean.numel() / std::max<int64_t>(1, num_channels);
-  const auto grain = grain_of(of_channel, kNumbersPerTask);
+  const auto size = mean.numel() / std::max<int64_t>(1, num_channels);
+  const auto grain = grain_of(size, kNumbersPerTask);
   parallel_for(0, num_channels, grain, [&](int64_t begin, int64_t end) {
     for (int64_t channel = begin; channel < end; ++channel) {
       // One sum a block, then an image, then their sum, so that many numbers
       // with a large mean do not add up to rounding errors. `use` gives a
       // number's share.
       constexpr int64_t kBlock = 256;
-      const auto sum_of = [&](const at::Tensor& moment, auto&& use) {
-        const auto values =
-            moment.select(1, channel).to(at::kFloat).contiguous();
+      const auto of_channel = [&](const at::Tensor& moment) {
+        return moment.select(1, channel).to(at::kFloat).contiguous();
+      };
+      const auto sum_of = [](const at::Tensor& values, auto&& use) {
         const auto num_rows = values.size(0);
-        const auto size = num_rows > 0 ? values.numel() / num_rows : 0;
+        const auto per_row = num_rows > 0 ? values.numel() / num_rows : 0;
         const auto* data = values.data_ptr<float>();
         double sum = 0;
         for (int64_t row = 0; row < num_rows; ++row) {
           double of_row = 0;
-          for (int64_t first = 0; first < size; first += kBlock) {
+          for (int64_t first = 0; first < per_row; first += kBlock) {
             double of_block = 0;
-            const auto last = std::min(first + kBlock, size);
+            const auto last = std::min(first + kBlock, per_row);
             for (int64_t i = first; i < last; ++i)
               of_block += use(double(*data++));
             of_row += of_block;
@@ -292,12 +293,13 @@ ChannelSums channel_sums(const LatentGrid& grid) {
         return sum;
       };
       const auto at = size_t(channel);
-      sums.mean[at] = sum_of(mean, [](double value) { return value; });
+      const auto means = of_channel(mean);
+      sums.mean[at] = sum_of(means, [](double value) { return value; });
       sums.mean_square[at] =
-          sum_of(mean, [](double value) { return value * value; });
+          sum_of(means, [](double value) { return value * value; });
       if (logvar.defined())
-        sums.variance[at] =
-            sum_of(logvar, [](double value) { return std::exp(value); });
+        sums.variance[at] = sum_of(
+            of_channel(logvar), [](double value) { return std::exp(value); });
     }
   });
   return sums;

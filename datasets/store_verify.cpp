@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "core/error.h"
 #include "core/files.h"
 #include "datasets/latent_store.h"
 #include "datasets/shard_file.h"
@@ -18,12 +19,6 @@ namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// LibTorch throws an error of its own, with frames.
-bool is_out_of_memory(const std::exception& error) {
-  return std::string_view(error.what()).find("not enough memory") !=
-         std::string_view::npos;
-}
 
 double numbers_of_channel(const LatentGrid& grid) {
   if (!grid.mean.defined()) return 0;

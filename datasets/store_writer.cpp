@@ -52,11 +52,6 @@ struct StoreWriter::Impl {
             fmt::format("{}: holds {} but no store.json; delete the "
                         "folder to start anew",
                         folder.string(), name));
-      if (!name.starts_with('.') && !name.ends_with(".tmp"))
-        throw ConfigError(
-            fmt::format("{}: holds {}, which is no part of a store; name an "
-                        "empty folder, or one that is not there yet",
-                        folder.string(), name));
     }
     info = identity_of(wanted);
     write_file_atomic(folder / "store.json", store_info_text(info));
@@ -94,9 +89,7 @@ struct StoreWriter::Impl {
   /// What a kill leaves behind: temporary files, and shards that no line speaks
   /// of.
   bool is_left_over(const std::string& name) const {
-    if (is_temporary_name(name)) return true;
-    if (name.ends_with(".tmp"))  // of earlier versions
-      return is_store_file(name.substr(0, name.size() - 4));
+    if (is_left_by_a_kill(name)) return true;
     const auto number = shard_number(name);
     return number && !numbers.contains(*number);
   }

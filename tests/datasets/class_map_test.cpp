@@ -6,8 +6,9 @@ namespace calotype {
 namespace {
 
 TEST(MatchClasses, GoesByNamesAndNotByPlaces) {
-  EXPECT_EQ(match_classes({"dogs", "猫", "birds"}, {"猫", "birds, small", "dogs"}),
-            (std::vector<int64_t>{2, 0, -1}));
+  EXPECT_EQ(
+      match_classes({"dogs", "猫", "birds"}, {"猫", "birds, small", "dogs"}),
+      (std::vector<int64_t>{2, 0, -1}));
 }
 
 TEST(MatchClasses, OfNothingIsNothing) {

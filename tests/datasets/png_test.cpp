@@ -12,18 +12,10 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-Image decode(const FileBytes& bytes) {
-  return decode_image(bytes, "a.png");
-}
-
 FileBytes chunk(const char* type, const FileBytes& data) {
   FileBytes bytes;
   append_png_chunk(bytes, type, data);
   return bytes;
-}
-
-std::string problem_of(const FileBytes& bytes) {
-  return data_error_of([&] { decode(bytes); });
 }
 
 TEST(Png, WhatIsWrittenIsReadBack) {
@@ -95,6 +87,18 @@ TEST(Png, APaletteIsExpandedWithItsAlpha) {
   EXPECT_THAT(image.pixels, ElementsAre(40, 50, 60, 255, 255, 255));
 }
 
+// Some editors suggest a palette beside colours; libpng ignores it too.
+TEST(Png, APaletteBesideColorsIsIgnored) {
+  for (const uint8_t bits : {8, 16}) {
+    RawPng png{.bits = bits,
+               .color_type = 2,
+               .chunks = {{"PLTE", {9, 9, 9, 8, 8, 8}}}};
+    png.rows = bits == 8 ? FileBytes{0, 10, 20, 30}
+                         : FileBytes{0, 10, 10, 20, 20, 30, 30};
+    EXPECT_EQ(decode(make_png(png)).pixels, (FileBytes{10, 20, 30})) << bits;
+  }
+}
+
 TEST(Png, AColorBeyondAShortPaletteIsBlack) {
   const auto image = decode(make_png({.width = 2,
                                       .color_type = 3,
@@ -119,7 +123,7 @@ TEST(Png, NoPrefixIsAPicture) {
     EXPECT_NE(problem_of(prefix), "") << size << " bytes";
   }
   const FileBytes half(file.begin(), file.begin() + int64_t(file.size() / 2));
-  EXPECT_EQ(problem_of(half), "a.png: truncated PNG (in its IDAT chunk)");
+  EXPECT_EQ(problem_of(half), "a.img: truncated PNG (in its IDAT chunk)");
 }
 
 TEST(Png, EveryFlippedBitIsFound) {
