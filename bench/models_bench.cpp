@@ -1,7 +1,9 @@
 // Training, encoding and denoising at the shapes that are quoted in
 // bench/README.md.
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/utils.h>
 
 #include "diffusion/unet2d_model.h"
 #include "nn/group_norm.h"
@@ -118,9 +120,9 @@ void NormSilu(benchmark::State& state, bool ours) {
   const auto x = torch::randn({kBatch, 32, 28, 28}).requires_grad_(true);
   const auto gradient = torch::randn({kBatch, 32, 28, 28});
   for (auto _ : state) {
-    const auto y = ours ? norm_silu(norm, x)
-                        : torch::silu(torch::group_norm(
-                              x, 32, norm->weight, norm->bias));
+    const auto y =
+        ours ? norm_silu(norm, x)
+             : torch::silu(torch::group_norm(x, 32, norm->weight, norm->bias));
     y.backward(gradient);
   }
   report(state);

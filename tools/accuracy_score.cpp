@@ -1,7 +1,5 @@
 #include "tools/accuracy_score.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -13,6 +11,7 @@
 #include "tools/apart.h"
 #include "tools/classifier_model.h"
 #include "tools/demo_configs.h"
+#include "tools/folder_files.h"
 #include "tools/train.h"
 #include "training/run_folder.h"
 
@@ -114,7 +113,6 @@ Json run_record(const EvaluateJob& job, const FeatureNetwork& network,
                 const ImageSource& images) {
   return {{"data", images.spec()},
           {"images", images.size()},
-          {"fingerprint", images.fingerprint()},
           {"recipe_of", network.sha256()},
           {"seed", job.seed}};
 }
@@ -170,6 +168,7 @@ Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
   const auto run = scratch ? scratch->path() : job.cas_run;
   const auto record = run_record(job, network, *images);
   expect_same_run(run, record);
+  expect_empty(run, kRunRecord);
   make_folder(run);
   write_file_atomic(run / kRunRecord, json_text(record, 2) + "\n");
   const auto trained = train({.config = config,

@@ -1,6 +1,6 @@
 #include "tools/anomaly.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 
@@ -131,8 +131,8 @@ Json anomaly(const AnomalyJob& given) {
       job.out,
       {.command = "anomaly",
        .settings = {{"codec", codec.sha256},
-                    {"data", source->spec()},
-                    {"preprocessing", write_config(job.preprocessing)},
+                    {"data", source->fingerprint()},
+                    {"preprocessing", preprocessing_record(job.preprocessing)},
                     {"score", job.score},
                     {"show", job.num_shown}},
        .makes =

@@ -1,7 +1,5 @@
 #include "tools/classifier_model.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cctype>
 
@@ -70,7 +68,7 @@ std::vector<int64_t> class_order(const std::string& where,
     if (found < 0 || std::ranges::find(order, found) != order.end()) continue;
     order[i] = found;
     note(fmt::format("{}: the class \"{}\" is taken for \"{}\"", where,
-                          names[i], known[size_t(found)]));
+                     names[i], known[size_t(found)]));
   }
   return order;
 }

@@ -1,6 +1,6 @@
 #include "tools/decode.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/disk_space.h"
 #include "core/error.h"
@@ -8,23 +8,22 @@
 #include "core/stop_signal.h"
 #include "datasets/latent_store.h"
 #include "datasets/printable.h"
+#include "datasets/store_fingerprint.h"
 #include "datasets/transforms.h"
 #include "tools/codec.h"
 #include "tools/image_files.h"
+#include "tools/image_size.h"
 
 namespace calotype {
 namespace {
 
-/// Cuts what was padded for the codec: to the set's common size, or to the
-/// source's.
-at::Tensor restore_size(const at::Tensor& image, const Preprocessing& how,
-                        const std::array<int32_t, 2>& source_size) {
-  const auto height = how.size > 0 ? how.size : int64_t(source_size[0]);
-  const auto width = how.size > 0 ? how.size : int64_t(source_size[1]);
-  if (height <= 0 || width <= 0)
-    return image;  // generated latents have no source
-  return image.narrow(1, 0, std::min(height, image.size(1)))
-      .narrow(2, 0, std::min(width, image.size(2)));
+/// [H,W] of an image: the set's common size, or the source's; empty of what was
+/// drawn and has none.
+std::vector<int64_t> size_of(const Preprocessing& how,
+                             const std::array<int32_t, 2>& source_size) {
+  if (how.size > 0) return {how.size, how.size};
+  if (source_size[0] <= 0 || source_size[1] <= 0) return {};
+  return {source_size[0], source_size[1]};
 }
 
 /// The codec must know the store's tokens, also under --any-codec.
@@ -49,14 +48,9 @@ void expect_tokenizer(const LoadedCodec& codec, const StoreInfo& store,
 
 /// What decoded images depend on.
 Json settings_of(const DecodeJob& job, const LoadedCodec& codec,
-                 const StoreInfo& info) {
+                 const StoreReader& store) {
   return {{"codec", codec.sha256},
-          {"store",
-           {{"kind", info.kind},
-            {"codec", info.codec.value("sha256", "")},
-            {"source", info.source},
-            {"preprocessing", info.preprocessing},
-            {"recipe", info.recipe}}},
+          {"store", store_fingerprint(store)},
           {"limit", job.limit},
           {"flipped", job.flipped}};
 }
@@ -94,7 +88,7 @@ Json decode(const DecodeJob& job) {
   const torch::InferenceMode inference;
   ImageFolderWriter writer({.folder = job.out,
                             .command = "decode",
-                            .settings = settings_of(job, codec, store.info()),
+                            .settings = settings_of(job, codec, store),
                             .fresh = job.fresh,
                             .sets = {job.store},
                             .models = {job.codec}},
@@ -120,10 +114,10 @@ Json decode(const DecodeJob& job) {
                     {"index", rows.indices[int64_t(i)].item<int64_t>()},
                     {"codec", codec.sha256}};
         if (job.flipped) recipe["flipped"] = true;
-        writer.write(
-            rows.names[i],
-            restore_size(images[int64_t(i)], preprocessing, rows.sizes[i]),
-            recipe);
+        writer.write(rows.names[i],
+                     cut_to(images.narrow(0, int64_t(i), 1),
+                            size_of(preprocessing, rows.sizes[i]))[0],
+                     recipe);
       }
       at += count;
       done += int64_t(count);

@@ -1,6 +1,6 @@
 #include "tools/denoise.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "metrics/distortion.h"
 #include "tools/codec.h"
@@ -26,20 +26,11 @@ Json denoise(const DenoiseJob& given) {
       open_source(job.data, job.preprocessing);
   const bool measures = job.corruption.kind != "none";
   const torch::InferenceMode inference;
-  ImageFolderWriter writer(
-      {.folder = job.out,
-       .command = "denoise",
-       .settings = {{"codec", codec.sha256},
-                    {"data", source->spec()},
-                    {"preprocessing", write_config(job.preprocessing)},
-                    {"corruption", write_config(job.corruption)},
-                    {"seed", job.seed},
-                    {"limit", job.limit}},
-       .fresh = job.fresh,
-       .sets = {path_of_source(job.data)},
-       .models = {job.codec},
-       .beside = {grid_file(job.out)}},
-      names_of(*source));
+  auto plan = plan_of_set(
+      job.out, "denoise", codec, source, job.preprocessing, job.limit,
+      {{"corruption", write_config(job.corruption)}, {"seed", job.seed}});
+  plan.fresh = job.fresh;
+  ImageFolderWriter writer(plan, names_of(*source));
   Distortion before({.rounding = Rounding::kNone}),
       after({.rounding = Rounding::kNone});
   std::vector<at::Tensor> panels;

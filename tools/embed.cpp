@@ -1,6 +1,6 @@
 #include "tools/embed.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -39,7 +39,7 @@ Json embed(const EmbedJob& given) {
   auto job = given;
   if (job.out.extension() != ".csv") return embed_in_store(job);
   expect_other_than(job.out, {path_of_source(job.data), job.codec});
-  expect_own_text(job.out, kTableHead);
+  expect_own_text(job.out, std::string(kTableHead) + ",z0");
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source =

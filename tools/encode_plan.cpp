@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/note.h"
 #include "datasets/store_info.h"
 #include "datasets/store_replacing.h"
 
@@ -42,14 +43,18 @@ std::optional<int64_t> complete_rows(const fs::path& store,
 }
 
 std::shared_ptr<const KnownRows> known_rows(const fs::path& store,
-                                            const ImageSource& source) try {
-  const auto reader =
-      std::make_shared<StoreReader>(store, /*allow_incomplete=*/true);
-  reader->check_hashes();
+                                            const ImageSource& source) {
+  std::shared_ptr<const StoreReader> reader;
+  try {
+    reader = std::make_shared<StoreReader>(store, /*allow_incomplete=*/true);
+    reader->check_hashes();
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::runtime_error& damage) {  // or a shard that is gone
+    note(fmt::format("{}; encoding all images anew", damage.what()));
+    return nullptr;
+  }
   return std::make_shared<KnownRows>(reader, source);
-} catch (const DataError& damage) {
-  fmt::print(stderr, "{}; encoding all images anew\n", damage.what());
-  return nullptr;
 }
 
 /// What an earlier call left of the successor stays if it is of the same set.
@@ -107,10 +112,9 @@ EncodePlan plan_encode(const fs::path& store, const StoreInfo& wanted,
     return plan;
   }
   if (!found.source.contains("fingerprint_kind"))
-    fmt::print(stderr,
-               "{}: its fingerprint is of names, sizes and times, as earlier "
-               "versions took it; comparing the images themselves\n",
-               store.string());
+    note(store.string() +
+         ": its fingerprint is of names, sizes and times, as earlier versions "
+         "took it; comparing the images themselves");
   plan.known = known_rows(store, source);
   refuse_other_images(store, found, wanted, plan.known.get());
   if (found.complete && plan.known && plan.known->is_all()) {

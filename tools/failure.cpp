@@ -16,7 +16,6 @@ namespace calotype {
 namespace {
 
 constexpr std::string_view kCpuAllocator = "DefaultCPUAllocator: ";
-constexpr int kOther = 1, kCannot = 2, kBadFile = 3, kSignal = 128;
 
 std::string first_line(std::string_view text) {
   const auto begin = text.find_first_not_of(" \n");
@@ -37,9 +36,7 @@ std::string libtorch_text(const c10::Error& error) {
   // "[enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't"
   if (const auto at = text.find(kCpuAllocator); at != std::string::npos)
     text.erase(0, at + kCpuAllocator.size());
-  const bool is_memory = text.find("out of memory") != std::string::npos ||
-                         text.find("allocate memory") != std::string::npos;
-  return is_memory ? out_of_memory(text) : text;
+  return is_out_of_memory(error) ? out_of_memory(text) : text;
 }
 
 /// "[json.exception.type_error.302] type must be number, but is string".

@@ -1,6 +1,6 @@
 #include "tools/feature_cache.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 
@@ -8,7 +8,6 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/note.h"
-#include "datasets/shard_file.h"
 #include "datasets/shard_list.h"
 #include "datasets/source_record.h"
 #include "datasets/store_info.h"
@@ -42,27 +41,26 @@ std::string cache_key(const StoreInfo& info) {
 }
 
 /// The row of each image of a set, -1 where there is none. Throws DataError
-/// where two rows are of one image, or one is of none.
+/// where a row is of none.
 std::vector<int64_t> rows_by_image(const StoreReader& store,
                                    int64_t num_images) {
   std::vector<int64_t> row_of(size_t(num_images), -1);
   const auto indices = store.indices();
   for (size_t row = 0; row < indices.size(); ++row) {
     const auto image = indices[row];
-    if (image < 0 || image >= num_images || row_of[size_t(image)] >= 0)
-      throw DataError(
-          fmt::format("row {} is of image {}, expected each of {} images once",
-                      row, image, num_images));
+    if (image >= num_images)  // the reader has seen to the rest
+      throw DataError(fmt::format("row {} is of image {}, expected one of {}",
+                                  row, image, num_images));
     row_of[size_t(image)] = int64_t(row);
   }
   return row_of;
 }
 
-/// Throws DataError unless the store at `place` is what `info` says, of rows of
-/// `row_size` numbers, with the bytes that were written. All of them are read,
+/// Throws DataError unless the store is what `info` says, of rows of `row_size`
+/// numbers, with the bytes that were written. All of them are read,
 /// which costs little beside a network, and the rows are needed anyway.
-void check_entry(const fs::path& place, const StoreReader& store,
-                 const StoreInfo& info, int64_t row_size) {
+void check_entry(const StoreReader& store, const StoreInfo& info,
+                 int64_t row_size) {
   if (const auto difference = first_difference(store.info(), info);
       !difference.empty())
     throw DataError(difference);
@@ -70,9 +68,7 @@ void check_entry(const fs::path& place, const StoreReader& store,
     if (shape != std::vector<int64_t>{row_size, 1, 1})
       throw DataError(fmt::format("has rows of {}, expected {},1,1",
                                   fmt::join(shape, ","), row_size));
-  for (const auto& entry : read_shard_list(place).entries)
-    if (ShardFile(place / entry.file, &entry).hash() != entry.hash)
-      throw DataError(entry.file + " has other bytes than were written");
+  store.check_hashes();
 }
 
 /// The store at `place`, if one is there that was finished.
@@ -90,7 +86,7 @@ void forget_entry(const fs::path& place) {
   const FolderLock lock(place);
   for (const auto& file : fs::directory_iterator(place)) {
     const auto name = file.path().filename().string();
-    if (is_store_file(name) || is_temporary_name(name)) fs::remove(file.path());
+    if (is_store_file(name) || is_left_by_a_kill(name)) fs::remove(file.path());
   }
 }
 
@@ -129,8 +125,7 @@ void FeatureCache::open(const fs::path& place, const StoreInfo& info,
   if (!reader_) begin_or_go_on(place, info);
   row_of_.assign(size_t(num_images), -1);
   if (!reader_) return;
-  check_entry(place, *reader_, info,
-              network_.num_features() + network_.num_logits());
+  check_entry(*reader_, info, network_.num_features() + network_.num_logits());
   row_of_ = rows_by_image(*reader_, num_images);
   if (!writer_ && reader_->size() != num_images)
     throw DataError(

@@ -10,9 +10,9 @@
 
 namespace calotype {
 
-/// Fills the report's folder, `output`: result.json, images.csv, measures.csv, the pictures,
-/// and index.html, which needs none of them. `result`: what evaluate_pairs()
-/// found.
+/// Fills the report's folder, `output`: result.json, images.csv, measures.csv,
+/// the pictures, and index.html, which needs none of them. `result`: what
+/// evaluate_pairs() found.
 void write_fidelity_report(
     const EvaluateJob& job, OutputFolder& output, const Json& result,
     const Fidelity& fidelity,

@@ -72,11 +72,13 @@ void expect_empty(const fs::path& folder, const std::string& unless) {
 }
 
 void expect_own_picture(const fs::path& file) {
-  if (fs::exists(fs::symlink_status(file)) && !read_recipe(file))
+  if (!fs::exists(fs::symlink_status(file))) return;
+  const auto recipe = read_recipe(file);
+  if (!recipe || !is_by_product(*recipe))
     throw ConfigError(fmt::format(
-        "{}: is there, and is no picture that this program wrote; choose "
-        "another --out, or move it away",
-        file.string()));
+        "{}: is there, and is no {} that this program wrote; choose another "
+        "--out, or move it away",
+        file.string(), recipe ? "overview or strip" : "picture"));
 }
 
 void expect_own_text(const fs::path& file, const std::string& mark) {
@@ -84,7 +86,9 @@ void expect_own_text(const fs::path& file, const std::string& mark) {
   constexpr size_t kHead = 1024;
   std::vector<uint8_t> head;
   if (fs::is_regular_file(file)) head = read_file_head(file, kHead);
-  if (std::ranges::search(head, mark).empty())
+  const auto found = std::ranges::search(head, mark);
+  const bool begins = found.begin() == head.begin();
+  if (found.empty() || (file.extension() == ".csv" && !begins))
     throw ConfigError(fmt::format(
         "{}: is there, and is no file that this program wrote; choose another "
         "--out, or move it away",

@@ -30,11 +30,12 @@ void refuse_strangers(const std::filesystem::path& folder,
 void expect_empty(const std::filesystem::path& folder,
                   const std::string& unless);
 
-/// Throws ConfigError if `file` is there and is not a picture of ours, which a
-/// new one may replace.
+/// Throws ConfigError if `file` is there and is not an overview, a strip or the
+/// like of ours, which a new one may replace: images of sets stay.
 void expect_own_picture(const std::filesystem::path& file);
 
-/// The same of text, which is ours if `mark` stands among its first bytes.
+/// The same of text, which is ours if `mark` stands among its first bytes; of a
+/// table, at its begin.
 void expect_own_text(const std::filesystem::path& file,
                      const std::string& mark);
 

@@ -1,6 +1,6 @@
 #include "tools/generate.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
@@ -49,6 +49,9 @@ Json generate_with(const GenerateJob& job, OutputSetup setup,
                    const std::vector<int64_t>& classes, const Draw& draw) {
   const Json recipe = setup.recipe;
   setup.classes = classes;
+  if (job.latents && job.fresh)
+    throw ConfigError(
+        "generate: --fresh removes images; delete a store to draw it anew");
   if (job.latents && is_drawn_already(setup)) {
     fmt::print(stderr, "{}: is complete already\n", job.out.string());
     return {{"store", job.out.string()},
@@ -132,10 +135,9 @@ Json generate_from_prior(GenerateJob job) {
       .image_size = {size, size}};
   job.codec = job.model;
   if (!codec.codec->has_variance())
-    fmt::print(stderr,
-               "{}: is not variational, so nothing makes its decoder fit "
-               "standard normal codes\n",
-               job.model.string());
+    note(job.model.string() +
+         ": is not variational, so nothing makes its decoder fit standard "
+         "normal codes");
   const Json recipe{
       {"model", codec.sha256}, {"seed", job.seed}, {"sampler", "prior"}};
   return generate_with(job, {.job = job, .space = space, .recipe = recipe},

@@ -1,6 +1,6 @@
 #include "tools/generate_output.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <array>
@@ -164,7 +164,8 @@ class ImageOutput : public GenerateOutput {
         setup_.job.first + (setup_.job.to_seed ? 0 : num_shown_ - 1);
     recipe["samples"] = {setup_.job.first, last};
     writer_.write_overview(grid_of(torch::cat(shown_)), recipe);
-    std::filesystem::remove(preview_file(setup_.job.out));
+    if (setup_.job.preview_every > 0)
+      std::filesystem::remove(preview_file(setup_.job.out));
     writer_.finish();
   }
 
@@ -234,7 +235,7 @@ StoreInfo drawn_store_info(const OutputSetup& setup) {
   info.codec = setup.space.codec;
   info.recipe = setup.recipe;
   info.source = {{"spec", "generated"},
-                 {"fingerprint", settings_of(setup).dump()},
+                 {"fingerprint", json_text(settings_of(setup))},
                  {"count", end_of(setup.job)}};
   info.class_names = setup.space.class_names;
   return info;
@@ -242,9 +243,6 @@ StoreInfo drawn_store_info(const OutputSetup& setup) {
 
 void expect_place_for_store(const OutputSetup& setup) {
   const auto& job = setup.job;
-  if (job.fresh)
-    throw ConfigError(
-        "generate: --fresh removes images; delete a store to draw it anew");
   check_range("generate", "--first and --count of a store, together",
               double(end_of(job)), 1, double(int64_t{1} << 33));
   expect_apart(job.out, {job.init_image, job.mask}, {job.model, job.guide});
@@ -356,11 +354,11 @@ bool is_drawn_already(const OutputSetup& setup) {
 
 std::unique_ptr<GenerateOutput> store_output(OutputSetup setup) {
   expect_place_for_store(setup);
-  const auto& shape = setup.space.grid_shape;
-  expect_space(
-      setup.job.out,
-      least_store_bytes({.kind = "latents"}, setup.job.count,
-                        setup.tokens ? 0 : shape[1] * shape[2], shape[0]));
+  const auto& shape = setup.space.grid_shape;  // of tokens it is not told
+  const auto cells = shape.empty() ? 0 : shape[1] * shape[2];
+  const auto depth = shape.empty() ? 0 : shape[0];
+  expect_space(setup.job.out, least_store_bytes(drawn_store_info(setup),
+                                                setup.job.count, cells, depth));
   return std::make_unique<StoreOutput>(std::move(setup));
 }
 

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/png_recipe.h"
+#include "datasets/subset_source.h"
 #include "tools/apart.h"
 #include "tools/folder_files.h"
 #include "tools/output_names.h"
@@ -75,6 +76,28 @@ void expect_place_for_picture(const fs::path& file,
                               const std::vector<fs::path>& inputs) {
   expect_other_than(file, inputs);
   expect_own_picture(file);
+}
+
+ImageFolderPlan plan_of_set(const fs::path& folder, const std::string& command,
+                            const LoadedCodec& codec,
+                            const std::shared_ptr<const ImageSource>& source,
+                            const Preprocessing& preprocessing, int64_t limit,
+                            Json more) {
+  const bool is_part = limit > 0 && limit < source->size();
+  const auto data =
+      is_part ? make_slice(source, 0, limit, source->spec())->fingerprint()
+              : source->fingerprint();
+  Json settings{{"codec", codec.sha256},
+                {"data", data},
+                {"preprocessing", preprocessing_record(preprocessing)},
+                {"limit", limit}};
+  settings.update(more);
+  return {.folder = folder,
+          .command = command,
+          .settings = settings,
+          .sets = {path_of_source(source->spec())},
+          .models = {codec.path},
+          .beside = {grid_file(folder)}};
 }
 
 ImageFolderWriter::ImageFolderWriter(const ImageFolderPlan& plan,

@@ -4,12 +4,15 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "core/config.h"
-#include "datasets/image_io.h"
+#include "datasets/image_source.h"
+#include "datasets/transforms.h"
+#include "tools/codec.h"
 #include "tools/set_folder.h"
 
 namespace calotype {
@@ -36,6 +39,16 @@ struct ImageFolderPlan {
   std::vector<std::filesystem::path> models;  // models that are read
   std::vector<std::filesystem::path> beside;  // pictures written beside it
 };
+
+/// A call that makes a picture of each of the first `limit` images of a set (0:
+/// of all) by a codec. `more`: what else the pictures depend on. The set is
+/// known by its contents, so that a call over other images is another call.
+ImageFolderPlan plan_of_set(const std::filesystem::path& folder,
+                            const std::string& command,
+                            const LoadedCodec& codec,
+                            const std::shared_ptr<const ImageSource>& source,
+                            const Preprocessing& preprocessing, int64_t limit,
+                            Json more = Json::object());
 
 /// Writes a folder of images, and pictures beside it.
 class ImageFolderWriter {

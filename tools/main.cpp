@@ -44,14 +44,6 @@ constexpr std::array<Command, 16> kCommands{{
     {"demo", "All of it on Fashion-MNIST or on emoji, with a report", add_demo},
 }};
 
-enum ExitCode {
-  kDone = 0,
-  kOther = 1,
-  kCannot = 2,
-  kBadFile = 3,
-  kSignal = 128
-};
-
 /// A result can carry bad news: skipped images, an unsound store, one that is
 /// not complete.
 ExitCode exit_code_of(const Json& result) {

@@ -23,11 +23,6 @@ std::string hash_of(const fs::path& file) {
   return hex64(xxh64(read_file(file)));
 }
 
-/// What is not UTF-8 in it is replaced.
-std::string text_of(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 /// What an earlier call has written of itself.
 class Manifest {
  public:
@@ -46,12 +41,11 @@ class Manifest {
   bool is_there() const { return !json_.is_null(); }
   Json call() const { return is_there() ? json_["call"] : Json::object(); }
 
-  /// Whether the file is as the call has written it. A call that was broken off
-  /// has not said how, but none of its files was there when it began.
-  bool proves(const std::string& file) const {
-    if (!is_there()) return false;
-    return files_.is_null() || lists(file);
-  }
+  /// Such a call has not said what it wrote, but nothing of that was there when
+  /// it began.
+  bool was_broken_off() const { return is_there() && files_.is_null(); }
+
+  /// Whether the file is as the call has written it.
   bool lists(const std::string& file) const {
     const auto name = printable(file);
     return files_.contains(name) && files_[name] == hash_of(folder_ / file);
@@ -67,14 +61,14 @@ class Manifest {
 OutputFolder::OutputFolder(const fs::path& folder, OutputPlan plan, bool fresh)
     : folder_((folder / "").parent_path()), plan_(std::move(plan)) {
   const Json call{{"command", plan_.command}, {"settings", plan_.settings}};
-  plan_.settings = Json::parse(text_of(call));  // as a manifest gives it back
+  plan_.settings = Json::parse(json_text(call));  // as a manifest has it
   const Manifest manifest(folder_);
   std::vector<std::string> own, strangers;
   for (const auto& file : visible_files(folder_)) {
     const bool is_listed = manifest.lists(file);
     if (!plan_.makes(file) && !is_listed) continue;
     const bool is_own =
-        is_listed || manifest.proves(file) || read_recipe(folder_ / file);
+        is_listed || manifest.was_broken_off() || read_recipe(folder_ / file);
     (is_own ? own : strangers).push_back(file);
   }
   refuse_strangers(folder_, strangers);
@@ -107,7 +101,7 @@ void OutputFolder::write_manifest(const std::optional<Json>& files) const {
                 {"version", version_text()},
                 {"call", plan_.settings}};
   if (files) manifest["files"] = *files;
-  write_file_atomic(folder_ / kManifest, text_of(manifest));
+  write_file_atomic(folder_ / kManifest, json_text(manifest, 2) + "\n");
 }
 
 }  // namespace calotype

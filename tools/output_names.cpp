@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/note.h"
+#include "datasets/class_folder.h"
 #include "datasets/image_format.h"
 #include "datasets/printable.h"
 
@@ -19,14 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kLongestName = 255;  // bytes, of a file system
 constexpr const char* kEnding = ".png";
 
 bool is_png(const std::string& name) {
-  auto ending = fs::path(name).extension().string();
-  for (auto& letter : ending)
-    letter = char(std::tolower(static_cast<unsigned char>(letter)));
-  return ending == kEnding;
+  return lower_extension(name) == kEnding;
 }
 
 /// The bytes of a name, which must stay below the folder.
@@ -42,13 +39,7 @@ std::string safe_path(const std::string& name) {
 /// The path with a last part that a file system takes.
 std::string shortened(const std::string& path) {
   const auto begin = path.rfind('/') + 1;
-  if (path.size() - begin <= kLongestName) return path;
-  const auto behind = fmt::format("~{}{}", hex64(xxh64(path)), kEnding);
-  auto size = begin + kLongestName - behind.size();
-  while (size > begin &&
-         (static_cast<unsigned char>(path[size]) & 0xc0) == 0x80)
-    --size;  // not inside of a character of UTF-8
-  return path.substr(0, size) + behind;
+  return path.substr(0, begin) + shortened_name(path.substr(begin), kEnding);
 }
 
 /// Files and the folders that they lie in: a name is one or the other.
@@ -84,8 +75,8 @@ struct Told {
 
 void tell(const Told& told, const char* what) {
   if (told.count > 0)
-    note(fmt::format("{} of the images {}, such as {} in {}", told.count,
-                          what, told.from, told.to));
+    note(fmt::format("{} of the images {}, such as {} in {}", told.count, what,
+                     told.from, told.to));
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 #include "tools/prepare_training.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
+#include "core/note.h"
 #include "core/progress.h"
 #include "diffusion/denoisers.h"
 #include "tools/classifier_model.h"
@@ -51,11 +52,11 @@ Prepared prepare_codec(TrainConfig& config) {
   const auto loss = read_loss_config<LossConfig>(config);
   const auto model_config = read_model_config<ModelConfig>(config.model);
   if (const auto& image = *config.loss;
-      !is_quiet() && image.contains("perceptual") &&
+      image.contains("perceptual") &&
       image["perceptual"]["weights"].get<std::string>().empty())
-    fmt::print(stderr,
-               "trains without a perceptual loss: loss.perceptual.weights "
-               "names no file\n");
+    note(
+        "trains without a perceptual loss: loss.perceptual.weights names no "
+        "file");
   const auto model = std::make_shared<Model>(model_config);
   Prepared prepared{.class_name = Model::kClassName,
                     .model_config = write_config(model_config)};

@@ -1,6 +1,6 @@
 #include "tools/reconstruct.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "tools/codec.h"
 #include "tools/image_files.h"
@@ -23,18 +23,10 @@ Json reconstruct(const ReconstructJob& given) {
   const std::shared_ptr<const ImageSource> source =
       open_source(job.data, job.preprocessing);
   const torch::InferenceMode inference;
-  ImageFolderWriter writer(
-      {.folder = job.out,
-       .command = "reconstruct",
-       .settings = {{"codec", codec.sha256},
-                    {"data", source->spec()},
-                    {"preprocessing", write_config(job.preprocessing)},
-                    {"limit", job.limit}},
-       .fresh = job.fresh,
-       .sets = {path_of_source(job.data)},
-       .models = {job.codec},
-       .beside = {grid_file(job.out)}},
-      names_of(*source));
+  auto plan = plan_of_set(job.out, "reconstruct", codec, source,
+                          job.preprocessing, job.limit);
+  plan.fresh = job.fresh;
+  ImageFolderWriter writer(plan, names_of(*source));
   std::vector<at::Tensor> pairs;
   const auto pass = for_each_batch(
       job, "reconstruct", source, job.limit, [&](const ImageBatch& batch) {

@@ -1,6 +1,6 @@
 #include "tools/reconstructor.h"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/runtime.h"
+#include "datasets/source_record.h"
 #include "datasets/token_packing.h"
 #include "tools/codec.h"
 #include "tools/pairing.h"
@@ -112,7 +113,8 @@ class PairedImages : public Reconstructor {
 
   Json subject() const override {
     return {{"reconstructions", made_->spec()},
-            {"fingerprint", made_->fingerprint()}};
+            {"fingerprint", made_->fingerprint()},
+            {"fingerprint_kind", kFingerprintKind}};
   }
 
  private:

@@ -1,6 +1,6 @@
 #include "tools/round_trip.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/error.h"
 #include "nn/padding.h"
@@ -21,11 +21,6 @@ at::Tensor fit(const LatentCodec& codec, const at::Tensor& images,
   return padded;
 }
 
-/// Cuts off what was padded.
-at::Tensor crop(const at::Tensor& images, int64_t height, int64_t width) {
-  return images.narrow(2, 0, height).narrow(3, 0, width).to(torch::kCPU);
-}
-
 }  // namespace
 
 LatentGrid encode_images(LatentCodec& codec, const at::Tensor& images,
@@ -35,7 +30,7 @@ LatentGrid encode_images(LatentCodec& codec, const at::Tensor& images,
 
 at::Tensor decode_images(LatentCodec& codec, const at::Tensor& latent,
                          int64_t height, int64_t width) {
-  return crop(codec.decode(latent), height, width);
+  return crop_to(codec.decode(latent), height, width).to(torch::kCPU);
 }
 
 at::Tensor tokenize_images(LatentCodec& codec, Tokenizer& tokenizer,
@@ -46,7 +41,8 @@ at::Tensor tokenize_images(LatentCodec& codec, Tokenizer& tokenizer,
 at::Tensor detokenize_images(Tokenizer& tokenizer, const at::Tensor& tokens,
                              int64_t height, int64_t width,
                              c10::Device device) {
-  return crop(tokenizer.detokenize(tokens.to(device)), height, width);
+  return crop_to(tokenizer.detokenize(tokens.to(device)), height, width)
+      .to(torch::kCPU);
 }
 
 at::Tensor round_trip(LatentCodec& codec, const at::Tensor& images,

@@ -29,8 +29,8 @@ std::string difference(const Json& recipe, const Json& settings) {
     }
     const auto before = recipe.find(item.key());
     if (before != recipe.end() && before->is_primitive() && *before != now)
-      return fmt::format(" ({}: {} before, {} now)", item.key(), before->dump(),
-                         now.dump());
+      return fmt::format(" ({}: {} before, {} now)", item.key(),
+                         json_text(*before), json_text(now));
   }
   return "";
 }
@@ -62,8 +62,7 @@ void leave_other_files(const fs::path& folder,
 SetFolder::SetFolder(const fs::path& folder, const SetPlan& plan, bool fresh)
     : folder_((folder / "").parent_path()) {
   const Json call{{"command", plan.command}, {"settings", plan.settings}};
-  call_ =
-      hex64(xxh64(call.dump(-1, ' ', false, Json::error_handler_t::replace)));
+  call_ = hex64(xxh64(json_text(call)));
   std::vector<std::string> own, others, unasked, strangers;
   std::string how;  // the first of the others differs
   for (const auto& file : visible_files(folder_)) {

@@ -71,8 +71,7 @@ Json completed_config(const Json& stored) {
   // Images of another size could not be trained on, so that nothing else can
   // have been meant.
   if (name == kClassifierClass && config.data.preprocessing.size == 0)
-    config.data.preprocessing.size =
-        config.model["sample_size"].get<int64_t>();
+    config.data.preprocessing.size = config.model["sample_size"].get<int64_t>();
   return write_config(config);
 }
 

@@ -14,8 +14,8 @@ namespace calotype {
 struct TokenSpace {
   std::vector<std::string> class_names;
   Json codec = Json::object();  // as codec_record says
-  // [H,W] of all images that it learnt from, which drawn ones are cut to; empty:
-  // what the tokenizer gives.
+  // [H,W] of all images that it learnt from, which drawn ones are cut to;
+  // empty: what the tokenizer gives.
   std::vector<int64_t> image_size;
 };
 

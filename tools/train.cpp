@@ -58,8 +58,10 @@ TrainConfig read_train_config(const fs::path& path,
 Json train(const TrainJob& job) {
   auto config = job.config;
   config.training.validate();
-  expect_other_than(job.out, {path_of_source(config.data.train),
-                              path_of_source(config.data.validation)});
+  const bool is_new = !fs::exists(job.out / "run.json");
+  if (is_new)
+    expect_apart(job.out, {path_of_source(config.data.train),
+                           path_of_source(config.data.validation)});
   auto prepared = prepare_training(config, job);
   config.model = Json{{"_class_name", prepared.class_name}};
   config.model.update(prepared.model_config);
@@ -72,10 +74,7 @@ Json train(const TrainJob& job) {
             {"free_bytes", free_bytes(job.out)},
             {"config", write_config(config)}};
 
-  if (!fs::exists(job.out / "run.json")) {
-    expect_outside_of_data(job.out, config.data);
-    expect_space(job.out, needs);
-  }
+  if (is_new) expect_space(job.out, needs);
   RunFolder run(job.out, write_config(config), job.fresh, completed_config,
                 contents_of(prepared, job));
   auto& setup = prepared.setup;

@@ -111,7 +111,8 @@ std::vector<int64_t> matched_labels(const StoreReader& train,
                                     const StoreReader& validation) {
   const auto& known = train.info().class_names;
   const auto& names = validation.info().class_names;
-  if (known.empty() || names == known) return {};
+  if (names == known) return {};
+  if (known.empty()) return std::vector<int64_t>(names.size(), -1);
   if (names.empty())
     note(fmt::format(
         "{}: has no classes, and {} has: validation is without labels",
@@ -199,22 +200,6 @@ void add_file(DataRecords& records, const std::string& key,
             {"fingerprint", sha256_hex_of_file(file)},
             {"fingerprint_kind", "sha256"}};
   });
-}
-
-void expect_outside_of_data(const fs::path& out, const TrainDataConfig& data) {
-  const auto place = fs::weakly_canonical(out);
-  for (auto spec : {data.train, data.validation}) {
-    if (!fs::exists(spec)) spec = spec.substr(0, spec.rfind('['));  // a part
-    if (spec.empty() || !fs::is_directory(spec)) continue;
-    const auto folder = fs::weakly_canonical(spec);
-    const auto [end, ignored] =
-        std::mismatch(folder.begin(), folder.end(), place.begin(), place.end());
-    if (end == folder.end())
-      throw ConfigError(fmt::format(
-          "{}: lies in {}, which is read: pictures of the run would become "
-          "part of it; choose another --out",
-          out.string(), spec));
-  }
 }
 
 }  // namespace calotype

@@ -42,9 +42,4 @@ std::shared_ptr<const StoreReader> add_stores(TrainerSetup& setup,
 void add_file(DataRecords& records, const std::string& key,
               const std::filesystem::path& file);
 
-/// Throws ConfigError if `out` lies in a folder of images that is read: what
-/// the run draws would become part of them.
-void expect_outside_of_data(const std::filesystem::path& out,
-                            const TrainDataConfig& data);
-
 }  // namespace calotype

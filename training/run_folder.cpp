@@ -208,7 +208,14 @@ void RunFolder::refuse_strangers(const RunContents& contents) const {
 /// Removes what an earlier run wrote, and nothing else that lies there.
 void RunFolder::forget_run(const RunContents& contents) {
   const auto run_file = path_ / "run.json";
-  auto names = files_of(read_json_file(run_file));
+  const auto run = read_json_object(run_file);
+  if (!run.contains("config") ||
+      !run.value("format_version", Json()).is_number_integer())
+    throw ConfigError(
+        fmt::format("{}: is of another program, and so may be what lies beside "
+                    "it; choose another --out",
+                    run_file.string()));
+  auto names = files_of(run);
   for (const auto& name : contents.files)
     if (!is_among(names, name) && fs::exists(path_ / name))
       throw ConfigError(fmt::format(

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -294,7 +294,9 @@ TEST_F(EvaluateSets, RefuseOptionsThatWouldChangeNothing) {
   says(job, "--cache and --expect-network need a feature network");
   job = sets("rows", "rows", kFeatures);
   job.preprocessing.size = 28;
-  says(job, "features: --size, --resize and --crop need images");
+  says(
+      job,
+      "features: --size, --resize, --crop, --max-pixels and --icc need images");
 
   EvaluateJob codec;
   codec.model = "pixels:1";

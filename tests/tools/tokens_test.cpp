@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -160,7 +160,9 @@ TEST_F(Tokens, AreDrawnByAMaskedGenerator) {
       {.model = generator.out, .out = tokens, .latents = true, .count = 3});
   const StoreReader reader(tokens);
   EXPECT_EQ(reader.info().kind, "tokens");
-  EXPECT_EQ(decode({.codec = codec_, .store = tokens, .out = out_})["images"],
+  EXPECT_EQ(decode({.codec = codec_,
+                    .store = tokens,
+                    .out = folder_ / "decoded"})["images"],
             3);
 }
 

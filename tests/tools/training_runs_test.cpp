@@ -32,6 +32,7 @@ TEST_F(TrainingRuns, OfTwoShapesEndWithTheSameBitsWhereverTheyWereStopped) {
 TEST_F(TrainingRuns, DoNotDependOnHowOftenTheyAreLookedAt) {
   save_images("d", 22, {{16, 16}, {18, 18}});
   auto json = config(vae(), "d");
+  json["training"]["batch_size"] = 8;  // a row of a preview
   run(json, "rarely");
   json["training"]["sample_every"] = 1;
   run(json, "often");
@@ -276,12 +277,13 @@ TEST_F(TrainingRuns, RefuseFoldersWhereTheyWouldMixWithOtherFiles) {
   save_images("d", 8, {{16, 16}});
   const auto json = config(vae(), "d");
   EXPECT_THAT(message_of<ConfigError>([&] { run(json, "d"); }),
-              HasSubstr("lies in"));
+              HasSubstr("cannot be written over"));
   EXPECT_THAT(message_of<ConfigError>([&] { run(json, "d/run"); }),
-              HasSubstr("pictures of the run would become part of it"));
+              HasSubstr("lies inside of"));
   EXPECT_FALSE(fs::exists(at("d/run")));
-  write_file_atomic(at("mine.txt"), "mine");
-  EXPECT_THAT(message_of<ConfigError>([&] { run(json, "."); }),
+  make_folder(at("other"));
+  write_file_atomic(at("other/mine.txt"), "mine");
+  EXPECT_THAT(message_of<ConfigError>([&] { run(json, "other"); }),
               HasSubstr("and no run; choose an empty folder"));
 }
 
