@@ -70,9 +70,11 @@ CALOTYPE_INLINE GroupStatistics statistics_of(const float* in, int64_t count,
   const double shift = sum / double(count);
   const double variance = squares / double(count) - shift * shift;
   const double mean = origin + shift;
-  return {mean, 1 / std::sqrt((variance < 0 ? 0 : variance) + eps),
-          largest <=
-              std::max(kOfMean * kOfMean * mean * mean, kOfEps * kOfEps * eps)};
+  const bool is_flat =
+      largest <=
+      std::max(kOfMean * kOfMean * mean * mean, kOfEps * kOfEps * eps);
+  const bool varies = !is_flat && variance > 0;
+  return {mean, 1 / std::sqrt((varies ? variance : 0) + eps), is_flat};
 }
 
 template <bool kSilu>

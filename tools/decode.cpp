@@ -50,7 +50,7 @@ void expect_tokenizer(const LoadedCodec& codec, const StoreInfo& store,
 Json settings_of(const DecodeJob& job, const LoadedCodec& codec,
                  const StoreReader& store) {
   return {{"codec", codec.sha256},
-          {"store", store_fingerprint(store)},
+          {"fingerprint", store_fingerprint(store)},
           {"limit", job.limit},
           {"flipped", job.flipped}};
 }

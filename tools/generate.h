@@ -48,8 +48,8 @@ struct GenerateJob {
 /// normal prior of a CalotypeAutoencoder (which refuse settings of diffusion):
 /// draws latents and decodes them to PNG files, a folder per class, that carry
 /// their recipe, with an overview of the first 100 beside the folder; or stores
-/// them. Sample k depends on (model, seed, k, class, settings) alone, on the CPU
-/// to the last bit. A call that was broken off goes on; see ImageFolderWriter
+/// them. Sample k depends on (model, seed, k, class, settings) alone, but for
+/// what another batch rounds otherwise. A call that was broken off goes on; see ImageFolderWriter
 /// for what a folder may hold.
 Json generate(const GenerateJob& job);
 

@@ -52,7 +52,7 @@ Prepared prepare_codec(TrainConfig& config) {
   const auto loss = read_loss_config<LossConfig>(config);
   const auto model_config = read_model_config<ModelConfig>(config.model);
   if (const auto& image = *config.loss;
-      image.contains("perceptual") &&
+      !is_quiet() && image.contains("perceptual") &&
       image["perceptual"]["weights"].get<std::string>().empty())
     note(
         "trains without a perceptual loss: loss.perceptual.weights names no "

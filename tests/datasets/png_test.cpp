@@ -138,13 +138,13 @@ TEST(Png, EveryFlippedBitIsFound) {
 TEST(Png, PixelsThatEndEarlyAreRefusedThoughTheFileIsWhole) {
   EXPECT_EQ(
       problem_of(make_png({.width = 4, .height = 2, .rows = {0, 1, 2, 3, 4}})),
-      "a.png: truncated PNG (5 of 10 bytes of pixels)");
+      "a.img: truncated PNG (5 of 10 bytes of pixels)");
 }
 
 TEST(Png, ABombIsRefusedByItsHeader) {
   EXPECT_EQ(
       problem_of(make_png({.width = 50000, .height = 50000, .rows = {0}})),
-      "a.png: PNG of 50000x50000 pixels is above the limit of 64000000 "
+      "a.img: PNG of 50000x50000 pixels is above the limit of 64000000 "
       "pixels (--max-pixels)");
   EXPECT_THAT(problem_of(make_png({.width = 0, .rows = {0}})),
               HasSubstr("0x1"));
@@ -152,7 +152,7 @@ TEST(Png, ABombIsRefusedByItsHeader) {
 
 TEST(Png, HeadersThatPngDoesNotKnowAreRefused) {
   EXPECT_EQ(problem_of(make_png({.bits = 2, .color_type = 4, .rows = {0, 0}})),
-            "a.png: damaged PNG (color type 4 with 2 bits a sample)");
+            "a.img: damaged PNG (color type 4 with 2 bits a sample)");
   for (const uint8_t bits : {0, 3, 16, 32})
     EXPECT_THAT(
         problem_of(make_png({.bits = bits, .color_type = 3, .rows = {0, 0}})),

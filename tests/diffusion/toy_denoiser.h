@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/module.h>
+#include <torch/nn/modules/embedding.h>
 #include <torch/types.h>
 
 #include <functional>
@@ -8,6 +9,7 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/latent_space.h"
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 
@@ -47,7 +49,7 @@ class ConvDenoiserImpl : public torch::nn::Module, public Denoiser {
     torch::manual_seed(0);
     conv_ = register_module(
         "conv",
-        torch::nn::Conv2d(
+        Conv2d(
             torch::nn::Conv2dOptions(channels, channels, 3).padding(1)));
     classes_ = register_module("classes",
                                torch::nn::Embedding(num_classes + 1, channels));
@@ -65,7 +67,7 @@ class ConvDenoiserImpl : public torch::nn::Module, public Denoiser {
 
  private:
   int64_t num_classes_;
-  torch::nn::Conv2d conv_{nullptr};
+  Conv2d conv_{nullptr};
   torch::nn::Embedding classes_{nullptr};
 };
 

@@ -24,7 +24,8 @@ TEST(OpenMP, IsOnWhereverOurSourcesAreCompiled) {
   for (const auto& command : commands) {
     const auto file = command["file"].get<std::string>();
     const auto line = command["command"].get<std::string>() + " ";
-    if (file.ends_with("_h.cpp")) continue;  // a header that is only read
+    // Headers are only read there.
+    if (file.find("/house/headers/") != std::string::npos) continue;
     if (line.find(" -fopenmp ") == std::string::npos) without.push_back(file);
   }
   EXPECT_GT(commands.size(), 200u);

@@ -119,7 +119,8 @@ TEST_F(Generate, DrawsTheWayBetweenTwoSeeds) {
   generate(end);
   const auto got = between->load(3).image.pixels,
              want = open_source(end.out.string())->load(0).image.pixels;
-  EXPECT_EQ(got, want);
+  for (size_t p = 0; p < want.size(); ++p)
+    ASSERT_LE(std::abs(int(got[p]) - int(want[p])), 1);
 }
 
 TEST_F(Generate, TellsHowFarOnTheWayAnImageIs) {
