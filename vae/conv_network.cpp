@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "nn/doubling_conv.h"
 
 namespace calotype {
 
@@ -69,7 +70,9 @@ at::Tensor ConvNetwork::decode(const at::Tensor& code) {
   check_shape("CalotypeAutoencoder", "code", code,
               {-1, config_.code_channels, -1, -1});
   auto x = activate(config_.activation, from_code_(code));
-  for (auto& conv : up_) x = activate(config_.activation, conv(x));
+  for (auto& conv : up_)
+    x = activate(config_.activation,
+                 doubling_conv(x, conv->weight, conv->bias));
   return conv_out_(x);
 }
 
