@@ -42,11 +42,12 @@ at::Tensor invariant_linear(const at::Tensor& x, const at::Tensor& weight,
   return out.permute({0, 2, 3, 1}).reshape(sizes);
 }
 
+// `get` is that of c10 or, with LibTorch 2, of std: the argument says which.
 at::Tensor Conv2dImpl::forward(const at::Tensor& x) {
   return invariant_conv2d(
       x, weight, bias,
       {.stride = options.stride(),
-       .padding = c10::get<torch::ExpandingArray<2>>(options.padding()),
+       .padding = get<torch::ExpandingArray<2>>(options.padding()),
        .groups = options.groups()});
 }
 

@@ -108,7 +108,7 @@ class EncodeChanges : public testing::Test {
            codec_ = "pixels:1";
   std::string kind_ = "auto", packing_ = "none";
   bool flips_ = false;
-  int64_t batch_size_ = 5;
+  int64_t batch_size_ = 4;
 };
 
 TEST_F(EncodeChanges, TouchedAndCopiedFilesAreTheSameSet) {
