@@ -26,9 +26,7 @@ TEST(BatchInvariant, ConvolutionsGiveEachImageTheSameBits) {
                              .groups(c.groups);
     Conv2d conv(options);
     const auto x = torch::randn({48, c.in, c.size, c.size});
-    expect_rows_alone(x, [&](const at::Tensor& rows, const at::Tensor&) {
-      return conv(rows);
-    });
+    expect_rows_alone(x, [&](const at::Tensor& rows) { return conv(rows); });
     const auto want =
         at::conv2d(x.to(at::kDouble), conv->weight.to(at::kDouble),
                    conv->bias.to(at::kDouble), {c.stride, c.stride},
@@ -54,9 +52,7 @@ TEST(BatchInvariant, LinearMapsGiveEachRowTheSameBits) {
     Linear map(torch::nn::LinearOptions(c.in, c.out).bias(c.bias));
     auto x = torch::randn({48, std::max<int64_t>(c.tokens, 1), c.in});
     if (c.tokens == 0) x = x.squeeze(1);
-    expect_rows_alone(x, [&](const at::Tensor& rows, const at::Tensor&) {
-      return map(rows);
-    });
+    expect_rows_alone(x, [&](const at::Tensor& rows) { return map(rows); });
     auto want = x.to(at::kDouble).matmul(map->weight.to(at::kDouble).t());
     if (c.bias) want = want + map->bias.to(at::kDouble);
     EXPECT_EQ(map(x).sizes(), want.sizes());
@@ -89,9 +85,8 @@ TEST(BatchInvariant, AttentionGivesEachImageTheSameBits) {
   for (const int64_t size : {4, 16}) {
     Attention attention(AttentionConfig{.channels = 16, .num_groups = 4});
     const auto x = torch::randn({48, 16, size, size});
-    expect_rows_alone(x, [&](const at::Tensor& rows, const at::Tensor&) {
-      return attention(rows);
-    });
+    expect_rows_alone(x,
+                      [&](const at::Tensor& rows) { return attention(rows); });
   }
 }
 

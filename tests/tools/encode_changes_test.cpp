@@ -36,7 +36,6 @@ void put(const fs::path& path, uint64_t seed, int64_t height = 8,
   write_file_atomic(path, encode_png(image));
 }
 
-/// The same store as a kill leaves it when `num_lines` shards are listed.
 class EncodeChanges : public testing::Test {
  protected:
   void SetUp() override {

@@ -8,6 +8,7 @@
 #include "datasets/latent_store.h"
 #include "tests/support/temp_folder.h"
 #include "tests/tools/program.h"
+#include "tests/tools/stores.h"
 #include "tools/encode.h"
 #include "tools/verify_report.h"
 
@@ -60,13 +61,7 @@ TEST_F(Verify, TellsOfFilesThatAreNoneOfTheStores) {
 }
 
 TEST_F(Verify, TellsThatAStoreIsNotComplete) {
-  auto info = read_json_file(store_ / "store.json");
-  info["complete"] = false;
-  info["count"] = 0;
-  for (const char* key : {"grid_shapes", "mean", "std"})
-    info[key] = Json::array();
-  info["preview"] = nullptr;
-  write_file_atomic(store_ / "store.json", info.dump(2) + "\n");
+  break_off(store_, 3);
   const auto outcome = verified();
   EXPECT_EQ(outcome.code, 3);
   EXPECT_EQ(outcome.json()["complete"], false);

@@ -52,15 +52,13 @@ TEST(CalotypeAutoencoder, EveryMemberCodesAnImageTheSameInAnyBatch) {
     CalotypeAutoencoder model(config);
     model->eval();
     const auto images = torch::rand({48, config.in_channels, 8, 8}) * 2 - 1;
-    expect_rows_alone(images, [&](const at::Tensor& x, const at::Tensor&) {
+    expect_rows_alone(images, [&](const at::Tensor& x) {
       const auto grid = model->encode(x);
       return grid.logvar.defined() ? torch::cat({grid.mean, grid.logvar}, 1)
                                    : grid.mean;
     });
     expect_rows_alone(model->encode(images).mean,
-                      [&](const at::Tensor& z, const at::Tensor&) {
-                        return model->decode(z);
-                      });
+                      [&](const at::Tensor& z) { return model->decode(z); });
   }
 }
 
