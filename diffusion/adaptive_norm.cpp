@@ -1,9 +1,10 @@
 #include "diffusion/adaptive_norm.h"
-#include "nn/layer_norm.h"
 
 #include <torch/nn/init.h>
 #include <torch/nn/module.h>
 #include <torch/types.h>
+
+#include "nn/layer_norm.h"
 
 namespace calotype {
 

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "diffusion/adaptive_norm.h"
 #include "diffusion/calotype_dit_block.h"
+#include "nn/activation.h"
 #include "nn/patches.h"
 
 namespace calotype {
@@ -82,7 +83,8 @@ torch::Tensor CalotypeDiTImpl::forward(const torch::Tensor& sample,
   const auto places =
       grid_rotary(config_.hidden_size / config_.num_attention_heads, h, w,
                   config_.rotary_base, cells.options());
-  const auto condition = torch::silu(condition_(timestep, class_labels));
+  const auto condition =
+      activate(Activation::kSilu, condition_(timestep, class_labels));
   auto x = cells.flatten(2).transpose(1, 2);
   for (const auto& block : *blocks_)
     x = block->as<CalotypeDiTBlock>()->forward(x, condition, places);

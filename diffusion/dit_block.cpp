@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "diffusion/adaptive_norm.h"
+#include "nn/activation.h"
 #include "nn/scaled_dot_product.h"
 
 namespace calotype {
@@ -43,18 +44,19 @@ FeedForwardImpl::FeedForwardImpl(int64_t width, const std::string& activation,
 torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x) {
   auto h = proj_(x);
   if (activation_ == "gelu") {
-    h = torch::gelu(h);
+    h = activate(Activation::kGelu, h);
   } else if (activation_ == "gelu-approximate") {
-    h = gelu_tanh(h);
+    h = invariant_map(h, gelu_tanh);
   } else if (activation_ == "geglu-approximate") {
     // Not gated, whatever its name says: x * sigmoid(1.702 x).
-    h = h * torch::sigmoid(1.702 * h);
+    h = h * activate(Activation::kSigmoid, 1.702 * h);
   } else if (activation_ == "linear-silu") {
-    h = torch::silu(h);
+    h = activate(Activation::kSilu, h);
   } else {
     const auto halves = h.chunk(2, -1);
-    h = halves[0] * (activation_ == "geglu" ? torch::gelu(halves[1])
-                                            : torch::silu(halves[1]));
+    h = halves[0] *
+        activate(activation_ == "geglu" ? Activation::kGelu : Activation::kSilu,
+                 halves[1]);
   }
   if (dropout_ > 0) h = torch::dropout(h, dropout_, is_training());
   return out_(h);
@@ -111,8 +113,9 @@ torch::Tensor DiTBlockImpl::forward(const torch::Tensor& x,
                                     const torch::Tensor& timestep,
                                     const torch::Tensor& class_labels) {
   check_shape("DiTBlock", "x", x, {-1, -1, config_.width});
-  const auto m =
-      modulation_(torch::silu(embed(timestep, class_labels))).chunk(6, 1);
+  const auto condition =
+      activate(Activation::kSilu, embed(timestep, class_labels));
+  const auto m = modulation_(condition).chunk(6, 1);
   const auto attended =
       attend(modulate(plain_layer_norm(x, kNorm1Eps), m[0], m[1]));
   const auto h = torch::addcmul(x, m[2].unsqueeze(1), attended);

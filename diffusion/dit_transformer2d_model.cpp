@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "diffusion/adaptive_norm.h"
 #include "diffusion/dit_block.h"
+#include "nn/activation.h"
 #include "nn/patches.h"
 #include "nn/sample_size.h"
 #include "nn/transformer_block.h"
@@ -132,7 +133,8 @@ torch::Tensor DiTTransformer2DModelImpl::forward(
   // The last norm follows the embedding of the first block, as in diffusers.
   const auto condition =
       transformer_blocks_[0]->as<DiTBlock>()->embed(timestep, class_labels);
-  const auto m = proj_out_1_(torch::silu(condition)).chunk(2, 1);
+  const auto m =
+      proj_out_1_(activate(Activation::kSilu, condition)).chunk(2, 1);
   const auto tokens =
       proj_out_2_(modulate(plain_layer_norm(x, kNormOutEps), m[0], m[1]));
   return grid_of_patches(tokens, h, w, config_.patch_size);

@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include "core/check.h"
+#include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
 
 namespace calotype {
@@ -23,21 +24,22 @@ Activation parse_activation(const std::string& name, const char* key) {
 at::Tensor activate(Activation activation, const at::Tensor& x) {
   switch (activation) {
     case Activation::kMish:
-      return torch::mish(x);
+      return invariant_map(x, torch::mish);
     case Activation::kGelu:
-      return torch::gelu(x);
+      return invariant_map(
+          x, [](const at::Tensor& numbers) { return torch::gelu(numbers); });
     case Activation::kRelu:
       return torch::relu(x);
     case Activation::kTanh:
-      return torch::tanh(x);
+      return invariant_map(x, torch::tanh);
     case Activation::kSigmoid:
-      return torch::sigmoid(x);
+      return invariant_map(x, torch::sigmoid);
     case Activation::kNone:
       return x;
     case Activation::kSilu:
       break;
   }
-  return torch::silu(x);
+  return invariant_map(x, torch::silu);
 }
 
 at::Tensor norm_activate(GroupNorm& norm, Activation activation,

@@ -3,15 +3,28 @@
 #include <ATen/Context.h>
 #include <torch/types.h>
 
+#include <algorithm>
+
+#include "core/parallel.h"
+
 namespace calotype {
 namespace {
 
+/// LibTorch's loops take two vectors of at most 16 floats at once, or four.
+constexpr int64_t kWholeVectors = 64;
+
+/// Loops of so many numbers run on one thread (LibTorch's grain is 32,768).
+constexpr int64_t kOneThread = 1 << 14;
+
+bool is_plain(const at::Tensor& x) {
+  return !at::GradMode::is_enabled() && x.device().is_cpu() &&
+         x.scalar_type() == at::kFloat && x.numel() > 0;
+}
+
 bool takes_onednn(const at::Tensor& x, const at::Tensor& weight) {
-  const bool has_onednn = at::globalContext().hasMKLDNN() &&
-                          at::globalContext().userEnabledMkldnn();
-  return has_onednn && !at::GradMode::is_enabled() && x.device().is_cpu() &&
-         x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat &&
-         x.numel() > 0;
+  return at::globalContext().hasMKLDNN() &&
+         at::globalContext().userEnabledMkldnn() && is_plain(x) &&
+         weight.scalar_type() == at::kFloat;
 }
 
 }  // namespace
@@ -40,6 +53,27 @@ at::Tensor invariant_linear(const at::Tensor& x, const at::Tensor& weight,
       {0, 0}, {1, 1}, {1, 1}, 1);
   sizes.back() = weight.size(0);
   return out.permute({0, 2, 3, 1}).reshape(sizes);
+}
+
+at::Tensor invariant_map(const at::Tensor& x,
+                         at::Tensor (*op)(const at::Tensor& x)) {
+  if (!is_plain(x)) return op(x);
+  const auto count = x.numel();
+  auto in = x.contiguous().view({count});
+  if (count % kWholeVectors != 0)
+    in = at::constant_pad_nd(in, {0, kWholeVectors - count % kWholeVectors}, 1);
+  const auto out = at::empty_like(in);
+  parallel_for(
+      0, in.numel() / kWholeVectors, kOneThread / kWholeVectors,
+      [&](int64_t begin, int64_t end) {
+        begin *= kWholeVectors;
+        end *= kWholeVectors;
+        for (; begin < end; begin += kOneThread) {
+          const auto size = std::min(kOneThread, end - begin);
+          out.narrow(0, begin, size).copy_(op(in.narrow(0, begin, size)));
+        }
+      });
+  return out.narrow(0, 0, count).view(x.sizes());
 }
 
 // `get` is that of c10 or, with LibTorch 2, of std: the argument says which.

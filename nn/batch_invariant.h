@@ -5,13 +5,13 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
-// Convolutions and linear maps of which each image's answer has the same bits
-// in whatever batch it stands. LibTorch chooses among implementations by the
-// number of images, and a matrix product over the rows of all of them rounds by
-// their number and their place; a store that grew would differ from one that
-// was encoded anew. Where no gradient is kept, on the CPU and in float, these
-// take oneDNN for every shape: its kernels add up each number of the answer in
-// one order. Elsewhere they are LibTorch's.
+// Convolutions, linear maps and functions of single numbers of which each
+// image's answer has the same bits in whatever batch it stands. LibTorch
+// chooses among implementations by the number of images, and a matrix product
+// over the rows of all of them rounds by their number and their place; a store
+// that grew would differ from one that was encoded anew. Where no gradient is
+// kept, on the CPU and in float, sums are oneDNN's for every shape: its kernels
+// add up each number of the answer in one order. Elsewhere all are LibTorch's.
 namespace calotype {
 
 struct Conv2dShape {
@@ -28,6 +28,13 @@ at::Tensor invariant_conv2d(const at::Tensor& x, const at::Tensor& weight,
 /// undefined.
 at::Tensor invariant_linear(const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias);
+
+/// op(x), where `op` makes of each number another one. LibTorch's exp, sin,
+/// tanh and what is made of them round otherwise in vectors than one by one,
+/// as it takes what is left at the end of each thread's part; here all numbers
+/// go in vectors.
+at::Tensor invariant_map(const at::Tensor& x,
+                         at::Tensor (*op)(const at::Tensor& x));
 
 /// LibTorch's module, by invariant_conv2d; zeros stand around the image.
 class Conv2dImpl : public torch::nn::Conv2dImpl {

@@ -1,38 +1,13 @@
 #include "nn/group_norm_kernel.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "core/for_each_cpu.h"
-
-#define CALOTYPE_INLINE inline __attribute__((always_inline))
+#include "nn/exponential.h"
 
 namespace calotype {
 namespace {
-
-/// exp(x) to 2 units in the last place: 2^n by the exponent's bits times a
-/// polynomial in the rest (Cephes' coefficients). Branch-free, so that loops
-/// vectorise.
-CALOTYPE_INLINE float exp_of(float x) {
-  x = x < -87.0f ? -87.0f : x;
-  x = x > 88.0f ? 88.0f : x;
-  const float n = std::floor(x * 1.44269504f + 0.5f);
-  const float r =
-      (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  return p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
-}
-
-CALOTYPE_INLINE float sigmoid(float x) {
-  return 1.0f / (1.0f + exp_of(-x));
-}
 
 /// Sums of so many floats are floats; what adds those up is a double.
 constexpr int64_t kBlock = 64;
@@ -70,9 +45,8 @@ CALOTYPE_INLINE GroupStatistics statistics_of(const float* in, int64_t count,
   const double shift = sum / double(count);
   const double variance = squares / double(count) - shift * shift;
   const double mean = origin + shift;
-  const bool is_flat =
-      largest <=
-      std::max(kOfMean * kOfMean * mean * mean, kOfEps * kOfEps * eps);
+  const bool is_flat = largest <= std::max(kOfMean * kOfMean * mean * mean,
+                                           kOfEps * kOfEps * eps);
   const bool varies = !is_flat && variance > 0;
   return {mean, 1 / std::sqrt((varies ? variance : 0) + eps), is_flat};
 }

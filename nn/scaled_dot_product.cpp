@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/parallel.h"
 #include "nn/libtorch_compat.h"
 #include "nn/second_derivative.h"
+#include "nn/softmax_kernel.h"
 
 namespace calotype {
 namespace {
@@ -48,20 +50,57 @@ Tensor part(const Tensor& x, int64_t head, int64_t heads, int64_t row,
   return x.narrow(0, head, heads).narrow(1, row, rows);
 }
 
+/// Rows whose exponentials are worth a thread.
+constexpr int64_t kScoresPerTask = 1 << 14;
+
+/// The softmax over the last dimension, in the place of `scores`.
+Tensor softmax_of(Tensor scores) {
+  if (!scores.device().is_cpu() || scores.scalar_type() != torch::kFloat)
+    return scores.softmax(-1);
+  scores = scores.contiguous();
+  const auto count = scores.size(-1);
+  auto* const data = scores.data_ptr<float>();
+  parallel_for(0, scores.numel() / std::max<int64_t>(count, 1),
+               grain_of(count, kScoresPerTask),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t row = begin; row < end; ++row)
+                   softmax_row(data + row * count, count);
+               });
+  return scores;
+}
+
+/// Keys over which a product adds up in float.
+constexpr int64_t kKeysPerSum = 1024;
+
+/// weights [B,L,K] by values [B,K,d]. Over many keys in parts whose sums are
+/// added in double: of 16,384 weights beside a large one each is below half a
+/// unit of the sum's last place.
+Tensor weighted_sum(const Tensor& weights, const Tensor& values) {
+  const auto num_keys = values.size(1);
+  if (num_keys <= kKeysPerSum || !values.device().is_cpu())
+    return weights.bmm(values);
+  auto sum = torch::zeros({weights.size(0), weights.size(1), values.size(2)},
+                          values.options().dtype(torch::kDouble));
+  for (int64_t key = 0; key < num_keys; key += kKeysPerSum) {
+    const auto keys = std::min(kKeysPerSum, num_keys - key);
+    sum.add_(weights.narrow(2, key, keys).bmm(values.narrow(1, key, keys)));
+  }
+  return sum.to(values.scalar_type());
+}
+
 /// Queries, keys and values are [B,L,d], the queries scaled already.
 struct BlockwiseAttention : torch::autograd::Function<BlockwiseAttention> {
   static Tensor forward(AutogradContext* context, const Tensor& q,
                         const Tensor& k, const Tensor& v, int64_t max_numbers) {
     auto out = torch::empty({q.size(0), q.size(1), v.size(2)}, q.options());
     const auto keys = k.transpose(1, 2);
-    // Scores and their softmax exist at a time.
+    // Scores, and elsewhere than on the CPU their softmax.
     Blocks(q, k, max_numbers / 2)
         .for_each([&](int64_t head, int64_t heads, int64_t row, int64_t rows) {
-          const auto weights = part(q, head, heads, row, rows)
-                                   .bmm(keys.narrow(0, head, heads))
-                                   .softmax(-1);
+          const auto weights = softmax_of(
+              part(q, head, heads, row, rows).bmm(keys.narrow(0, head, heads)));
           part(out, head, heads, row, rows)
-              .copy_(weights.bmm(v.narrow(0, head, heads)));
+              .copy_(weighted_sum(weights, v.narrow(0, head, heads)));
         });
     context->save_for_backward({q, k, v, out});
     context->saved_data["max_numbers"] = max_numbers;
@@ -91,7 +130,7 @@ struct BlockwiseAttention : torch::autograd::Function<BlockwiseAttention> {
           };
           const auto keys = k.narrow(0, head, heads);
           const auto weights =
-              of(q).bmm(keys.transpose(1, 2)).softmax(-1);  // [heads,rows,K]
+              softmax_of(of(q).bmm(keys.transpose(1, 2)));  // [heads,rows,K]
           const auto go = of(grad);
           dv.narrow(0, head, heads).baddbmm_(weights.transpose(1, 2), go);
           const auto ds = go.bmm(v.narrow(0, head, heads).transpose(1, 2))
@@ -121,7 +160,9 @@ at::Tensor bounded_attention(const at::Tensor& q, const at::Tensor& k,
   const auto N = q.size(0), heads = q.size(1);
   const double scale = 1 / std::sqrt(double(q.size(3)));
   const auto max_numbers = max_bytes / int64_t(q.element_size());
-  if (2 * N * heads * q.size(2) * k.size(2) <= max_numbers)
+  // All at once only where LibTorch keeps the weights for the gradient.
+  if (torch::GradMode::is_enabled() &&
+      2 * N * heads * q.size(2) * k.size(2) <= max_numbers)
     return (q * scale).matmul(k.transpose(2, 3)).softmax(-1).matmul(v);
   const auto flat = [&](const Tensor& x) {
     return x.reshape({N * heads, x.size(2), x.size(3)});

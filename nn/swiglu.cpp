@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include "nn/activation.h"
+
 namespace calotype {
 namespace {
 
@@ -13,7 +15,7 @@ Linear map(int64_t in, int64_t out) {
 
 at::Tensor swiglu(const at::Tensor& x) {
   const auto halves = x.chunk(2, -1);
-  return halves[0] * torch::silu(halves[1]);
+  return halves[0] * activate(Activation::kSilu, halves[1]);
 }
 
 SwiGluMlpImpl::SwiGluMlpImpl(int64_t width, int64_t hidden)

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "nn/batch_invariant.h"
+
 namespace calotype {
 namespace {
 
@@ -22,8 +24,10 @@ torch::Tensor sinusoidal_embedding(const torch::Tensor& times, int64_t dim,
                          (-std::log(kMaxPeriod) / (double(half) - freq_shift));
   const auto angles =
       times.to(torch::kFloat).unsqueeze(1) * exponents.exp().unsqueeze(0);
-  auto embedding = cosine_first ? torch::cat({angles.cos(), angles.sin()}, 1)
-                                : torch::cat({angles.sin(), angles.cos()}, 1);
+  const auto sines = invariant_map(angles, torch::sin),
+             cosines = invariant_map(angles, torch::cos);
+  auto embedding = cosine_first ? torch::cat({cosines, sines}, 1)
+                                : torch::cat({sines, cosines}, 1);
   if (dim % 2 == 1) embedding = torch::constant_pad_nd(embedding, {0, 1});
   return embedding;
 }
@@ -35,9 +39,12 @@ FourierEmbeddingImpl::FourierEmbeddingImpl(int64_t half_dim) {
 }
 
 torch::Tensor FourierEmbeddingImpl::forward(const torch::Tensor& times) {
-  const auto angles = times.to(torch::kFloat).log().unsqueeze(1) *
-                      weight_.unsqueeze(0) * (2 * std::numbers::pi);
-  return torch::cat({angles.sin(), angles.cos()}, 1);
+  const auto angles =
+      invariant_map(times.to(torch::kFloat), torch::log).unsqueeze(1) *
+      weight_.unsqueeze(0) * (2 * std::numbers::pi);
+  return torch::cat(
+      {invariant_map(angles, torch::sin), invariant_map(angles, torch::cos)},
+      1);
 }
 
 TimeMlpImpl::TimeMlpImpl(int64_t in_dim, int64_t out_dim, Activation activation)

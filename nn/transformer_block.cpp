@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "nn/activation.h"
 #include "nn/scaled_dot_product.h"
 
 namespace calotype {
@@ -58,7 +59,7 @@ torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& x) {
                        .permute({2, 0, 3, 1, 4});  // [3,N,heads,L,d]
   const auto mixed = merge_heads(scaled_dot_product(qkv[0], qkv[1], qkv[2]));
   const auto y = x + proj_(mixed);
-  return y + fc2_(torch::gelu(fc1_(norm2_(y))));
+  return y + fc2_(activate(Activation::kGelu, fc1_(norm2_(y))));
 }
 
 LayerNorm transformer_norm(int64_t width) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "nn/batch_invariant.h"
 
 namespace calotype {
 namespace {
@@ -19,7 +20,7 @@ LatentGrid split_moments(const at::Tensor& moments) {
 
 at::Tensor sample(const LatentGrid& grid, const at::Tensor& noise) {
   if (!grid.logvar.defined()) return grid.mean;
-  return grid.mean + (0.5 * grid.logvar).exp() * noise;
+  return grid.mean + invariant_map(0.5 * grid.logvar, torch::exp) * noise;
 }
 
 at::Tensor kl_elements(const LatentGrid& grid) {

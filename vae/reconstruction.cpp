@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "nn/activation.h"
 
 namespace calotype {
 namespace {
@@ -75,7 +76,9 @@ at::Tensor reconstruction_errors(Reconstruction kind, const at::Tensor& images,
 }
 
 at::Tensor expected_image(Reconstruction kind, const at::Tensor& output) {
-  return kind == Reconstruction::kBce ? 2 * output.sigmoid() - 1 : output;
+  return kind == Reconstruction::kBce
+             ? 2 * activate(Activation::kSigmoid, output) - 1
+             : output;
 }
 
 }  // namespace calotype

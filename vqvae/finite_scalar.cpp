@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include "nn/activation.h"
 #include "vqvae/vectors.h"
 
 namespace calotype {
@@ -32,7 +33,8 @@ Quantized FiniteScalar::quantize(const at::Tensor& vectors,
   // An even number of levels has none in the middle.
   const auto offset = 0.5 * levels.remainder(2).eq(0).to(levels.scalar_type());
   const auto shift = (offset / reach).atanh();
-  const auto bounded = (vectors + shift).tanh() * reach - offset;
+  const auto bounded =
+      activate(Activation::kTanh, vectors + shift) * reach - offset;
   const auto rounded = bounded + (bounded.round() - bounded).detach();
   const auto steps =
       (rounded.detach() + half_width).round().to(torch::kLong);  // from 0

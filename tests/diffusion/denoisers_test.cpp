@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "diffusion/unet2d_model.h"
 #include "tests/support/message_of.h"
+#include "tests/support/rows_alone.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -53,6 +54,28 @@ TEST(Denoisers, AreMadeToFitLatentsAndComeBackFromTheirFolders) {
     const auto out = made.denoiser->forward(x, t, labels);
     EXPECT_EQ(out.sizes(), x.sizes());
     EXPECT_TRUE(torch::equal(loaded->forward(x, t, labels), out));
+  }
+}
+
+TEST(Denoisers, AnswerASampleTheSameInAnyBatch) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(1);
+  for (const auto& name : denoiser_classes()) {
+    SCOPED_TRACE(name);
+    const auto made = make_denoiser(
+        smallest(name), {.grid_shape = {5, 4, 6}, .num_classes = 3});
+    auto& module = made.denoiser->module();
+    module.eval();
+    for (auto& parameter : module.parameters())
+      parameter.add_(0.2 * torch::randn_like(parameter));
+    const auto x = torch::randn({48, 5, 4, 6});
+    const auto t = torch::rand({48}) * 999;
+    const auto labels = torch::randint(4, {48});
+    expect_rows_alone(torch::arange(48), [&](const at::Tensor& rows) {
+      return made.denoiser->forward(x.index_select(0, rows),
+                                    t.index_select(0, rows),
+                                    labels.index_select(0, rows));
+    });
   }
 }
 

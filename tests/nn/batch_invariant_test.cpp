@@ -60,6 +60,25 @@ TEST(BatchInvariant, LinearMapsGiveEachRowTheSameBits) {
   }
 }
 
+// 1 to 48 rows of 7, 100 and 5000 numbers end within a vector, and the longest
+// are cut for two threads.
+TEST(BatchInvariant, FunctionsOfSingleNumbersGiveEachTheSameBits) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(1);
+  using Function = at::Tensor (*)(const at::Tensor&);
+  for (const Function f : {Function(at::exp), Function(at::sin),
+                           Function(at::tanh), Function(at::silu)})
+    for (const int64_t width : {7, 100, 5000}) {
+      const auto x = torch::randn({48, width});
+      expect_rows_alone(
+          x, [&](const at::Tensor& rows) { return invariant_map(rows, f); });
+      const auto got = invariant_map(x.t(), f);
+      EXPECT_EQ(got.sizes(), x.t().sizes());
+      EXPECT_TRUE(torch::allclose(got.to(at::kDouble), f(x.t().to(at::kDouble)),
+                                  1e-5, 1e-6));
+    }
+}
+
 TEST(BatchInvariant, GradientsAreThoseOfLibTorch) {
   torch::manual_seed(1);
   Linear map(6, 4);

@@ -37,6 +37,38 @@ TEST(ScaledDotProduct, ManyEqualValuesAreGivenBack) {
             1e-7);
 }
 
+// The same with an edge: 16,383 equal scores beside one that weighs as much as
+// all of them. Their values are apart, so that a sum that is off shows.
+TEST(ScaledDotProduct, ManyEqualWeightsAddUp) {
+  const torch::NoGradGuard no_grad;
+  const int64_t n = 16384;
+  auto k = torch::zeros({1, 1, n, 1}), v = torch::full({1, 1, n, 16}, -6.f);
+  k[0][0][77][0] = float(std::log(double(n - 1)));
+  v[0][0][77] = 12;
+  const auto out = scaled_dot_product(torch::ones({1, 1, 3, 1}), k, v);
+  const double weight = std::exp(double(k[0][0][77][0].item<float>()));
+  const double want = (12 * weight - 6.0 * (n - 1)) / (weight + n - 1);
+  EXPECT_LT((out.to(torch::kDouble) - want).abs().max().item<double>(), 1e-5);
+}
+
+TEST(ScaledDotProduct, WeighsAsLibTorchDoes) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(1);
+  for (const int64_t n : {1, 2, 7, 63, 64, 65, 1000}) {
+    const auto q = 9 * torch::randn({2, 3, 5, 4}),
+               k = torch::randn({2, 3, n, 4}), v = torch::randn({2, 3, n, 6});
+    EXPECT_TRUE(torch::allclose(
+        scaled_dot_product(q, k, v).to(torch::kDouble),
+        plain(q.to(torch::kDouble), k.to(torch::kDouble), v.to(torch::kDouble)),
+        1e-5, 2e-6));
+  }
+  auto broken = torch::randn({1, 1, 2, 4});
+  broken[0][0][1][2] = NAN;
+  const auto out =
+      scaled_dot_product(broken, broken, torch::ones({1, 1, 2, 4}));
+  EXPECT_TRUE(out.isnan().all().item<bool>());
+}
+
 // 2 x 3 heads of 7 queries and 5 keys. Room for all heads, for some of them,
 // for some rows of one, and for less than a row.
 TEST(BoundedAttention, InBlocksIsAllAtOnceWithItsGradients) {

@@ -48,7 +48,12 @@ std::string refusal(const CalotypeAutoencoderConfig& config) {
 TEST(CalotypeAutoencoder, EveryMemberCodesAnImageTheSameInAnyBatch) {
   const torch::NoGradGuard no_grad;
   torch::manual_seed(1);
-  for (const auto& config : members()) {
+  auto all = members();
+  for (const char* activation : {"tanh", "sigmoid", "gelu", "mish"}) {
+    all.push_back(members().front());
+    all.back().act_fn = activation;
+  }
+  for (const auto& config : all) {
     CalotypeAutoencoder model(config);
     model->eval();
     const auto images = torch::rand({48, config.in_channels, 8, 8}) * 2 - 1;
