@@ -111,11 +111,11 @@ void check_header(const BmpHeader& h, const std::string& where) {
     fail_damaged(where, kFormat, "an empty bit mask");
 }
 
-using Color = std::array<uint8_t, 3>;  // red, green, blue
+using PaletteColor = std::array<uint8_t, 3>;  // red, green, blue
 
 /// As many entries as lie ahead of the pixels.
-std::vector<Color> read_palette(Bytes bytes, const BmpHeader& h) {
-  std::vector<Color> palette;
+std::vector<PaletteColor> read_palette(Bytes bytes, const BmpHeader& h) {
+  std::vector<PaletteColor> palette;
   const uint64_t end = std::min<uint64_t>(h.pixel_offset, bytes.size());
   for (uint64_t at = h.palette_offset;
        at + h.palette_entry_size <= end && palette.size() < (1u << h.bits);
@@ -125,10 +125,11 @@ std::vector<Color> read_palette(Bytes bytes, const BmpHeader& h) {
 }
 
 Image read_indexed(const uint8_t* rows, uint64_t stride, const BmpHeader& h,
-                   const std::vector<Color>& palette,
+                   const std::vector<PaletteColor>& palette,
                    const std::string& where) {
-  const bool is_grey = std::ranges::all_of(
-      palette, [](const Color& c) { return c[0] == c[1] && c[1] == c[2]; });
+  const bool is_grey = std::ranges::all_of(palette, [](const PaletteColor& c) {
+    return c[0] == c[1] && c[1] == c[2];
+  });
   Image image{h.height, h.width, is_grey ? 1 : 3, {}};
   image.pixels.reserve(size_t(h.height * h.width * image.channels));
   const uint32_t per_byte = 8 / h.bits;

@@ -19,14 +19,14 @@ bool is_hex(std::string_view text, size_t at) {
 }
 
 /// Whether "%" and two hex digits stand at `at`.
-bool is_escape(std::string_view text, size_t at) {
+bool is_escape_at(std::string_view text, size_t at) {
   return text[at] == '%' && is_hex(text, at + 1) && is_hex(text, at + 2);
 }
 
 std::string unescaped(std::string_view text) {
   std::string name;
   for (size_t at = 0; at < text.size(); ++at) {
-    if (is_escape(text, at)) {
+    if (is_escape_at(text, at)) {
       name += char(std::stoi(std::string(text.substr(at + 1, 2)), nullptr, 16));
       at += 2;
     } else {
@@ -59,7 +59,7 @@ std::string class_folder(std::string_view class_name) {
     const bool is_hiding = at == 0 && name[at] == '.';
     const bool is_control = std::iscntrl(static_cast<unsigned char>(name[at]));
     if (name[at] == '/' || is_hiding || (is_control && !keeps_controls) ||
-        is_escape(name, at))
+        is_escape_at(name, at))
       folder += fmt::format("%{:02X}", static_cast<unsigned char>(name[at]));
     else
       folder += name[at];

@@ -19,8 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kMagic = "calotype hashes 1\n";
-constexpr uint64_t kMaxBytes = 256 << 20;  // of all folders
-constexpr int64_t kTick_s = 2;             // FAT's; all others are finer
+constexpr uint64_t kMaxMemoryBytes = 256 << 20;  // of all folders
+constexpr int64_t kTick_s = 2;                   // FAT's; all others are finer
 
 struct Entry {
   uint64_t key, hash;
@@ -50,7 +50,7 @@ uint64_t key_of(const fs::path& file, const struct stat& status) {
 std::vector<Entry> read_entries(const fs::path& file) {
   std::error_code missing;
   if (file.empty() || !fs::is_regular_file(file, missing)) return {};
-  const auto bytes = read_file(file, kMaxBytes);
+  const auto bytes = read_file(file, kMaxMemoryBytes);
   const auto around = kMagic.size() + sizeof(uint64_t);
   if (bytes.size() < around || (bytes.size() - around) % sizeof(Entry) != 0 ||
       std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
@@ -89,7 +89,7 @@ void remove_oldest(const fs::path& folder) {
     total += kept.back().bytes;
   }
   std::ranges::sort(kept, {}, &Kept::time);
-  for (size_t i = 0; i + 1 < kept.size() && total > kMaxBytes; ++i) {
+  for (size_t i = 0; i + 1 < kept.size() && total > kMaxMemoryBytes; ++i) {
     fs::remove(kept[i].path);
     total -= kept[i].bytes;
   }

@@ -11,7 +11,7 @@
 namespace calotype {
 namespace {
 
-constexpr uint64_t kMaxBytes = uint64_t(4) << 30;
+constexpr uint64_t kMaxIdxBytes = uint64_t(4) << 30;
 constexpr uint8_t kUnsignedByte = 0x08;
 
 bool is_gzip(std::span<const uint8_t> bytes) {
@@ -66,7 +66,7 @@ class IdxParser {
       const uint64_t length =
           uint64_t(at[0]) << 24 | at[1] << 16 | at[2] << 8 | at[3];
       array_.shape.push_back(int64_t(length));
-      if (length != 0 && size_ > kMaxBytes / length)
+      if (length != 0 && size_ > kMaxIdxBytes / length)
         throw DataError(where_ + ": IDX file above the limit of 4 GiB");
       size_ *= length;
     }
@@ -83,7 +83,7 @@ class IdxParser {
 }  // namespace
 
 IdxArray read_idx(const std::filesystem::path& path) {
-  const auto file = read_file(path, kMaxBytes);
+  const auto file = read_file(path, kMaxIdxBytes);
   IdxParser parser(path.string());
   if (is_gzip(file)) {
     Inflater inflater(

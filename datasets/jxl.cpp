@@ -21,7 +21,7 @@ std::string version_text(uint32_t version) {
                      version % 1000);
 }
 
-JxlPixelFormat bytes_of(int64_t channels) {
+JxlPixelFormat byte_pixels(int64_t channels) {
   return {.num_channels = uint32_t(channels),
           .data_type = JXL_TYPE_UINT8,
           .endianness = JXL_NATIVE_ENDIAN,
@@ -49,7 +49,7 @@ std::vector<uint8_t> encode_jxl(const Image& image, int quality) {
   check(JxlEncoderSetColorEncoding(encoder, &color), "colours");
   auto* settings = JxlEncoderFrameSettingsCreate(encoder, nullptr);
   check(JxlEncoderSetFrameDistance(settings, distance_of(quality)), "quality");
-  const auto format = bytes_of(image.channels);
+  const auto format = byte_pixels(image.channels);
   check(JxlEncoderAddImageFrame(settings, &format, image.pixels.data(),
                                 image.pixels.size()),
         "pixels");
@@ -91,7 +91,7 @@ Image decode_jxl(Bytes bytes, const std::string& where,
       case JXL_DEC_NEED_IMAGE_OUT_BUFFER: {
         image.pixels.resize(
             size_t(image.height * image.width * image.channels));
-        const auto format = bytes_of(image.channels);
+        const auto format = byte_pixels(image.channels);
         if (JxlDecoderSetImageOutBuffer(decoder, &format, image.pixels.data(),
                                         image.pixels.size()) != JXL_DEC_SUCCESS)
           fail_damaged(where, "JPEG XL", "its pixels are of another kind");

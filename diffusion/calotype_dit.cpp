@@ -15,7 +15,7 @@
 namespace calotype {
 namespace {
 
-constexpr const char* kWhere = CalotypeDiTImpl::kClassName;
+constexpr const char* kCalotypeDiT = CalotypeDiTImpl::kClassName;
 
 }  // namespace
 
@@ -27,22 +27,22 @@ int64_t CalotypeDiTConfig::mlp_hidden() const {
 
 void CalotypeDiTConfig::validate() const {
   constexpr double kMany = 1 << 16;
-  check_range(kWhere, "in_channels", double(in_channels), 1, kMany);
-  check_range(kWhere, "out_channels", double(out_channels), 1, kMany);
-  check_range(kWhere, "patch_size", double(patch_size), 1, 1024);
-  check_range(kWhere, "hidden_size", double(hidden_size), 4, kMany);
-  check_range(kWhere, "num_layers", double(num_layers), 1, 1024);
-  check_range(kWhere, "num_attention_heads", double(num_attention_heads), 1,
-              1024);
-  check_range(kWhere, "mlp_ratio", mlp_ratio, 0.01, 64);
-  check_range(kWhere, "num_classes", double(num_classes), 0, 1e7);
-  check_range(kWhere, "rotary_base", rotary_base, 1, 1e9);
-  check_range(kWhere, "norm_eps", norm_eps, 0, 1);
+  check_range(kCalotypeDiT, "in_channels", double(in_channels), 1, kMany);
+  check_range(kCalotypeDiT, "out_channels", double(out_channels), 1, kMany);
+  check_range(kCalotypeDiT, "patch_size", double(patch_size), 1, 1024);
+  check_range(kCalotypeDiT, "hidden_size", double(hidden_size), 4, kMany);
+  check_range(kCalotypeDiT, "num_layers", double(num_layers), 1, 1024);
+  check_range(kCalotypeDiT, "num_attention_heads", double(num_attention_heads),
+              1, 1024);
+  check_range(kCalotypeDiT, "mlp_ratio", mlp_ratio, 0.01, 64);
+  check_range(kCalotypeDiT, "num_classes", double(num_classes), 0, 1e7);
+  check_range(kCalotypeDiT, "rotary_base", rotary_base, 1, 1e9);
+  check_range(kCalotypeDiT, "norm_eps", norm_eps, 0, 1);
   if (hidden_size % (4 * num_attention_heads) != 0)
     throw ConfigError(fmt::format(
         "{}: hidden_size must be a multiple of 4 * num_attention_heads, got {} "
         "with {} heads",
-        kWhere, hidden_size, num_attention_heads));
+        kCalotypeDiT, hidden_size, num_attention_heads));
 }
 
 CalotypeDiTImpl::CalotypeDiTImpl(const CalotypeDiTConfig& config)
@@ -75,9 +75,10 @@ CalotypeDiTImpl::CalotypeDiTImpl(const CalotypeDiTConfig& config)
 torch::Tensor CalotypeDiTImpl::forward(const torch::Tensor& sample,
                                        const torch::Tensor& timestep,
                                        const torch::Tensor& class_labels) {
-  check_shape(kWhere, "sample", sample, {-1, config_.in_channels, -1, -1});
-  check_shape(kWhere, "timestep", timestep, {sample.size(0)});
-  check_patches(kWhere, sample, config_.patch_size);
+  check_shape(kCalotypeDiT, "sample", sample,
+              {-1, config_.in_channels, -1, -1});
+  check_shape(kCalotypeDiT, "timestep", timestep, {sample.size(0)});
+  check_patches(kCalotypeDiT, sample, config_.patch_size);
   const auto cells = patch_embed_(sample);  // [N,W,h/p,w/p]
   const auto h = cells.size(2), w = cells.size(3);
   const auto places =

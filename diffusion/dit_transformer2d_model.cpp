@@ -16,7 +16,7 @@
 namespace calotype {
 namespace {
 
-constexpr const char* kWhere = "DiTTransformer2DModel";
+constexpr const char* kDiT = "DiTTransformer2DModel";
 constexpr double kNormOutEps = 1e-6;
 
 /// The same folder under the name and with the keys of today.
@@ -49,33 +49,32 @@ ModelFolder from_former_class(const ModelFolder& folder) {
 
 void DiTTransformer2DModelConfig::validate() const {
   constexpr double kMany = 1 << 16;
-  check_range(kWhere, "num_attention_heads", double(num_attention_heads), 1,
+  check_range(kDiT, "num_attention_heads", double(num_attention_heads), 1,
               1024);
-  check_range(kWhere, "attention_head_dim", double(attention_head_dim), 1,
-              kMany);
-  check_range(kWhere, "in_channels", double(in_channels), 1, kMany);
+  check_range(kDiT, "attention_head_dim", double(attention_head_dim), 1, kMany);
+  check_range(kDiT, "in_channels", double(in_channels), 1, kMany);
   if (out_channels)
-    check_range(kWhere, "out_channels", double(*out_channels), 1, kMany);
-  check_range(kWhere, "num_layers", double(num_layers), 1, 1024);
-  check_range(kWhere, "dropout", dropout, 0, 1);
-  check_range(kWhere, "patch_size", double(patch_size), 1, 1024);
-  check_range(kWhere, "sample_size", double(sample_size), double(patch_size),
+    check_range(kDiT, "out_channels", double(*out_channels), 1, kMany);
+  check_range(kDiT, "num_layers", double(num_layers), 1, 1024);
+  check_range(kDiT, "dropout", dropout, 0, 1);
+  check_range(kDiT, "patch_size", double(patch_size), 1, 1024);
+  check_range(kDiT, "sample_size", double(sample_size), double(patch_size),
               kMany);
-  check_range(kWhere, "norm_eps", norm_eps, 0, 1);
-  check_feed_forward(kWhere, activation_fn);
-  check_one_of(kWhere, "norm_type", norm_type, {"ada_norm_zero"});
+  check_range(kDiT, "norm_eps", norm_eps, 0, 1);
+  check_feed_forward(kDiT, activation_fn);
+  check_one_of(kDiT, "norm_type", norm_type, {"ada_norm_zero"});
   if (!num_embeds_ada_norm)
     throw ConfigError(fmt::format(
         "{}: num_embeds_ada_norm must be a number of classes, 0 for none, got "
         "null",
-        kWhere));
-  check_range(kWhere, "num_embeds_ada_norm", double(*num_embeds_ada_norm), 0,
+        kDiT));
+  check_range(kDiT, "num_embeds_ada_norm", double(*num_embeds_ada_norm), 0,
               1e7);
   if (width() % 4 != 0)
     throw ConfigError(fmt::format(
         "{}: num_attention_heads * attention_head_dim must be a multiple of 4, "
         "got {} * {}",
-        kWhere, num_attention_heads, attention_head_dim));
+        kDiT, num_attention_heads, attention_head_dim));
 }
 
 DiTTransformer2DModelImpl::DiTTransformer2DModelImpl(
@@ -121,9 +120,9 @@ torch::Tensor DiTTransformer2DModelImpl::positions(
 torch::Tensor DiTTransformer2DModelImpl::forward(
     const torch::Tensor& sample, const torch::Tensor& timestep,
     const torch::Tensor& class_labels) {
-  check_shape(kWhere, "sample", sample, {-1, config_.in_channels, -1, -1});
-  check_shape(kWhere, "timestep", timestep, {sample.size(0)});
-  check_patches(kWhere, sample, config_.patch_size);
+  check_shape(kDiT, "sample", sample, {-1, config_.in_channels, -1, -1});
+  check_shape(kDiT, "timestep", timestep, {sample.size(0)});
+  check_patches(kDiT, sample, config_.patch_size);
   const auto cells = proj_(sample);  // [N,W,h/p,w/p]
   const auto h = cells.size(2), w = cells.size(3);
   auto x = cells.flatten(2).transpose(1, 2) + positions(h, w, cells.options());
@@ -146,7 +145,7 @@ DiTTransformer2DModel load_dit_transformer2d_model(const ModelFolder& folder) {
                  : folder;
   if (const auto size = dit.config.find("sample_size");
       size != dit.config.end())
-    *size = square_sample_size(kWhere, *size);
+    *size = square_sample_size(kDiT, *size);
   return load_model<DiTTransformer2DModel, DiTTransformer2DModelConfig>(dit);
 }
 

@@ -14,38 +14,38 @@
 namespace calotype {
 namespace {
 
-constexpr const char* kWhere = "UNet2DModel";
+constexpr const char* kUNet = "UNet2DModel";
 
 }  // namespace
 
 void UNet2DModelConfig::validate() const {
   constexpr double kMany = 1 << 16;
   const auto levels = block_out_channels.size();
-  check_sample_size(kWhere, sample_size);
-  check_range(kWhere, "in_channels", double(in_channels), 1, kMany);
-  check_range(kWhere, "out_channels", double(out_channels), 1, kMany);
-  check_range(kWhere, "number of block_out_channels", double(levels), 1, 16);
-  check_range(kWhere, "layers_per_block", double(layers_per_block), 1, 64);
+  check_sample_size(kUNet, sample_size);
+  check_range(kUNet, "in_channels", double(in_channels), 1, kMany);
+  check_range(kUNet, "out_channels", double(out_channels), 1, kMany);
+  check_range(kUNet, "number of block_out_channels", double(levels), 1, 16);
+  check_range(kUNet, "layers_per_block", double(layers_per_block), 1, 64);
   for (const auto channels : block_out_channels)
-    check_range(kWhere, "block_out_channels", double(channels), 1, kMany);
+    check_range(kUNet, "block_out_channels", double(channels), 1, kMany);
   for (const auto* types : {&down_block_types, &up_block_types})
     if (types->size() != levels)
       throw ConfigError(
           fmt::format("{}: block types must have as many entries as "
                       "block_out_channels, {}, got {}",
-                      kWhere, levels, types->size()));
+                      kUNet, levels, types->size()));
   check_unet_block_types(*this);
   if (mid_block_type)
-    check_one_of(kWhere, "mid_block_type", *mid_block_type, {"UNetMidBlock2D"});
-  check_one_of(kWhere, "time_embedding_type", time_embedding_type,
+    check_one_of(kUNet, "mid_block_type", *mid_block_type, {"UNetMidBlock2D"});
+  check_one_of(kUNet, "time_embedding_type", time_embedding_type,
                {"positional", "fourier", "learned"});
-  check_one_of(kWhere, "resnet_time_scale_shift", resnet_time_scale_shift,
+  check_one_of(kUNet, "resnet_time_scale_shift", resnet_time_scale_shift,
                {"default", "scale_shift"});
-  check_one_of(kWhere, "downsample_type", downsample_type, {"conv", "resnet"});
-  check_one_of(kWhere, "upsample_type", upsample_type, {"conv", "resnet"});
-  check_range(kWhere, "dropout", dropout, 0, 1);
+  check_one_of(kUNet, "downsample_type", downsample_type, {"conv", "resnet"});
+  check_one_of(kUNet, "upsample_type", upsample_type, {"conv", "resnet"});
+  check_range(kUNet, "dropout", dropout, 0, 1);
   if (class_embed_type)
-    check_one_of(kWhere, "class_embed_type", *class_embed_type,
+    check_one_of(kUNet, "class_embed_type", *class_embed_type,
                  {"timestep", "identity"});
   if (time_embedding_type == "learned" && !num_train_timesteps)
     throw ConfigError(
@@ -132,8 +132,8 @@ torch::Tensor UNet2DModelImpl::embed(const torch::Tensor& timestep,
 torch::Tensor UNet2DModelImpl::forward(const torch::Tensor& sample,
                                        const torch::Tensor& timestep,
                                        const torch::Tensor& class_labels) {
-  check_shape(kWhere, "sample", sample, {-1, config_.in_channels, -1, -1});
-  check_shape(kWhere, "timestep", timestep, {sample.size(0)});
+  check_shape(kUNet, "sample", sample, {-1, config_.in_channels, -1, -1});
+  check_shape(kUNet, "timestep", timestep, {sample.size(0)});
   const auto input = config_.center_input_sample ? 2 * sample - 1 : sample;
   UNetState state{.x = conv_in_(input),
                   .embedding = embed(timestep, class_labels),

@@ -11,7 +11,7 @@
 namespace calotype {
 namespace {
 
-constexpr const char* kWhere = "UNet2DModel";
+constexpr const char* kUNetLevels = "UNet2DModel";
 
 enum class Family { kPlain, kResnet, kSkip, kK };
 
@@ -49,8 +49,8 @@ BlockType find_type(const char* key, std::span<const BlockType> types,
     if (type.name == plain) return type;
     known.push_back(type.name);
   }
-  throw ConfigError(fmt::format("{}: {} must be one of {}, got {}", kWhere, key,
-                                fmt::join(known, ", "), name));
+  throw ConfigError(fmt::format("{}: {} must be one of {}, got {}", kUNetLevels,
+                                key, fmt::join(known, ", "), name));
 }
 
 BlockType down_type(const UNet2DModelConfig& c, size_t i) {
@@ -135,8 +135,8 @@ class Builder {
 
   [[noreturn]] void refuse(const char* key, const std::string& type,
                            const std::string& reason) const {
-    throw ConfigError(fmt::format("{}: {}: {} cannot be here, it {}", kWhere,
-                                  key, type, reason));
+    throw ConfigError(fmt::format("{}: {}: {} cannot be here, it {}",
+                                  kUNetLevels, key, type, reason));
   }
 
   void add_down(size_t i) {
@@ -230,7 +230,7 @@ void check_unet_block_types(const UNet2DModelConfig& c) {
     throw ConfigError(fmt::format(
         "{}: norm_num_groups must be a number, got null, which only Skip and K "
         "blocks can do with",
-        kWhere));
+        kUNetLevels));
 }
 
 int64_t unet_groups(const UNet2DModelConfig& c, int64_t channels) {

@@ -15,7 +15,7 @@ namespace calotype {
 namespace {
 
 // Products of which a thread is worth its while.
-constexpr int64_t kProductsPerTask = 1 << 16;
+constexpr int64_t kDistancesPerTask = 1 << 16;
 
 /// The k nearest that were seen so far of each row, as heaps: the farthest of
 /// them comes first.
@@ -55,7 +55,7 @@ void add_columns(const ComparableRows& rows, const ProductTile& tile,
   for (int64_t j = 0; j < tile.columns; ++j)
     bounds[size_t(j)] = rows.reach(tile.column + j, 0);
   parallel_for(
-      0, tile.rows, grain_of(tile.columns, kProductsPerTask),
+      0, tile.rows, grain_of(tile.columns, kDistancesPerTask),
       [&](int64_t begin, int64_t end) {
         std::vector<int32_t> found(size_t(tile.columns));
         std::vector<std::pair<double, int64_t>> candidates;
@@ -85,7 +85,7 @@ void add_columns(const ComparableRows& rows, const ProductTile& tile,
 void add_rows(const ComparableRows& rows, const ProductTile& tile,
               Nearest& nearest) {
   parallel_for(0, tile.columns,
-               std::max<int64_t>(64, grain_of(tile.rows, kProductsPerTask)),
+               std::max<int64_t>(64, grain_of(tile.rows, kDistancesPerTask)),
                [&](int64_t begin, int64_t end) {
                  std::vector<int32_t> found(size_t(end - begin));
                  std::vector<float> bounds(size_t(end - begin));

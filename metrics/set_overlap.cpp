@@ -20,7 +20,7 @@ namespace calotype {
 namespace {
 
 // Products of which a thread is worth its while.
-constexpr int64_t kProductsPerTask = 1 << 16;
+constexpr int64_t kComparisonsPerTask = 1 << 16;
 
 /// [N,k] -> [N] of the k-th.
 std::vector<double> radii(const at::Tensor& neighbours, int64_t k) {
@@ -57,7 +57,7 @@ void compare_tile(const ComparableSets& sets, const Balls& balls,
     of_balls.push_back(real.reach(j, radius));
     of_points.push_back(real.reach(j, 0));
   }
-  parallel_for(0, tile.rows, grain_of(tile.columns, kProductsPerTask),
+  parallel_for(0, tile.rows, grain_of(tile.columns, kComparisonsPerTask),
                [&](int64_t begin, int64_t end) {
                  std::vector<int32_t> found(size_t(tile.columns));
                  for (int64_t r = begin; r < end; ++r) {

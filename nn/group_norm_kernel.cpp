@@ -10,7 +10,7 @@ namespace calotype {
 namespace {
 
 /// Sums of so many floats are floats; what adds those up is a double.
-constexpr int64_t kBlock = 64;
+constexpr int64_t kNumbersPerSum = 64;
 
 /// Numbers that are all within this share of the mean, or of sqrt(eps), are
 /// alike: what computed them (a matrix product in blocks) may round equal sums
@@ -108,8 +108,8 @@ CALOTYPE_INLINE void backward(const NormGroup& group, const float* in,
     const float first =
         gradient_of<kSilu>((x[0] - mean.high) * scale + rest, w, b, dy[0]);
     double channel_du = double(first) * double(plane), channel_du_n = 0;
-    for (int64_t begin = 0; begin < plane; begin += kBlock) {
-      const int64_t end = std::min(begin + kBlock, plane);
+    for (int64_t begin = 0; begin < plane; begin += kNumbersPerSum) {
+      const int64_t end = std::min(begin + kNumbersPerSum, plane);
       float block_du = 0, block_du_n = 0;
 #pragma omp simd reduction(+ : block_du, block_du_n)
       for (int64_t i = begin; i < end; ++i) {

@@ -11,7 +11,7 @@ namespace {
 
 /// One layer: a convolution with ReLU, a pooling, or a fire module (a squeezing
 /// convolution, then two side by side).
-struct Layer {
+struct SliceLayer {
   enum Kind { kConv, kMaxPool, kFire } kind;
   const char* name = "";    // of its tensors, below "net."
   int64_t in = 0, out = 0;  // channels; fire: of the squeeze, of each expansion
@@ -20,18 +20,19 @@ struct Layer {
 };
 
 /// What each slice appends to the one before; its output is compared.
-using Slices = std::vector<std::vector<Layer>>;
+using Slices = std::vector<std::vector<SliceLayer>>;
 
-Layer conv(const char* name, int64_t in, int64_t out) {
-  return {.kind = Layer::kConv, .name = name, .in = in, .out = out};
+SliceLayer conv_layer(const char* name, int64_t in, int64_t out) {
+  return {.kind = SliceLayer::kConv, .name = name, .in = in, .out = out};
 }
 
-Layer fire(const char* name, int64_t squeeze, int64_t expand) {
-  return {.kind = Layer::kFire, .name = name, .in = squeeze, .out = expand};
+SliceLayer fire(const char* name, int64_t squeeze, int64_t expand) {
+  return {
+      .kind = SliceLayer::kFire, .name = name, .in = squeeze, .out = expand};
 }
 
-Layer pool(int64_t kernel, bool round_up = false) {
-  return {.kind = Layer::kMaxPool,
+SliceLayer pool_layer(int64_t kernel, bool round_up = false) {
+  return {.kind = SliceLayer::kMaxPool,
           .kernel = kernel,
           .stride = 2,
           .round_up = round_up};
@@ -39,64 +40,67 @@ Layer pool(int64_t kernel, bool round_up = false) {
 
 Slices slices_of(const std::string& network) {
   if (network == "alex")
-    return {{{.kind = Layer::kConv,
+    return {{{.kind = SliceLayer::kConv,
               .name = "slice1.0",
               .in = 3,
               .out = 64,
               .kernel = 11,
               .stride = 4,
               .padding = 2}},
-            {pool(3),
-             {.kind = Layer::kConv,
+            {pool_layer(3),
+             {.kind = SliceLayer::kConv,
               .name = "slice2.3",
               .in = 64,
               .out = 192,
               .kernel = 5,
               .padding = 2}},
-            {pool(3), conv("slice3.6", 192, 384)},
-            {conv("slice4.8", 384, 256)},
-            {conv("slice5.10", 256, 256)}};
+            {pool_layer(3), conv_layer("slice3.6", 192, 384)},
+            {conv_layer("slice4.8", 384, 256)},
+            {conv_layer("slice5.10", 256, 256)}};
   if (network == "squeeze")
-    return {
-        {{.kind = Layer::kConv,
-          .name = "slice1.0",
-          .in = 3,
-          .out = 64,
-          .stride = 2,
-          .padding = 0}},
-        {pool(3, true), fire("slice2.3", 16, 64), fire("slice2.4", 16, 64)},
-        {pool(3, true), fire("slice3.6", 32, 128), fire("slice3.7", 32, 128)},
-        {pool(3, true), fire("slice4.9", 48, 192)},
-        {fire("slice5.10", 48, 192)},
-        {fire("slice6.11", 64, 256)},
-        {fire("slice7.12", 64, 256)}};
-  return {{conv("slice1.0", 3, 64), conv("slice1.2", 64, 64)},
-          {pool(2), conv("slice2.5", 64, 128), conv("slice2.7", 128, 128)},
-          {pool(2), conv("slice3.10", 128, 256), conv("slice3.12", 256, 256),
-           conv("slice3.14", 256, 256)},
-          {pool(2), conv("slice4.17", 256, 512), conv("slice4.19", 512, 512),
-           conv("slice4.21", 512, 512)},
-          {pool(2), conv("slice5.24", 512, 512), conv("slice5.26", 512, 512),
-           conv("slice5.28", 512, 512)}};
+    return {{{.kind = SliceLayer::kConv,
+              .name = "slice1.0",
+              .in = 3,
+              .out = 64,
+              .stride = 2,
+              .padding = 0}},
+            {pool_layer(3, true), fire("slice2.3", 16, 64),
+             fire("slice2.4", 16, 64)},
+            {pool_layer(3, true), fire("slice3.6", 32, 128),
+             fire("slice3.7", 32, 128)},
+            {pool_layer(3, true), fire("slice4.9", 48, 192)},
+            {fire("slice5.10", 48, 192)},
+            {fire("slice6.11", 64, 256)},
+            {fire("slice7.12", 64, 256)}};
+  return {
+      {conv_layer("slice1.0", 3, 64), conv_layer("slice1.2", 64, 64)},
+      {pool_layer(2), conv_layer("slice2.5", 64, 128),
+       conv_layer("slice2.7", 128, 128)},
+      {pool_layer(2), conv_layer("slice3.10", 128, 256),
+       conv_layer("slice3.12", 256, 256), conv_layer("slice3.14", 256, 256)},
+      {pool_layer(2), conv_layer("slice4.17", 256, 512),
+       conv_layer("slice4.19", 512, 512), conv_layer("slice4.21", 512, 512)},
+      {pool_layer(2), conv_layer("slice5.24", 512, 512),
+       conv_layer("slice5.26", 512, 512), conv_layer("slice5.28", 512, 512)}};
 }
 
 /// Name below "net." and shape of every convolution of a layer that has `in`
 /// channels before it.
 std::vector<std::pair<std::string, std::vector<int64_t>>> convolutions(
-    const Layer& layer, int64_t in) {
+    const SliceLayer& layer, int64_t in) {
   const std::string name = layer.name;
-  if (layer.kind == Layer::kConv)
+  if (layer.kind == SliceLayer::kConv)
     return {{name, {layer.out, in, layer.kernel, layer.kernel}}};
-  if (layer.kind == Layer::kFire)
+  if (layer.kind == SliceLayer::kFire)
     return {{name + ".squeeze", {layer.in, in, 1, 1}},
             {name + ".expand1x1", {layer.out, layer.in, 1, 1}},
             {name + ".expand3x3", {layer.out, layer.in, 3, 3}}};
   return {};
 }
 
-int64_t channels_after(const Layer& layer, int64_t in) {
-  if (layer.kind == Layer::kMaxPool) return in;
-  return layer.kind == Layer::kFire ? 2 * layer.out : layer.out;
+int64_t channels_after(const SliceLayer& layer, int64_t in) {
+  if (layer.kind == SliceLayer::kMaxPool) return in;
+  return layer.kind == SliceLayer::kFire ? 2 * layer.out : layer.out;
 }
 
 }  // namespace
@@ -166,10 +170,10 @@ std::vector<at::Tensor> Lpips::features(const at::Tensor& images) const {
   for (const auto& layers : slices_of(network_)) {
     for (const auto& layer : layers) {
       const std::string name = layer.name;
-      if (layer.kind == Layer::kMaxPool) {
+      if (layer.kind == SliceLayer::kMaxPool) {
         x = torch::max_pool2d(x, layer.kernel, layer.stride, 0, 1,
                               layer.round_up);
-      } else if (layer.kind == Layer::kConv) {
+      } else if (layer.kind == SliceLayer::kConv) {
         x = convolve(name, x, layer.stride, layer.padding);
       } else {
         const auto squeezed = convolve(name + ".squeeze", x, 1, 0);

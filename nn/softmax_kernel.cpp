@@ -10,7 +10,7 @@ namespace calotype {
 namespace {
 
 /// Sums of so many floats are floats; what adds those up is a double.
-constexpr int64_t kBlock = 64;
+constexpr int64_t kScoresPerSum = 64;
 
 }  // namespace
 
@@ -21,8 +21,8 @@ void softmax_row(float* scores, int64_t count) {
   for (int64_t i = 0; i < count; ++i)
     largest = scores[i] > largest ? scores[i] : largest;
   double sum = 0;
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
-    const int64_t end = std::min(begin + kBlock, count);
+  for (int64_t begin = 0; begin < count; begin += kScoresPerSum) {
+    const int64_t end = std::min(begin + kScoresPerSum, count);
     float block = 0;
 #pragma omp simd reduction(+ : block)
     for (int64_t i = begin; i < end; ++i) {

@@ -10,14 +10,14 @@ namespace calotype {
 namespace {
 
 constexpr int64_t kGroups = 32;  // whatever norm_num_groups says, as diffusers
-constexpr double kEps = 1e-6;
+constexpr double kNormLayerEps = 1e-6;
 
 }  // namespace
 
 SpatialNormImpl::SpatialNormImpl(int64_t channels, int64_t condition_channels)
     : condition_channels_(condition_channels) {
-  norm_layer_ =
-      register_module("norm_layer", group_norm(kGroups, channels, kEps));
+  norm_layer_ = register_module("norm_layer",
+                                group_norm(kGroups, channels, kNormLayerEps));
   conv_y_ = register_module("conv_y", conv1x1(condition_channels, channels));
   conv_b_ = register_module("conv_b", conv1x1(condition_channels, channels));
 }

@@ -25,8 +25,8 @@
 namespace calotype {
 namespace {
 
-constexpr int64_t kPanels = 3;  // original, reconstruction, error
-constexpr int64_t kPerRow = 4;  // images of three panels
+constexpr int64_t kPanels = 3;          // original, reconstruction, error
+constexpr int64_t kHeatMapsPerRow = 4;  // images of three panels
 
 struct Scored {
   double score = 0;
@@ -110,7 +110,7 @@ Image draw(const std::vector<Picture>& pictures) {
     panels[i] = i % kPanels == 2
                     ? heat_map(panels[i] / std::max(largest, 1e-12))
                     : panels[i].expand({3, -1, -1});
-  return image_grid(torch::stack(panels), kPanels * kPerRow,
+  return image_grid(torch::stack(panels), kPanels * kHeatMapsPerRow,
                     first.size(2) < 64 ? 2 : 1);
 }
 

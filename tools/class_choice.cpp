@@ -16,7 +16,7 @@
 namespace calotype {
 namespace {
 
-bool is_number(const std::string& text) {
+bool is_class_number(const std::string& text) {
   return !text.empty() && text.size() < 10 &&
          std::ranges::all_of(text,
                              [](unsigned char c) { return std::isdigit(c); });
@@ -63,13 +63,13 @@ std::vector<int64_t> choose_classes(const std::string& text,
     std::iota(classes.begin(), classes.end(), 0);
     return classes;
   }
-  const bool has_number_names = std::ranges::any_of(names, is_number);
+  const bool has_number_names = std::ranges::any_of(names, is_class_number);
   for (const auto& part : parts_of(text, names)) {
     if (const auto place = place_of(part, names)) {
       classes.push_back(*place);
       continue;
     }
-    if (!is_number(part) || std::stoll(part) >= num_classes)
+    if (!is_class_number(part) || std::stoll(part) >= num_classes)
       throw ConfigError(
           fmt::format("generate: --class must be all, none, a number below {} "
                       "or one of {}; got {}",

@@ -12,8 +12,8 @@
 namespace calotype {
 namespace {
 
-constexpr int64_t kShown = 24;  // images in the overview
-constexpr int64_t kPerRow = 4;  // images, each of two or three panels
+constexpr int64_t kDenoisedShown = 24;  // images in the overview
+constexpr int64_t kDenoisedPerRow = 4;  // images, each of two or three panels
 
 }  // namespace
 
@@ -47,7 +47,7 @@ Json denoise(const DenoiseJob& given) {
           writer.write(batch.names[size_t(i)], cleaned[i],
                        {{"codec", codec.sha256}});
           const auto num_panels = measures ? 3 : 2;
-          if (int64_t(panels.size()) >= kShown * num_panels ||
+          if (int64_t(panels.size()) >= kDenoisedShown * num_panels ||
               (!panels.empty() && panels.front().sizes() != cleaned[i].sizes()))
             continue;
           panels.push_back(given_images[i]);
@@ -57,9 +57,10 @@ Json denoise(const DenoiseJob& given) {
       });
   if (!panels.empty()) {
     const auto shown = torch::stack(panels);
-    writer.write_overview(image_grid(shown, kPerRow * (measures ? 3 : 2),
-                                     shown.size(3) < 64 ? 2 : 1),
-                          {{"codec", codec.sha256}});
+    writer.write_overview(
+        image_grid(shown, kDenoisedPerRow * (measures ? 3 : 2),
+                   shown.size(3) < 64 ? 2 : 1),
+        {{"codec", codec.sha256}});
   }
   writer.finish();
   Json result{{"folder", job.out.string()},

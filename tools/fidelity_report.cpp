@@ -72,7 +72,7 @@ std::string psnr_curve_svg(const std::vector<ImageDistortion>& ranked) {
   return line_chart_svg(chart);
 }
 
-const std::vector<Measure>& measures() {
+const std::vector<Measure>& fidelity_measures() {
   static const std::vector<Measure> list{
       {"mse", "Mean squared error", "pixels in [0,1]"},
       {"mae", "Mean absolute error", "pixels in [0,1]"},
@@ -171,7 +171,7 @@ void add_fidelity_sections(HtmlReport& report, const fs::path& folder) {
       "Over {} images. Intervals say how far other images, as many, would "
       "move a number in 95 of 100 cases.",
       result["images"].dump()));
-  add_measures(report, result, measures());
+  add_measures(report, result, fidelity_measures());
   if (const auto curve = folder / "psnr.svg"; fs::exists(curve))
     report.figure_svg(read_text_file(curve),
                       "How the error is spread over the images.");
@@ -231,7 +231,8 @@ void write_fidelity_report(
     write_file_atomic(folder / "rate_distortion.svg",
                       rate_distortion_svg(result["rate_distortion"]));
   write_file_atomic(folder / "images.csv", fidelity.csv(*source, networks));
-  write_file_atomic(folder / "measures.csv", measures_csv(result, measures()));
+  write_file_atomic(folder / "measures.csv",
+                    measures_csv(result, fidelity_measures()));
   write_file_atomic(folder / "result.json", json_text(result) + "\n");
 
   HtmlReport report(

@@ -28,7 +28,7 @@ namespace calotype {
 namespace {
 
 constexpr int64_t kGridColumns = 10;
-constexpr int64_t kGridImages = 100;
+constexpr int64_t kOverviewImages = 100;
 
 Image grid_of(const at::Tensor& images) {
   return image_grid(images, kGridColumns, images.size(3) < 64 ? 2 : 1);
@@ -120,7 +120,7 @@ class ImageOutput : public GenerateOutput {
         }) {}
 
   bool has(const at::Tensor& samples, const at::Tensor& labels) override {
-    if (num_shown_ < kGridImages) return false;  // the overview needs them
+    if (num_shown_ < kOverviewImages) return false;  // the overview needs them
     const auto before = num_written_;
     for (int64_t i = 0; i < samples.size(0); ++i, ++num_written_) {
       const auto sample = samples[i].item<int64_t>(),
@@ -144,7 +144,7 @@ class ImageOutput : public GenerateOutput {
                          recipe_of(sample, label));
       ++num_written_;
     }
-    const auto left = kGridImages - num_shown_;
+    const auto left = kOverviewImages - num_shown_;
     if (left <= 0) return;
     shown_.push_back(images.narrow(0, 0, std::min(left, images.size(0))));
     num_shown_ += shown_.back().size(0);
@@ -183,7 +183,7 @@ class ImageOutput : public GenerateOutput {
   at::Tensor look_at(const at::Tensor& latents) {
     const auto& space = setup_.space;
     const auto shown =
-        latents.narrow(0, 0, std::min(kGridImages, latents.size(0)));
+        latents.narrow(0, 0, std::min(kOverviewImages, latents.size(0)));
     if (int64_t(space.preview_matrix.size()) ==
         setup_.codec->codec->image_channels()) {
       const auto f = setup_.codec->codec->downsample();

@@ -151,7 +151,7 @@ std::string figure_html(const std::string& content,
                                        escape_markup(caption)));
 }
 
-bool is_number(const std::string& cell) {
+bool begins_with_number(const std::string& cell) {
   const auto digit = cell.find_first_not_of("+-");
   return digit <= 1 && cell[digit] >= '0' && cell[digit] <= '9';
 }
@@ -161,7 +161,7 @@ bool is_numeric(const ReportTable& table, size_t column) {
   size_t num_numbers = 0;
   for (const auto& row : table.rows) {
     if (row[column].empty()) continue;
-    if (!is_number(row[column])) return false;
+    if (!begins_with_number(row[column])) return false;
     ++num_numbers;
   }
   return num_numbers > 0;

@@ -11,7 +11,7 @@
 namespace calotype {
 namespace {
 
-constexpr int64_t kGridImages = 64;
+constexpr int64_t kPairsShown = 64;
 constexpr int64_t kGridPairs = 6;  // a row: original, reconstruction, six times
 
 }  // namespace
@@ -38,7 +38,7 @@ Json reconstruct(const ReconstructJob& given) {
                        {{"codec", codec.sha256}});
           const bool same_shape =
               pairs.empty() || pairs.front().sizes() == pair.sizes();
-          if (same_shape && int64_t(pairs.size()) < kGridImages)
+          if (same_shape && int64_t(pairs.size()) < kPairsShown)
             pairs.push_back(pair);
         }
       });

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 constexpr int64_t kShown = 12;     // images in a strip
 constexpr int64_t kShownRows = 4;  // strips of images of a set
 
-const std::vector<Measure>& measures() {
+const std::vector<Measure>& set_measures() {
   static const std::vector<Measure> list{
       {"frechet_distance", "Fréchet distance", "0 for alike sets; biased"},
       {"frechet_distance_extrapolated", "the same, of infinitely many images",
@@ -137,7 +137,7 @@ void add_sets_sections(HtmlReport& report, const fs::path& folder) {
                 result["manifold_samples"]["images"].dump(),
                 result["manifold_samples"]["reference_images"].dump())
           : fmt::format("{} images.", result["images"].dump()));
-  add_measures(report, result, measures());
+  add_measures(report, result, set_measures());
   add_images(report, folder, "images", "Images, spread evenly over the set.");
   add_images(report, folder, "reference",
              "Images of the reference, spread evenly.");
@@ -165,7 +165,8 @@ void write_sets_report(const EvaluateJob& job, const Json& result,
   write_images(folder, "reference", reference);
   if (nearest && shown && reference)
     write_nearest(folder, *shown, *reference, queries, *nearest);
-  write_file_atomic(folder / "measures.csv", measures_csv(result, measures()));
+  write_file_atomic(folder / "measures.csv",
+                    measures_csv(result, set_measures()));
   write_file_atomic(folder / "result.json", json_text(result) + "\n");
 
   const auto data = result["data"].get<std::string>();

@@ -15,7 +15,7 @@
 namespace calotype {
 namespace {
 
-constexpr const char* kWhere = "CalotypeMaskedGenerator";
+constexpr const char* kGenerator = "CalotypeMaskedGenerator";
 
 /// How many of `total` tokens are hidden at time u in [0,1].
 int64_t num_hidden(double u, int64_t total) {
@@ -91,12 +91,12 @@ at::Tensor draw_rows(MaskedGeneratorImpl& model, const TokenRequest& request) {
 }  // namespace
 
 void MaskedGeneratorConfig::validate() const {
-  check_range(kWhere, "num_codes", double(num_codes), 2, 1 << 24);
-  check_range(kWhere, "num_levels", double(num_levels), 1, 64);
-  check_range(kWhere, "grid_height", double(grid_height), 1, 1 << 10);
-  check_range(kWhere, "grid_width", double(grid_width), 1, 1 << 10);
-  check_range(kWhere, "num_classes", double(num_classes), 0, 1 << 20);
-  check_range(kWhere, "num_layers", double(num_layers), 1, 256);
+  check_range(kGenerator, "num_codes", double(num_codes), 2, 1 << 24);
+  check_range(kGenerator, "num_levels", double(num_levels), 1, 64);
+  check_range(kGenerator, "grid_height", double(grid_height), 1, 1 << 10);
+  check_range(kGenerator, "grid_width", double(grid_width), 1, 1 << 10);
+  check_range(kGenerator, "num_classes", double(num_classes), 0, 1 << 20);
+  check_range(kGenerator, "num_layers", double(num_layers), 1, 256);
 }
 
 MaskedGeneratorImpl::MaskedGeneratorImpl(const MaskedGeneratorConfig& config)
@@ -127,8 +127,8 @@ MaskedGeneratorImpl::MaskedGeneratorImpl(const MaskedGeneratorConfig& config)
 
 torch::Tensor MaskedGeneratorImpl::forward(const torch::Tensor& tokens,
                                            const torch::Tensor& labels) {
-  check_shape(kWhere, "tokens", tokens, {-1, num_tokens()});
-  check_shape(kWhere, "labels", labels, {tokens.size(0)});
+  check_shape(kGenerator, "tokens", tokens, {-1, num_tokens()});
+  check_shape(kGenerator, "labels", labels, {tokens.size(0)});
   const auto known = torch::where(
       labels < 0, torch::full_like(labels, config_.num_classes), labels);
   const auto K = config_.num_codes, L = config_.num_levels;
@@ -196,16 +196,16 @@ MaskedTokenTraining::MaskedTokenTraining(
 
 Losses MaskedTokenTraining::losses(const Batch& batch) {
   const auto& c = model_->config();
-  check_shape(kWhere, "tokens", batch.data,
+  check_shape(kGenerator, "tokens", batch.data,
               {-1, c.num_levels, c.grid_height, c.grid_width});
   const auto tokens = batch.data.flatten(1);
   if (tokens.ge(c.num_codes).any().item<bool>())
     throw DataError(
-        fmt::format("{}: tokens must be below num_codes, {}, got {}", kWhere,
-                    c.num_codes, tokens.max().item<int64_t>()));
+        fmt::format("{}: tokens must be below num_codes, {}, got {}",
+                    kGenerator, c.num_codes, tokens.max().item<int64_t>()));
   if (batch.labels.ge(c.num_classes).any().item<bool>())
     throw ConfigError(fmt::format("{}: labels must be in [-1, {}), got {}",
-                                  kWhere, c.num_classes,
+                                  kGenerator, c.num_classes,
                                   batch.labels.max().item<int64_t>()));
   const auto N = tokens.size(0), T = tokens.size(1);
   const auto draws = [&](at::IntArrayRef shape, Stream stream) {

@@ -19,7 +19,7 @@
 namespace calotype {
 namespace {
 
-constexpr const char* kWhere = "quantizer";
+constexpr const char* kQuantizer = "quantizer";
 constexpr int64_t kMaxCodes = int64_t{1} << kMaxBits;
 
 bool is_binary(const std::string& kind) {
@@ -64,18 +64,18 @@ std::shared_ptr<Quantizer> make_inner(const QuantizerConfig& config,
 
 void QuantizerConfig::validate() const {
   check_one_of(
-      kWhere, "kind", kind,
+      kQuantizer, "kind", kind,
       {"learned", "ema", "cosine", "simvq", "fsq", "lfq", "bsq", "residual"});
   parse_gradient_estimate(gradient);
-  check_range(kWhere, "num_codes", double(num_codes), 2, double(kMaxCodes));
-  check_range(kWhere, "code_dim", double(code_dim), 0, 1 << 16);
-  check_range(kWhere, "commitment_weight", commitment_weight, 0, 1e6);
-  check_range(kWhere, "decay", decay, 0, 1 - 1e-9);
-  check_range(kWhere, "restart_after", double(restart_after), 0, 1e12);
-  check_range(kWhere, "entropy_weight", entropy_weight, 0, 1e6);
-  check_range(kWhere, "diversity_gamma", diversity_gamma, 0, 1e6);
-  check_range(kWhere, "inv_temperature", inv_temperature, 1e-6, 1e9);
-  check_range(kWhere, "num_quantizers", double(num_quantizers), 1, 64);
+  check_range(kQuantizer, "num_codes", double(num_codes), 2, double(kMaxCodes));
+  check_range(kQuantizer, "code_dim", double(code_dim), 0, 1 << 16);
+  check_range(kQuantizer, "commitment_weight", commitment_weight, 0, 1e6);
+  check_range(kQuantizer, "decay", decay, 0, 1 - 1e-9);
+  check_range(kQuantizer, "restart_after", double(restart_after), 0, 1e12);
+  check_range(kQuantizer, "entropy_weight", entropy_weight, 0, 1e6);
+  check_range(kQuantizer, "diversity_gamma", diversity_gamma, 0, 1e6);
+  check_range(kQuantizer, "inv_temperature", inv_temperature, 1e-6, 1e9);
+  check_range(kQuantizer, "num_quantizers", double(num_quantizers), 1, 64);
   if (is_binary(kind) && !std::has_single_bit(uint64_t(num_codes)))
     throw ConfigError(
         fmt::format("quantizer: {} needs num_codes to be a power of 2, got {}",
@@ -83,13 +83,13 @@ void QuantizerConfig::validate() const {
   if (legacy_beta && kind != "learned")
     throw ConfigError("quantizer: legacy_beta needs kind learned, got " + kind);
   if (kind != "fsq") return;
-  check_range(kWhere, "number of levels", double(levels.size()), 1, 64);
+  check_range(kQuantizer, "number of levels", double(levels.size()), 1, 64);
   double product = 1;
   for (const auto level : levels) {
-    check_range(kWhere, "levels", double(level), 2, 1 << 16);
+    check_range(kQuantizer, "levels", double(level), 2, 1 << 16);
     product *= double(level);
   }
-  check_range(kWhere, "product of levels", product, 2, double(kMaxCodes));
+  check_range(kQuantizer, "product of levels", product, 2, double(kMaxCodes));
 }
 
 std::shared_ptr<Quantizer> make_quantizer(const QuantizerConfig& config,
@@ -124,13 +124,14 @@ Quantized quantize_grid(Quantizer& quantizer, const at::Tensor& latent,
 }
 
 at::Tensor lookup_grid(Quantizer& quantizer, const at::Tensor& tokens) {
-  check_shape(kWhere, "tokens", tokens, {-1, quantizer.num_levels(), -1, -1});
+  check_shape(kQuantizer, "tokens", tokens,
+              {-1, quantizer.num_levels(), -1, -1});
   return to_grid(quantizer.lookup(to_vectors(tokens)), tokens);
 }
 
 void check_indices(const at::Tensor& indices, int64_t num_codes,
                    int64_t num_levels) {
-  check_shape(kWhere, "indices", indices, {-1, num_levels});
+  check_shape(kQuantizer, "indices", indices, {-1, num_levels});
   if (indices.numel() == 0) return;
   const auto lowest = indices.min().item<int64_t>();
   const auto highest = indices.max().item<int64_t>();

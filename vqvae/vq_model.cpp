@@ -10,7 +10,7 @@
 namespace calotype {
 namespace {
 
-constexpr const char* kWhere = "VQModel";
+constexpr const char* kVQModel = "VQModel";
 
 int64_t code_channels(const VQModelConfig& config) {
   return config.vq_embed_dim.value_or(config.latent_channels);
@@ -30,17 +30,18 @@ ConvCoderConfig decoder_config(const VQModelConfig& c) {
 }  // namespace
 
 void VQModelConfig::validate() const {
-  check_sample_size(kWhere, sample_size);
-  check_one_of(kWhere, "norm_type", norm_type, {"group", "spatial"});
-  validate_encoder(kWhere, encoder_config(*this));
-  validate_decoder(kWhere, decoder_config(*this));
-  check_range(kWhere, "vq_embed_dim", double(code_channels(*this)), 1, 1 << 16);
+  check_sample_size(kVQModel, sample_size);
+  check_one_of(kVQModel, "norm_type", norm_type, {"group", "spatial"});
+  validate_encoder(kVQModel, encoder_config(*this));
+  validate_decoder(kVQModel, decoder_config(*this));
+  check_range(kVQModel, "vq_embed_dim", double(code_channels(*this)), 1,
+              1 << 16);
   if (norm_type == "spatial" && code_channels(*this) != latent_channels)
     throw ConfigError(fmt::format(
         "VQModel: norm_type spatial needs vq_embed_dim to be latent_channels, "
         "got {} and {}",
         code_channels(*this), latent_channels));
-  with_num_codes(kWhere, quantizer, num_vq_embeddings);
+  with_num_codes(kVQModel, quantizer, num_vq_embeddings);
 }
 
 VQModelImpl::VQModelImpl(const VQModelConfig& config) : config_(config) {
@@ -49,7 +50,8 @@ VQModelImpl::VQModelImpl(const VQModelConfig& config) : config_(config) {
   encoder_ = register_module("encoder", Encoder(encoder_config(config)));
   quant_conv_ = register_module("quant_conv", conv1x1(D, code));
   quantizer_ = make_quantizer(
-      with_num_codes(kWhere, config.quantizer, config.num_vq_embeddings), code);
+      with_num_codes(kVQModel, config.quantizer, config.num_vq_embeddings),
+      code);
   register_module("quantize", quantizer_);
   post_quant_conv_ = register_module("post_quant_conv", conv1x1(code, D));
   decoder_ = register_module("decoder", Decoder(decoder_config(config)));
@@ -64,7 +66,7 @@ int64_t VQModelImpl::downsample() const {
 }
 
 LatentGrid VQModelImpl::encode(const torch::Tensor& images) {
-  check_shape(kWhere, "images", images, {-1, config_.in_channels, -1, -1});
+  check_shape(kVQModel, "images", images, {-1, config_.in_channels, -1, -1});
   const auto f = downsample();
   if (images.size(2) % f != 0 || images.size(3) % f != 0)
     throw ShapeError(
@@ -76,7 +78,7 @@ LatentGrid VQModelImpl::encode(const torch::Tensor& images) {
 
 Quantized VQModelImpl::quantize(const torch::Tensor& latent,
                                 const QuantizerStep* training) {
-  check_shape(kWhere, "latent", latent, {-1, latent_channels(), -1, -1});
+  check_shape(kVQModel, "latent", latent, {-1, latent_channels(), -1, -1});
   return quantize_grid(*quantizer_, latent, training);
 }
 

@@ -11,7 +11,7 @@
 namespace calotype {
 namespace {
 
-constexpr const char* kWhere = "CalotypeVQVAE2";
+constexpr const char* kVQVAE2 = "CalotypeVQVAE2";
 
 ConvCoderConfig half(const VqVae2Config& c, int64_t image_channels,
                      int64_t latent_channels, std::vector<int64_t> channels,
@@ -51,11 +51,11 @@ at::Tensor join_tokens(const at::Tensor& top, const at::Tensor& bottom) {
 }  // namespace
 
 void VqVae2Config::validate() const {
-  validate_encoder(kWhere, encoder_half(*this, in_channels, latent_channels,
-                                        block_out_channels));
-  validate_decoder(kWhere, decoder_half(*this, out_channels, latent_channels,
-                                        block_out_channels));
-  with_num_codes(kWhere, quantizer, num_vq_embeddings);
+  validate_encoder(kVQVAE2, encoder_half(*this, in_channels, latent_channels,
+                                         block_out_channels));
+  validate_decoder(kVQVAE2, decoder_half(*this, out_channels, latent_channels,
+                                         block_out_channels));
+  with_num_codes(kVQVAE2, quantizer, num_vq_embeddings);
   if (quantizer.kind == "residual")
     throw ConfigError(
         "CalotypeVQVAE2: quantizer.kind must not be residual: it has two "
@@ -66,7 +66,7 @@ VqVae2Impl::VqVae2Impl(const VqVae2Config& config) : config_(config) {
   config.validate();
   const auto D = config.latent_channels, C = config.block_out_channels.back();
   const auto quantizer =
-      with_num_codes(kWhere, config.quantizer, config.num_vq_embeddings);
+      with_num_codes(kVQVAE2, config.quantizer, config.num_vq_embeddings);
   const auto& blocks = config.block_out_channels;
   bottom_encoder_ = register_module(
       "bottom_encoder",
@@ -88,7 +88,7 @@ VqVae2Impl::VqVae2Impl(const VqVae2Config& config) : config_(config) {
 
 VqVae2Impl::Levels VqVae2Impl::encode_levels(const torch::Tensor& images,
                                              const QuantizerStep* training) {
-  check_shape(kWhere, "images", images, {-1, config_.in_channels, -1, -1});
+  check_shape(kVQVAE2, "images", images, {-1, config_.in_channels, -1, -1});
   const auto f = downsample();
   if (images.size(2) % f != 0 || images.size(3) % f != 0)
     throw ShapeError(fmt::format(
@@ -122,7 +122,7 @@ LatentGrid VqVae2Impl::encode(const torch::Tensor& images) {
 }
 
 torch::Tensor VqVae2Impl::decode(const torch::Tensor& latent) {
-  check_shape(kWhere, "latent", latent, {-1, latent_channels(), -1, -1});
+  check_shape(kVQVAE2, "latent", latent, {-1, latent_channels(), -1, -1});
   const auto D = config_.latent_channels;
   const auto top =
       quantize_grid(*top_quantizer_, latent.narrow(1, 0, D), nullptr);
@@ -137,7 +137,7 @@ torch::Tensor VqVae2Impl::tokenize(const torch::Tensor& images) {
 }
 
 torch::Tensor VqVae2Impl::detokenize(const torch::Tensor& tokens) {
-  check_shape(kWhere, "tokens", tokens, {-1, num_levels(), -1, -1});
+  check_shape(kVQVAE2, "tokens", tokens, {-1, num_levels(), -1, -1});
   return decode_codes(
       lookup_grid(*top_quantizer_, tokens.narrow(1, 0, 1)),
       lookup_grid(*bottom_quantizer_, unfold(tokens.narrow(1, 1, 4))));
