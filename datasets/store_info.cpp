@@ -5,32 +5,11 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/json_difference.h"
 #include "datasets/token_packing.h"
 
 namespace calotype {
 namespace {
-
-std::string difference(const Json& stored, const Json& wanted,
-                       const std::string& path) {
-  if (stored == wanted) return "";
-  if (!stored.is_object() || !wanted.is_object())
-    return fmt::format("{} is {} in the store, {} now", path, json_text(stored),
-                       json_text(wanted));
-  const auto prefix = path.empty() ? "" : path + ".";
-  for (const auto& [key, value] : stored.items()) {
-    const auto other = wanted.find(key);
-    if (other == wanted.end())
-      return fmt::format("{}{} is {} in the store, missing now", prefix, key,
-                         json_text(value));
-    auto found = difference(value, *other, prefix + key);
-    if (!found.empty()) return found;
-  }
-  for (const auto& [key, value] : wanted.items())
-    if (!stored.contains(key))
-      return fmt::format("{}{} is missing in the store, {} now", prefix, key,
-                         json_text(value));
-  return "";  // the same keys in another order
-}
 
 /// What rows depend on, the likeliest differences first.
 Json dependencies(const StoreInfo& info) {
@@ -194,7 +173,15 @@ StoreInfo identity_of(const StoreInfo& info) {
 std::string first_difference(const StoreInfo& stored, const StoreInfo& wanted) {
   auto before = dependencies(stored), now = dependencies(wanted);
   drop_new_keys(now["codec"], before["codec"]);
-  return difference(before, now, "");
+  const auto found = json_difference(before, now);
+  if (!found) return "";
+  const auto stands = [](const Json& value, const char* where) {
+    return value.is_null() ? fmt::format("missing {}", where)
+                           : fmt::format("{} {}", json_text(value), where);
+  };
+  return fmt::format("{} is {}, {}", found->path,
+                     stands(found->before, "in the store"),
+                     stands(found->now, "now"));
 }
 
 }  // namespace calotype

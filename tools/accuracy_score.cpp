@@ -7,13 +7,13 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_difference.h"
 #include "datasets/image_source.h"
 #include "tools/apart.h"
 #include "tools/classifier_model.h"
 #include "tools/demo_configs.h"
 #include "tools/folder_files.h"
 #include "tools/train.h"
-#include "training/run_folder.h"
 
 namespace calotype {
 namespace {
@@ -123,7 +123,7 @@ void expect_same_run(const fs::path& run, const Json& record) {
   const auto file = run / kRunRecord;
   const bool is_ours = fs::exists(file);
   const auto difference =
-      is_ours ? first_difference(read_json_file(file), record) : "";
+      is_ours ? difference_text(read_json_file(file), record) : "";
   if (!difference.empty() || (!is_ours && fs::exists(run / "run.json")))
     throw ConfigError(fmt::format(
         "--cas-run {}: holds another run{}; name a new folder, or remove "
@@ -144,9 +144,17 @@ Json test_on_real(const EvaluateJob& job, const fs::path& classifier) {
   return evaluate(test);
 }
 
-}  // namespace
+class TrainingScorer : public AccuracyScorer {
+ public:
+  void expect_scorable(const EvaluateJob& job,
+                       const FeatureNetwork& network) const override;
+  Json add_score(const EvaluateJob& job, const FeatureNetwork& network,
+                 Json& result,
+                 std::vector<SkippedImage>& skipped) const override;
+};
 
-void expect_scorable(const EvaluateJob& job, const FeatureNetwork& network) {
+void TrainingScorer::expect_scorable(const EvaluateJob& job,
+                                     const FeatureNetwork& network) const {
   const auto config = recipe_of(job);
   const auto images = open_source(job.data);
   expect_classes(job, network, *images);
@@ -157,8 +165,9 @@ void expect_scorable(const EvaluateJob& job, const FeatureNetwork& network) {
   }
 }
 
-Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
-                        Json& result, std::vector<SkippedImage>& skipped) {
+Json TrainingScorer::add_score(const EvaluateJob& job,
+                               const FeatureNetwork& network, Json& result,
+                               std::vector<SkippedImage>& skipped) const {
   const auto config = recipe_of(job);
   const auto images = open_source(job.data);
   const auto real = test_on_real(job, job.model);
@@ -197,6 +206,13 @@ Json add_accuracy_score(const EvaluateJob& job, const FeatureNetwork& network,
           {"recipe_of", network.sha256()},
           {"steps", trained["step"]},
           {"batch_size", config.training.batch_size}};
+}
+
+}  // namespace
+
+const AccuracyScorer& accuracy_scorer() {
+  static const TrainingScorer scorer;
+  return scorer;
 }
 
 }  // namespace calotype

@@ -16,6 +16,8 @@ namespace calotype {
 inline constexpr const char* kPairs = "pairs";
 inline constexpr const char* kFeatures = "features";
 
+class AccuracyScorer;
+
 struct EvaluateJob {
   std::filesystem::path model;  // a codec, a feature network, pairs, features
   std::string data;  // images, or for `features` a store or a safetensors file;
@@ -45,6 +47,7 @@ struct EvaluateJob {
   std::string cas;      // classifier: real images that one trained on `data`
                         // is tested on; empty: none
   std::filesystem::path cas_run;  // its run folder; empty: a temporary one
+  const AccuracyScorer* scorer = nullptr;  // who trains that one
 
   std::filesystem::path report;  // folder of the report; empty: none
   uint64_t seed = 0;             // of all draws

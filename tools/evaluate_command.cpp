@@ -1,4 +1,5 @@
 #include "datasets/lossy_format.h"
+#include "tools/accuracy_score.h"
 #include "tools/command.h"
 #include "tools/compare_results.h"
 #include "tools/evaluate.h"
@@ -155,6 +156,7 @@ CommandRun add_evaluate(CLI::App& app) {
     if (options->as_float) chosen.rounding = "float";
     if (options->truncate) chosen.rounding = "truncate";
     chosen.device = context.device;
+    chosen.scorer = &accuracy_scorer();
     return evaluate(chosen);
   };
 }

@@ -10,7 +10,7 @@
 #include "datasets/store_compatible.h"
 #include "metrics/class_agreement.h"
 #include "metrics/uncertainty.h"
-#include "tools/accuracy_score.h"
+#include "tools/accuracy_scorer.h"
 #include "tools/classifier_model.h"
 #include "tools/feature_set.h"
 #include "tools/feature_source.h"
@@ -171,7 +171,9 @@ Json evaluate_sets(const EvaluateJob& job) {
   if (job.model != kFeatures) {
     network = load_feature_network(job.model.string(), job.device,
                                    job.expect_network);
-    if (!job.cas.empty()) expect_scorable(job, *network);
+    if (!job.cas.empty() && !job.scorer)
+      throw ConfigError("evaluate: nobody trains the classifier of --cas");
+    if (!job.cas.empty()) job.scorer->expect_scorable(job, *network);
   }
   const bool compares = !job.reference.empty();
   if (!network && !compares)
@@ -242,7 +244,7 @@ Json evaluate_sets(const EvaluateJob& job) {
   if (network) note_unknown_classes(*network, source, agreement, result);
   if (agreement) agreement->write(result);
   if (!job.cas.empty())
-    protocol["cas"] = add_accuracy_score(job, *network, result, skipped);
+    protocol["cas"] = job.scorer->add_score(job, *network, result, skipped);
   result["subject"] = {{"data", set_record(source.spec(), pass.hash)}};
   result["protocol"] = protocol;
   report_skipped(result, skipped, notes);

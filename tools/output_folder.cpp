@@ -5,11 +5,11 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
+#include "core/json_difference.h"
 #include "core/runtime.h"
 #include "datasets/png_recipe.h"
 #include "datasets/printable.h"
 #include "tools/folder_files.h"
-#include "training/run_folder.h"
 
 namespace calotype {
 namespace {
@@ -72,7 +72,7 @@ OutputFolder::OutputFolder(const fs::path& folder, OutputPlan plan, bool fresh)
     (is_own ? own : strangers).push_back(file);
   }
   refuse_strangers(folder_, strangers);
-  if (const auto difference = first_difference(manifest.call(), plan_.settings);
+  if (const auto difference = difference_text(manifest.call(), plan_.settings);
       !own.empty() && !fresh && !difference.empty())
     throw ConfigError(fmt::format(
         "{}: holds {}, of another call ({}); choose an empty folder{}",

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/hash.h"
+#include "core/json_difference.h"
 
 namespace calotype {
 namespace {
@@ -34,20 +35,12 @@ Json set_record(const std::string& spec, const SetHash& hash) {
 }
 
 std::string protocol_difference(const Json& a, const Json& b) {
-  if (!a.is_object() || !b.is_object())
-    return a == b ? "" : fmt::format("{} and {}", json_text(a), json_text(b));
-  for (const auto& [one, other] : {std::pair(&a, &b), std::pair(&b, &a)})
-    for (const auto& item : one->items()) {
-      if (is_name(item.key())) continue;
-      if (!other->contains(item.key()))
-        return fmt::format("{}: only one of them says so", item.key());
-      const auto difference =
-          protocol_difference(a.at(item.key()), b.at(item.key()));
-      if (!difference.empty())
-        return fmt::format("{}{}{}", item.key(),
-                           item.value().is_object() ? "." : ": ", difference);
-    }
-  return "";
+  const auto found = json_difference(a, b, is_name);
+  if (!found) return "";
+  if (found->before.is_null() || found->now.is_null())
+    return fmt::format("{}: only one of them says so", found->path);
+  return fmt::format("{}: {} and {}", found->path, json_text(found->before),
+                     json_text(found->now));
 }
 
 }  // namespace calotype

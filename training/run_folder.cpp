@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/json_difference.h"
 #include "core/note.h"
 #include "core/runtime.h"
 #include "training/ema_snapshots.h"
@@ -15,29 +16,6 @@
 namespace calotype {
 
 namespace fs = std::filesystem;
-
-std::string first_difference(const Json& before, const Json& now,
-                             const std::string& where) {
-  if (!before.is_object() || !now.is_object()) {
-    if (before == now) return "";
-    return fmt::format("{}: {} before, {} now", where, json_text(before),
-                       json_text(now));
-  }
-  const auto inside = [&](const std::string& key) {
-    return where.empty() ? key : where + "." + key;
-  };
-  for (const auto& item : now.items()) {
-    const auto old = before.contains(item.key()) ? before[item.key()] : Json();
-    if (auto text = first_difference(old, item.value(), inside(item.key()));
-        !text.empty())
-      return text;
-  }
-  for (const auto& item : before.items())
-    if (!now.contains(item.key()))
-      return fmt::format("{}: {} before, nothing now", inside(item.key()),
-                         json_text(item.value()));
-  return "";
-}
 
 namespace {
 
@@ -168,7 +146,7 @@ RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh,
   if (fs::exists(run_file)) {
     const auto run = read_run(run_file);
     const auto difference =
-        first_difference(stored_config(run, run_file, completed), config);
+        difference_text(stored_config(run, run_file, completed), config);
     if (!difference.empty())
       throw ConfigError(
           fmt::format("{}: holds a run of another config ({}); {}",

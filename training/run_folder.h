@@ -76,8 +76,4 @@ class RunFolder {
 /// The lines of a metrics.jsonl; a torn last line is left out.
 std::vector<Json> read_metrics(const std::filesystem::path& path);
 
-/// "training.steps: 100 before, 200 now", or empty if both are alike.
-std::string first_difference(const Json& before, const Json& now,
-                             const std::string& where = "");
-
 }  // namespace calotype

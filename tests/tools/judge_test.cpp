@@ -8,6 +8,7 @@
 #include "core/random.h"
 #include "datasets/image_io.h"
 #include "tests/support/temp_folder.h"
+#include "tools/accuracy_score.h"
 #include "tools/evaluate.h"
 #include "tools/train.h"
 
@@ -150,7 +151,10 @@ TEST_F(Judge, OfOneImageSaysItsClass) {
 }
 
 TEST_F(Judge, SaysAheadOfTheWorkWhatCannotBeScored) {
-  EvaluateJob job{.model = judge_, .data = drawn_ + "[0:8]", .cas = real_};
+  EvaluateJob job{.model = judge_,
+                  .data = drawn_ + "[0:8]",
+                  .cas = real_,
+                  .scorer = &accuracy_scorer()};
   EXPECT_THAT(refusal(job), HasSubstr("--cas"));
   job.data = drawn_;
   job.cas = (folder_ / "nowhere").string();
@@ -171,7 +175,11 @@ TEST_F(Judge, RefusesToStandInForAnother) {
 
 TEST_F(Judge, ScoresASetByWhatCanBeLearntFromIt) {
   write_bars(folder_ / "permuted", 40, 4, 1);
-  EvaluateJob job{.model = judge_, .data = drawn_, .cas = real_, .seed = 7};
+  EvaluateJob job{.model = judge_,
+                  .data = drawn_,
+                  .cas = real_,
+                  .scorer = &accuracy_scorer(),
+                  .seed = 7};
   const auto good = evaluate(job);
   job.data = (folder_ / "permuted").string();
   const auto permuted = evaluate(job);
@@ -194,7 +202,8 @@ TEST_F(Judge, KeepsTheRunOfAScoreForTheImagesThatItSaw) {
   EvaluateJob job{.model = judge_,
                   .data = drawn_,
                   .cas = real_,
-                  .cas_run = folder_ / "cas"};
+                  .cas_run = folder_ / "cas",
+                  .scorer = &accuracy_scorer()};
   const auto first = evaluate(job), again = evaluate(job);
   EXPECT_EQ(first["cas_training"]["run"], (folder_ / "cas").string());
   EXPECT_EQ(first["cas_training"], again["cas_training"]);
@@ -261,7 +270,10 @@ TEST_F(Judge, LeavesOutWhatHasNoClassThatItKnows) {
 }
 
 TEST_F(Judge, ScoresOnlyWhatHasEveryClassAndARecipe) {
-  EvaluateJob job{.model = judge_, .data = drawn_, .cas = real_};
+  EvaluateJob job{.model = judge_,
+                  .data = drawn_,
+                  .cas = real_,
+                  .scorer = &accuracy_scorer()};
   fs::remove_all(folder_ / "drawn" / "bar-2");
   EXPECT_THAT(refusal(job), HasSubstr("got none of \"bar-2\""));
   job.data = real_;

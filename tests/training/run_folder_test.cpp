@@ -235,13 +235,5 @@ TEST(RunFolder, AKeyThatIsNoLongerKnownIsToldAsSuch) {
                 "(unknown key)"));
 }
 
-TEST(RunFolder, NamesTheFirstDifference) {
-  EXPECT_EQ(first_difference({{"a", {{"b", 1}}}}, {{"a", {{"b", 2}}}}),
-            "a.b: 1 before, 2 now");
-  EXPECT_EQ(first_difference({{"a", 1}}, {{"a", 1}}), "");
-  EXPECT_EQ(first_difference({{"a", 1}, {"c", 3}}, {{"a", 1}}),
-            "c: 3 before, nothing now");
-}
-
 }  // namespace
 }  // namespace calotype
