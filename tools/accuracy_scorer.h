@@ -9,8 +9,8 @@
 
 namespace calotype {
 
-/// Scores a set of images by what a classifier learns from it. Training is not
-/// this folder's business: tools/accuracy_score.h has one.
+/// Scores a set of images by what a classifier learns from it; measuring does
+/// not know how to train one (tools/accuracy_score.h does).
 class AccuracyScorer {
  public:
   virtual ~AccuracyScorer() = default;
