@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_difference.h"
 #include "core/runtime.h"
 #include "core/stop_signal.h"
 #include "core/text.h"
@@ -112,7 +113,7 @@ class Table {
     make_folder(job.out / "cells");
     const auto file = job.out / "recipe.json";
     if (fs::exists(file))
-      if (const auto other = first_difference(read_json_file(file), recipe_);
+      if (const auto other = difference_text(read_json_file(file), recipe_);
           !other.empty())
         throw ConfigError(fmt::format(
             "{}: holds a table of another recipe ({}); choose another OUT",
