@@ -16,8 +16,8 @@
 namespace calotype {
 namespace {
 
-/// Below that a thread that sleeps comes too late to help (measured: 0.1 million
-/// pixels take 0.67 ms on one, 0.5 to 0.97 on two).
+/// Below that a thread that sleeps comes too late to help (measured: 0.1
+/// million pixels take 0.67 ms on one, 0.5 to 0.97 on two).
 constexpr int64_t kPixelsPerTask = 1 << 17;
 constexpr double kSigma = 1.5;
 constexpr double kK1 = 0.01, kK2 = 0.03;

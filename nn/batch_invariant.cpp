@@ -59,13 +59,11 @@ at::Tensor invariant_map(const at::Tensor& x,
                          at::Tensor (*op)(const at::Tensor& x)) {
   if (!is_plain(x)) return op(x);
   const auto count = x.numel();
-  auto in = x.contiguous().view({count});
-  if (count % kWholeVectors != 0)
-    in = at::constant_pad_nd(in, {0, kWholeVectors - count % kWholeVectors}, 1);
+  const auto in = x.contiguous().view({count});
   const auto out = at::empty_like(in);
+  const auto whole = count / kWholeVectors, rest = count % kWholeVectors;
   parallel_for(
-      0, in.numel() / kWholeVectors, kOneThread / kWholeVectors,
-      [&](int64_t begin, int64_t end) {
+      0, whole, kOneThread / kWholeVectors, [&](int64_t begin, int64_t end) {
         begin *= kWholeVectors;
         end *= kWholeVectors;
         for (; begin < end; begin += kOneThread) {
@@ -73,7 +71,12 @@ at::Tensor invariant_map(const at::Tensor& x,
           out.narrow(0, begin, size).copy_(op(in.narrow(0, begin, size)));
         }
       });
-  return out.narrow(0, 0, count).view(x.sizes());
+  if (rest > 0) {
+    const auto padded = at::constant_pad_nd(in.narrow(0, count - rest, rest),
+                                            {0, kWholeVectors - rest}, 1);
+    out.narrow(0, count - rest, rest).copy_(op(padded).narrow(0, 0, rest));
+  }
+  return out.view(x.sizes());
 }
 
 // `get` is that of c10 or, with LibTorch 2, of std: the argument says which.

@@ -171,9 +171,12 @@ Json evaluate_sets(const EvaluateJob& job) {
   if (job.model != kFeatures) {
     network = load_feature_network(job.model.string(), job.device,
                                    job.expect_network);
-    if (!job.cas.empty() && !job.scorer)
-      throw ConfigError("evaluate: nobody trains the classifier of --cas");
-    if (!job.cas.empty()) job.scorer->expect_scorable(job, *network);
+    if (!job.cas.empty()) {
+      if (!job.scorer)
+        throw ConfigError(
+            "evaluate: cas needs a scorer, such as accuracy_scorer()");
+      job.scorer->expect_scorable(job, *network);
+    }
   }
   const bool compares = !job.reference.empty();
   if (!network && !compares)

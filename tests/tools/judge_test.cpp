@@ -159,6 +159,8 @@ TEST_F(Judge, SaysAheadOfTheWorkWhatCannotBeScored) {
   job.data = drawn_;
   job.cas = (folder_ / "nowhere").string();
   EXPECT_THAT(refusal(job), HasSubstr("nowhere"));
+  EXPECT_THAT(refusal({.model = judge_, .data = drawn_, .cas = real_}),
+              HasSubstr("cas needs a scorer"));
 }
 
 TEST_F(Judge, RefusesToStandInForAnother) {
