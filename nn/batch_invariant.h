@@ -29,10 +29,11 @@ at::Tensor invariant_conv2d(const at::Tensor& x, const at::Tensor& weight,
 at::Tensor invariant_linear(const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias);
 
-/// op(x), where `op` makes of each number another one. LibTorch's exp, sin,
-/// tanh and what is made of them round otherwise in vectors than one by one,
-/// as it takes what is left at the end of each thread's part; here all numbers
-/// go in vectors.
+/// op(x), where `op` makes of each number another one. Some of LibTorch's
+/// functions round otherwise in vectors than one by one, as it takes what is
+/// left at the end of each thread's part (1.13 with AVX2: silu, sigmoid, mish
+/// and the approximate gelu, not exp, sin, cos and tanh; which they are is
+/// promised nowhere); here all numbers go in vectors.
 at::Tensor invariant_map(const at::Tensor& x,
                          at::Tensor (*op)(const at::Tensor& x));
 
