@@ -1,5 +1,6 @@
 #include "nn/transformer_block.h"
 
+#include <fmt/format.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/types.h>
 

@@ -1,5 +1,6 @@
 #include "vae/reconstruction.h"
 
+#include <fmt/format.h>
 #include <torch/types.h>
 
 #include <cmath>
