@@ -5,7 +5,7 @@
 #include <torch/nn/modules/normalization.h>
 #include <torch/utils.h>
 
-#include "diffusion/unet2d_model.h"
+#include "denoisers/unet2d_model.h"
 #include "nn/group_norm.h"
 #include "training/adamw.h"
 #include "training/ema.h"

@@ -4,12 +4,12 @@
 #include "core/files.h"
 #include "core/progress.h"
 #include "core/runtime.h"
-#include "datasets/image_io.h"
 #include "datasets/image_source.h"
-#include "datasets/lossy_codecs.h"
-#include "datasets/lossy_format.h"
-#include "tools/evaluate.h"
-#include "training/line_chart.h"
+#include "evaluation/evaluate.h"
+#include "images/image_io.h"
+#include "images/lossy_codecs.h"
+#include "images/lossy_format.h"
+#include "report/line_chart.h"
 
 // rate_distortion OUT.svg DATA CODEC...
 //

@@ -6,8 +6,8 @@
 #include "core/files.h"
 #include "core/runtime.h"
 #include "diffusion/samplers.h"
+#include "report/line_chart.h"
 #include "tests/diffusion/gaussian_mixture.h"
-#include "training/line_chart.h"
 
 namespace calotype {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "core/runtime.h"
+#include "denoisers/unet2d_model.h"
 #include "diffusion/latent_diffusion.h"
-#include "diffusion/unet2d_model.h"
 
 namespace calotype {
 namespace {

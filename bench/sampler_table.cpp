@@ -11,10 +11,10 @@
 #include "core/text.h"
 #include "diffusion/samplers.h"
 #include "diffusion/scheduler_config.h"
+#include "evaluation/evaluate.h"
+#include "evaluation/feature_network.h"
 #include "nn/model_folder.h"
-#include "tools/csv.h"
-#include "tools/evaluate.h"
-#include "tools/feature_network.h"
+#include "report/csv.h"
 #include "tools/generate.h"
 #include "training/run_folder.h"
 

@@ -12,7 +12,7 @@
 
 #include "core/random.h"
 #include "core/runtime.h"
-#include "datasets/latent_store.h"
+#include "store/latent_store.h"
 
 // store_gather: samples a second of random batches out of a latent store, by
 // StoreReader::gather and by h5py on the same shard, in turns.

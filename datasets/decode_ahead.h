@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "datasets/image.h"
-#include "datasets/image_notes.h"
+#include "images/image.h"
+#include "images/image_notes.h"
 
 namespace calotype {
 

@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "core/error.h"
-#include "datasets/image_format.h"
-#include "datasets/png_recipe.h"
 #include "datasets/printable.h"
+#include "images/image_format.h"
+#include "images/png_recipe.h"
 
 namespace calotype {
 namespace {

@@ -7,9 +7,9 @@
 
 #include "core/error.h"
 #include "core/hash.h"
-#include "datasets/codecs.h"
 #include "datasets/dataset_roots.h"
 #include "datasets/idx_file.h"
+#include "images/codecs.h"
 
 namespace calotype {
 namespace {

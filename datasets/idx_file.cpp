@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/inflate.h"
+#include "images/inflate.h"
 
 namespace calotype {
 namespace {

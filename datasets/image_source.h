@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "datasets/image.h"
-#include "datasets/image_io.h"
-#include "datasets/transforms.h"
+#include "images/image.h"
+#include "images/image_io.h"
+#include "images/transforms.h"
 
 namespace calotype {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "datasets/image_source.h"
-#include "datasets/transforms.h"
+#include "images/transforms.h"
 
 namespace calotype {
 

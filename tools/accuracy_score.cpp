@@ -9,10 +9,10 @@
 #include "core/files.h"
 #include "core/json_difference.h"
 #include "datasets/image_source.h"
-#include "tools/apart.h"
-#include "tools/classifier_model.h"
+#include "models/classifier_model.h"
+#include "outputs/apart.h"
+#include "outputs/folder_files.h"
 #include "tools/demo_configs.h"
-#include "tools/folder_files.h"
 #include "tools/train.h"
 
 namespace calotype {

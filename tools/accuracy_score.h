@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tools/accuracy_scorer.h"
+#include "evaluation/accuracy_scorer.h"
 
 namespace calotype {
 

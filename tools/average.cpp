@@ -15,8 +15,8 @@
 #include "core/progress.h"
 #include "core/stop_signal.h"
 #include "nn/model_folder.h"
-#include "tools/apart.h"
-#include "tools/folder_files.h"
+#include "outputs/apart.h"
+#include "outputs/folder_files.h"
 #include "training/ema_snapshots.h"
 #include "training/run_folder.h"
 

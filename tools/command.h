@@ -5,7 +5,7 @@
 
 #include "core/config.h"
 #include "core/runtime.h"
-#include "datasets/transforms.h"
+#include "images/transforms.h"
 
 namespace calotype {
 

@@ -6,13 +6,13 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/stop_signal.h"
-#include "datasets/latent_store.h"
 #include "datasets/printable.h"
-#include "datasets/store_fingerprint.h"
-#include "datasets/transforms.h"
-#include "tools/codec.h"
-#include "tools/image_files.h"
-#include "tools/image_size.h"
+#include "images/transforms.h"
+#include "models/codec.h"
+#include "models/image_size.h"
+#include "outputs/image_files.h"
+#include "store/latent_store.h"
+#include "store/store_fingerprint.h"
 
 namespace calotype {
 namespace {

@@ -2,11 +2,11 @@
 
 #include "core/files.h"
 #include "core/runtime.h"
+#include "evaluation/evaluate.h"
+#include "evaluation/feature_network.h"
 #include "tools/demo_configs.h"
 #include "tools/demo_report.h"
 #include "tools/encode.h"
-#include "tools/evaluate.h"
-#include "tools/feature_network.h"
 #include "tools/generate.h"
 #include "tools/reconstruct.h"
 #include "tools/stages.h"

@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "core/config.h"
+#include "outputs/output_folder.h"
 #include "tools/demo.h"
-#include "tools/output_folder.h"
 
 namespace calotype {
 

@@ -2,12 +2,12 @@
 
 #include <torch/utils.h>
 
+#include "evaluation/image_pass.h"
 #include "metrics/distortion.h"
-#include "tools/codec.h"
-#include "tools/image_files.h"
-#include "tools/image_pass.h"
-#include "tools/round_trip.h"
-#include "tools/skipped.h"
+#include "models/codec.h"
+#include "models/round_trip.h"
+#include "outputs/image_files.h"
+#include "report/skipped.h"
 
 namespace calotype {
 namespace {

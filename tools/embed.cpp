@@ -4,14 +4,14 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "tools/apart.h"
-#include "tools/codec.h"
-#include "tools/csv.h"
+#include "evaluation/image_pass.h"
+#include "models/codec.h"
+#include "models/round_trip.h"
+#include "outputs/apart.h"
+#include "outputs/folder_files.h"
+#include "report/csv.h"
+#include "report/skipped.h"
 #include "tools/encode.h"
-#include "tools/folder_files.h"
-#include "tools/image_pass.h"
-#include "tools/round_trip.h"
-#include "tools/skipped.h"
 
 namespace calotype {
 namespace {

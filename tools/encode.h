@@ -6,7 +6,7 @@
 #include <string>
 
 #include "core/config.h"
-#include "datasets/transforms.h"
+#include "images/transforms.h"
 
 namespace calotype {
 

@@ -7,8 +7,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/note.h"
-#include "datasets/store_info.h"
-#include "datasets/store_replacing.h"
+#include "store/store_info.h"
+#include "store/store_replacing.h"
 
 namespace calotype {
 namespace {

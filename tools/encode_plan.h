@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "datasets/image_source.h"
-#include "datasets/known_rows.h"
-#include "datasets/latent_store.h"
+#include "store/latent_store.h"
+#include "tools/known_rows.h"
 
 namespace calotype {
 

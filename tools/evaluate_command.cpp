@@ -1,8 +1,8 @@
-#include "datasets/lossy_format.h"
+#include "evaluation/compare_results.h"
+#include "evaluation/evaluate.h"
+#include "images/lossy_format.h"
 #include "tools/accuracy_score.h"
 #include "tools/command.h"
-#include "tools/compare_results.h"
-#include "tools/evaluate.h"
 
 // The options of `calotype evaluate`.
 namespace calotype {

@@ -6,10 +6,10 @@
 #include <numeric>
 
 #include "core/stop_signal.h"
-#include "datasets/latent_store.h"
 #include "datasets/loader.h"
 #include "nn/latent_preview.h"
 #include "nn/padding.h"
+#include "store/latent_store.h"
 
 namespace calotype {
 namespace {

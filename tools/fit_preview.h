@@ -6,7 +6,7 @@
 
 #include "core/preview_map.h"
 #include "datasets/image_source.h"
-#include "tools/codec.h"
+#include "models/codec.h"
 
 namespace calotype {
 

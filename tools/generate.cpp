@@ -15,11 +15,11 @@
 #include "core/random.h"
 #include "core/stop_signal.h"
 #include "datasets/printable.h"
-#include "diffusion/denoisers.h"
+#include "denoisers/denoisers.h"
+#include "models/token_space.h"
 #include "tools/class_choice.h"
 #include "tools/generate_output.h"
 #include "tools/init_image.h"
-#include "tools/token_space.h"
 #include "vae/autoencoder.h"
 #include "vqvae/masked_generator.h"
 

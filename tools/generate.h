@@ -8,8 +8,8 @@
 #include <string>
 
 #include "core/config.h"
-#include "datasets/transforms.h"
 #include "diffusion/latent_diffusion.h"
+#include "images/transforms.h"
 
 namespace calotype {
 
@@ -49,8 +49,8 @@ struct GenerateJob {
 /// draws latents and decodes them to PNG files, a folder per class, that carry
 /// their recipe, with an overview of the first 100 beside the folder; or stores
 /// them. Sample k depends on (model, seed, k, class, settings) alone, but for
-/// what another batch rounds otherwise. A call that was broken off goes on; see ImageFolderWriter
-/// for what a folder may hold.
+/// what another batch rounds otherwise. A call that was broken off goes on; see
+/// ImageFolderWriter for what a folder may hold.
 Json generate(const GenerateJob& job);
 
 /// A trained latent diffusion model with its latent space and schedule.

@@ -9,7 +9,7 @@
 
 #include "core/config.h"
 #include "diffusion/latent_space.h"
-#include "tools/codec.h"
+#include "models/codec.h"
 #include "tools/generate.h"
 #include "tools/init_image.h"
 

@@ -4,11 +4,11 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/image_io.h"
-#include "datasets/transforms.h"
+#include "images/image_io.h"
+#include "images/transforms.h"
+#include "models/round_trip.h"
 #include "nn/padding.h"
-#include "tools/round_trip.h"
-#include "tools/skipped.h"
+#include "report/skipped.h"
 
 namespace calotype {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <filesystem>
 
-#include "datasets/image_io.h"
 #include "diffusion/initial_latents.h"
 #include "diffusion/latent_space.h"
-#include "tools/codec.h"
+#include "images/image_io.h"
+#include "models/codec.h"
 
 namespace calotype {
 

@@ -7,11 +7,11 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/image_io.h"
-#include "datasets/latent_store.h"
-#include "datasets/store_fingerprint.h"
+#include "evaluation/token_use.h"
+#include "images/image_io.h"
 #include "nn/model_folder.h"
-#include "tools/token_use.h"
+#include "store/latent_store.h"
+#include "store/store_fingerprint.h"
 #include "training/level_bins.h"
 #include "training/run_folder.h"
 

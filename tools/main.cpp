@@ -11,9 +11,9 @@
 #include "core/progress.h"
 #include "core/stop_signal.h"
 #include "core/version.h"
+#include "report/result_text.h"
 #include "tools/command.h"
 #include "tools/failure.h"
-#include "tools/result_text.h"
 
 namespace calotype {
 namespace {

@@ -3,11 +3,11 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/note.h"
-#include "diffusion/denoisers.h"
-#include "tools/codec.h"
-#include "tools/image_size.h"
+#include "denoisers/denoisers.h"
+#include "models/codec.h"
+#include "models/image_size.h"
+#include "models/token_space.h"
 #include "tools/prepare_training.h"
-#include "tools/token_space.h"
 #include "vqvae/masked_generator.h"
 
 namespace calotype {

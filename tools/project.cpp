@@ -4,14 +4,14 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "evaluation/image_pass.h"
 #include "metrics/moments.h"
-#include "tools/apart.h"
-#include "tools/codec.h"
-#include "tools/folder_files.h"
-#include "tools/image_pass.h"
-#include "tools/round_trip.h"
-#include "tools/skipped.h"
-#include "training/line_chart.h"
+#include "models/codec.h"
+#include "models/round_trip.h"
+#include "outputs/apart.h"
+#include "outputs/folder_files.h"
+#include "report/line_chart.h"
+#include "report/skipped.h"
 
 namespace calotype {
 namespace {

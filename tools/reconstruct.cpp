@@ -2,11 +2,11 @@
 
 #include <torch/utils.h>
 
-#include "tools/codec.h"
-#include "tools/image_files.h"
-#include "tools/image_pass.h"
-#include "tools/round_trip.h"
-#include "tools/skipped.h"
+#include "evaluation/image_pass.h"
+#include "models/codec.h"
+#include "models/round_trip.h"
+#include "outputs/image_files.h"
+#include "report/skipped.h"
 
 namespace calotype {
 namespace {

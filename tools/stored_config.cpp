@@ -2,10 +2,10 @@
 
 #include <array>
 
-#include "diffusion/calotype_dit.h"
-#include "diffusion/dit_transformer2d_model.h"
-#include "diffusion/unet2d_model.h"
-#include "tools/classifier_model.h"
+#include "denoisers/calotype_dit.h"
+#include "denoisers/dit_transformer2d_model.h"
+#include "denoisers/unet2d_model.h"
+#include "models/classifier_model.h"
 #include "tools/train.h"
 #include "vae/autoencoder_kl.h"
 #include "vae/autoencoder_training.h"

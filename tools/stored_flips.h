@@ -3,7 +3,7 @@
 #include <string>
 
 #include "core/config.h"
-#include "datasets/latent_store.h"
+#include "store/latent_store.h"
 
 // data.flips of a training configuration: "auto", true or false.
 namespace calotype {

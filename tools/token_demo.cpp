@@ -1,10 +1,10 @@
 #include "tools/token_demo.h"
 
 #include "core/files.h"
+#include "evaluation/evaluate.h"
 #include "tools/demo_configs.h"
 #include "tools/demo_report.h"
 #include "tools/encode.h"
-#include "tools/evaluate.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
 #include "tools/reconstruct.h"

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "core/runtime.h"
 #include "nn/model_folder.h"
-#include "tools/apart.h"
+#include "outputs/apart.h"
 #include "tools/config_override.h"
 #include "tools/prepare_training.h"
 #include "tools/stored_config.h"

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/config.h"
-#include "datasets/transforms.h"
 #include "diffusion/latent_diffusion.h"
+#include "images/transforms.h"
 #include "training/trainer.h"
 
 namespace calotype {

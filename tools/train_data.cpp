@@ -7,10 +7,10 @@
 #include "core/note.h"
 #include "datasets/class_map.h"
 #include "datasets/source_record.h"
-#include "datasets/store_compatible.h"
-#include "datasets/store_fingerprint.h"
 #include "datasets/subset_source.h"
-#include "tools/skipped.h"
+#include "report/skipped.h"
+#include "store/store_compatible.h"
+#include "store/store_fingerprint.h"
 #include "tools/stored_flips.h"
 
 namespace calotype {

@@ -12,7 +12,7 @@
 #include <new>
 
 #include "core/error.h"
-#include "datasets/latent_store.h"
+#include "store/latent_store.h"
 #include "tools/verify_report.h"
 
 namespace calotype {

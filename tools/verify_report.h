@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "core/config.h"
-#include "datasets/latent_store.h"
+#include "store/latent_store.h"
 
 // What `verify` tells of a store, and what checking it may take.
 namespace calotype {

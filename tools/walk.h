@@ -6,7 +6,7 @@
 #include <string>
 
 #include "core/config.h"
-#include "datasets/transforms.h"
+#include "images/transforms.h"
 
 // Walks through the space of codes, drawn as pictures.
 namespace calotype {

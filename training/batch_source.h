@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "datasets/latent_store.h"
 #include "datasets/loader.h"
 #include "nn/trainable.h"
+#include "store/latent_store.h"
 
 namespace calotype {
 

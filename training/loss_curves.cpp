@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "core/files.h"
+#include "report/line_chart.h"
 #include "training/level_bins.h"
-#include "training/line_chart.h"
 
 namespace calotype {
 namespace {

@@ -12,8 +12,8 @@
 #include "core/progress.h"
 #include "core/runtime.h"
 #include "core/stop_signal.h"
-#include "datasets/image_io.h"
-#include "datasets/png_recipe.h"
+#include "images/image_io.h"
+#include "images/png_recipe.h"
 #include "training/ema_snapshots.h"
 #include "training/loss_means.h"
 

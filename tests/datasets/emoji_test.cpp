@@ -9,7 +9,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "tests/datasets/image_files.h"
+#include "tests/images/image_files.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {

@@ -13,7 +13,7 @@
 
 #include "core/error.h"
 #include "datasets/loader.h"
-#include "tests/datasets/image_files.h"
+#include "tests/images/image_files.h"
 
 namespace calotype {
 

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
-#include "datasets/png_recipe.h"
+#include "images/png_recipe.h"
 #include "tests/datasets/small_images.h"
 #include "tests/support/temp_folder.h"
 

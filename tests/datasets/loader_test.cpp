@@ -11,9 +11,9 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/image_io.h"
+#include "images/image_io.h"
 #include "tests/datasets/fake_source.h"
-#include "tests/datasets/image_files.h"
+#include "tests/images/image_files.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {

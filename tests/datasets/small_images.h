@@ -5,7 +5,7 @@
 
 #include "core/files.h"
 #include "datasets/image_source.h"
-#include "tests/datasets/image_files.h"
+#include "tests/images/image_files.h"
 
 namespace calotype {
 

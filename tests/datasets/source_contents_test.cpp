@@ -10,7 +10,7 @@
 #include "datasets/hash_memory.h"
 #include "datasets/image_source.h"
 #include "datasets/source_record.h"
-#include "tests/datasets/image_files.h"
+#include "tests/images/image_files.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {

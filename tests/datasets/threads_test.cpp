@@ -6,8 +6,8 @@
 #include "core/random.h"
 #include "datasets/image_source.h"
 #include "datasets/loader.h"
-#include "datasets/store_rows.h"
-#include "tests/datasets/store_samples.h"
+#include "store/store_rows.h"
+#include "tests/store/store_samples.h"
 #include "tests/support/temp_folder.h"
 
 // Each loop of datasets/ gives the same bits on any number of threads.

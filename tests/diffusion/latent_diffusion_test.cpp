@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "diffusion/unet2d_model.h"
+#include "denoisers/unet2d_model.h"
 #include "tests/diffusion/toy_denoiser.h"
 #include "tests/support/temp_folder.h"
 

@@ -109,13 +109,13 @@ TEST_F(SmallTree, AnIncludeThatIsNotLinkedIsFound) {
 }
 
 TEST_F(SmallTree, AThirdPartyOutOfPlaceIsFound) {
-  add("datasets/transforms.cpp", "#include <opencv2/imgproc.hpp>\n");
+  add("images/transforms.cpp", "#include <opencv2/imgproc.hpp>\n");
   add("datasets/loader.cpp", "#include <opencv2/core.hpp>\n");
   add("tools/a.cpp", "#include <CLI/CLI.hpp>\nauto x = torch::load(path);\n");
   add("vae/loop.cpp", "#include <ATen/Parallel.h>\n");
   add("tests/a.cpp", "#include <hdf5.h>\n");
   EXPECT_THAT(wrong_third_parties(tree()),
-              ElementsAre("datasets/loader.cpp: only datasets/transforms.cpp "
+              ElementsAre("datasets/loader.cpp: only images/transforms.cpp "
                           "may include opencv2/core.hpp",
                           "tools/a.cpp: must not call torch::load(",
                           "vae/loop.cpp: only core/ may include "

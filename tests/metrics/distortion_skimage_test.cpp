@@ -11,7 +11,7 @@
 
 #include "core/files.h"
 #include "core/random.h"
-#include "datasets/image_io.h"
+#include "images/image_io.h"
 #include "metrics/distortion.h"
 #include "tests/support/temp_folder.h"
 

@@ -12,7 +12,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/image_io.h"
+#include "images/image_io.h"
 #include "metrics/ssim.h"
 #include "tests/support/fixtures.h"
 

@@ -7,7 +7,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/image_io.h"
+#include "images/image_io.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/formula_weights.h"
 #include "tests/support/message_of.h"

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "nn/model_folder.h"
 #include "tests/support/fixtures.h"
-#include "tests/tools/program.h"
+#include "tests/support/program.h"
 #include "tests/tools/small_diffusion.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "core/progress.h"
-#include "diffusion/denoisers.h"
+#include "denoisers/denoisers.h"
 #include "tests/support/temp_folder.h"
 #include "tools/train.h"
 

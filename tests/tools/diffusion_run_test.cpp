@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "diffusion/denoisers.h"
+#include "denoisers/denoisers.h"
 #include "tests/tools/small_diffusion.h"
 #include "tools/inspect.h"
 #include "tools/stored_config.h"

@@ -6,11 +6,11 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/image_io.h"
 #include "datasets/image_source.h"
+#include "images/image_io.h"
+#include "models/codec.h"
+#include "outputs/image_files.h"
 #include "tests/tools/small_generator.h"
-#include "tools/codec.h"
-#include "tools/image_files.h"
 
 // Where drawn images go.
 namespace calotype {

@@ -6,10 +6,10 @@
 #include "core/hash.h"
 #include "core/progress.h"
 #include "core/random.h"
-#include "datasets/image_io.h"
+#include "evaluation/evaluate.h"
+#include "images/image_io.h"
 #include "tests/support/temp_folder.h"
 #include "tools/accuracy_score.h"
-#include "tools/evaluate.h"
 #include "tools/train.h"
 
 namespace calotype {

@@ -4,8 +4,8 @@
 #include "core/files.h"
 #include "core/progress.h"
 #include "core/runtime.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_folder.h"
-#include "tests/tools/program.h"
 #include "tools/train.h"
 #include "training/checkpoint.h"
 

@@ -10,10 +10,10 @@
 #include <thread>
 
 #include "core/files.h"
-#include "datasets/image_io.h"
+#include "images/image_io.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_folder.h"
-#include "tests/tools/program.h"
 
 namespace calotype {
 namespace {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "tests/tools/program.h"
+#include "tests/support/program.h"
 
 // libgomp tells its settings on stderr where OMP_DISPLAY_ENV asks it to.
 namespace calotype {

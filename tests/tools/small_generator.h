@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
-#include "datasets/image_io.h"
+#include "images/image_io.h"
 #include "nn/model_folder.h"
 #include "tests/support/temp_folder.h"
 #include "tests/tools/stores.h"

@@ -8,7 +8,7 @@
 
 #include "core/files.h"
 #include "nn/model_folder.h"
-#include "tests/tools/program.h"
+#include "tests/support/program.h"
 #include "vae/autoencoder_kl.h"
 
 // Stores that tests of the program make, break off and compare.

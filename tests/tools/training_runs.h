@@ -10,9 +10,9 @@
 #include "core/config.h"
 #include "core/files.h"
 #include "core/progress.h"
-#include "datasets/image_io.h"
+#include "images/image_io.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_folder.h"
-#include "tests/tools/program.h"
 #include "tools/train.h"
 
 namespace calotype {

@@ -7,10 +7,10 @@
 #include <fstream>
 
 #include "core/random.h"
-#include "datasets/latent_store.h"
+#include "store/latent_store.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/threads.h"
-#include "tests/tools/program.h"
 
 namespace calotype {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "core/files.h"
 #include "core/progress.h"
-#include "datasets/latent_store.h"
+#include "store/latent_store.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_folder.h"
-#include "tests/tools/program.h"
 #include "tests/tools/stores.h"
 #include "tools/encode.h"
 #include "tools/verify_report.h"

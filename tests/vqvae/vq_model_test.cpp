@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/image_io.h"
+#include "images/image_io.h"
 #include "nn/safetensors.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/rows_alone.h"

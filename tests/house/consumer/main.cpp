@@ -7,7 +7,7 @@
 
 #include "core/random.h"
 #include "core/runtime.h"
-#include "datasets/latent_store.h"
+#include "store/latent_store.h"
 
 namespace {
 

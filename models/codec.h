@@ -1,0 +1,45 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "core/config.h"
+#include "images/transforms.h"
+#include "nn/latent_codec.h"
+#include "nn/tokenizer.h"
+
+namespace calotype {
+
+/// A codec read from its model folder, ready to encode and decode.
+struct LoadedCodec {
+  std::shared_ptr<LatentCodec> codec;
+  std::shared_ptr<Tokenizer> tokenizer;  // the same model, if it is one
+  std::filesystem::path path;
+  std::string class_name;
+  std::string sha256;  // of the weights
+  Json config;
+};
+
+/// A model folder, or "pixels:1" or "pixels:3", which leave grey or RGB images
+/// as they are. Throws ConfigError if the folder holds no codec.
+LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device);
+
+/// Whether there is something to load: a folder, or pixels.
+bool is_codec_there(const std::filesystem::path& path);
+
+/// Sets what the codec decides: channels, and the size if it takes but one.
+/// Throws ConfigError for another size.
+void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing);
+
+/// What stores and recipes say of it: class, sha256, path, config; of a
+/// tokenizer num_codes, and codebooks, that of each level.
+Json codec_record(const LoadedCodec& codec);
+
+/// Throws ConfigError unless `record` names the weights that are loaded;
+/// `where` is the store or the model that wants them.
+void expect_same_codec(const LoadedCodec& codec, const Json& record,
+                       const std::string& where);
+
+}  // namespace calotype
