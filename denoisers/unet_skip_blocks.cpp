@@ -10,8 +10,9 @@ namespace {
 
 constexpr int64_t kAttentionGroups = 32;
 
-ResnetBlock resnet(const UNetLevelConfig& config, int64_t in, int64_t groups,
-                   Resample resample = Resample::kNone) {
+ResnetBlock resnet_of_groups(const UNetLevelConfig& config, int64_t in,
+                             int64_t groups,
+                             Resample resample = Resample::kNone) {
   auto block = config.resnet;
   block.in_channels = in;
   block.out_channels = config.out_channels;
@@ -39,7 +40,7 @@ SkipDownLevelImpl::SkipDownLevelImpl(const UNetLevelConfig& config) {
   const auto out = config.out_channels;
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const auto in = i == 0 ? config.in_channels : out;
-    resnets_->push_back(resnet(config, in, skip_block_groups(in)));
+    resnets_->push_back(resnet_of_groups(config, in, skip_block_groups(in)));
     if (config.attention.channels > 0)
       attentions_->push_back(attention(config));
   }
@@ -47,8 +48,8 @@ SkipDownLevelImpl::SkipDownLevelImpl(const UNetLevelConfig& config) {
   if (!attentions_->is_empty()) register_module("attentions", attentions_);
   if (!config.resample) return;
   resnet_down_ = register_module(
-      "resnet_down",
-      resnet(config, out, skip_block_groups(out), Resample::kFirDown));
+      "resnet_down", resnet_of_groups(config, out, skip_block_groups(out),
+                                      Resample::kFirDown));
   skip_conv_ =
       register_module("skip_conv", conv1x1(config.pyramid_channels, out));
 }
@@ -78,7 +79,7 @@ SkipUpLevelImpl::SkipUpLevelImpl(const UNetLevelConfig& config,
     const auto groups =
         attends ? std::min<int64_t>(below + skip_channels[i] / 4, 32)
                 : skip_block_groups(in);
-    resnets_->push_back(resnet(config, in, groups));
+    resnets_->push_back(resnet_of_groups(config, in, groups));
   }
   register_module("resnets", resnets_);
   if (attends) {
@@ -87,8 +88,8 @@ SkipUpLevelImpl::SkipUpLevelImpl(const UNetLevelConfig& config,
   }
   if (!config.resample) return;
   const auto groups = skip_block_groups(out);
-  resnet_up_ = register_module("resnet_up",
-                               resnet(config, out, groups, Resample::kFirUp));
+  resnet_up_ = register_module(
+      "resnet_up", resnet_of_groups(config, out, groups, Resample::kFirUp));
   skip_norm_ =
       register_module("skip_norm", group_norm(groups, out, config.resnet.eps));
   skip_conv_ =

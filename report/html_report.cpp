@@ -15,7 +15,7 @@ namespace calotype {
 namespace {
 
 // Paper and ink, and the blue of a cyanotype as the only colour.
-constexpr char kStyle[] = R"css(
+constexpr char kPageStyle[] = R"css(
 :root {
   color-scheme: light dark;
   --paper: #fbfaf7; --sheet: #ffffff; --ink: #24231f; --quiet: #6d6962;
@@ -259,7 +259,7 @@ std::string HtmlReport::html() const {
       "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n{}</"
       "section>\n{}"
       "</main>\n</body>\n</html>\n",
-      escape_markup(title_), kStyle, body_,
+      escape_markup(title_), kPageStyle, body_,
       footer_.empty()
           ? ""
           : fmt::format("<footer>{}</footer>\n", escape_markup(footer_)));

@@ -235,7 +235,7 @@ std::string series_svg(const LineChart& chart, size_t index, const Axis& across,
 }
 
 // The colours stand in one place, for readers who prefer light and dark.
-constexpr char kStyle[] =
+constexpr char kChartStyle[] =
     "<style>.calotype-chart .paper{fill:#fff}.calotype-chart .ink{fill:#2b2a28}"
     ".calotype-chart .quiet{fill:#6f6b66}.calotype-chart .grid{stroke:#e8e5e0}"
     ".calotype-chart .base{stroke:#a9a49d}"
@@ -361,7 +361,7 @@ std::string line_chart_svg(const LineChart& chart) {
       "aria-label=\"{2}\" font-family=\"system-ui, -apple-system, 'Segoe UI', "
       "Roboto, 'DejaVu Sans', sans-serif\" font-size=\"12\">\n{3}"
       "<rect class=\"paper\" width=\"{0}\" height=\"{1}\" rx=\"6\"/>\n",
-      chart.width, chart.height, escape_markup(chart.title), kStyle);
+      chart.width, chart.height, escape_markup(chart.title), kChartStyle);
 
   double top = 14;
   if (!chart.title.empty()) {

@@ -19,14 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMaxIndex = int64_t{1} << 33;  // 1 GiB of bits
 
-/// Rows of one grid shape that wait for their shard to be full.
-struct Bucket {
-  std::vector<int64_t> grid_shape;
-  std::vector<StoreRows> parts;
-  int64_t count = 0;
-  int64_t min_index = kMaxIndex;
-};
-
 fs::path made(const fs::path& folder) {
   make_folder(folder);
   return folder;
@@ -35,6 +27,14 @@ fs::path made(const fs::path& folder) {
 }  // namespace
 
 struct StoreWriter::Impl {
+  /// Rows of one grid shape that wait for their shard to be full.
+  struct Bucket {
+    std::vector<int64_t> grid_shape;
+    std::vector<StoreRows> parts;
+    int64_t count = 0;
+    int64_t min_index = kMaxIndex;
+  };
+
   Impl(const fs::path& where, const StoreInfo& wanted, int64_t rows)
       : folder(made(where)), lock(folder), rows_per_shard(rows) {
     if (fs::exists(folder / "store.json")) {
