@@ -1,7 +1,8 @@
 # cmake -D BUILD=... -D SOURCE=... -D VERSION_TEXT=... -P consumer.cmake
 #
-# Installs BUILD into a new folder, builds the ten-line program beside this file
-# against it and runs both programs: what is installed needs neither tree.
+# Installs BUILD into a new folder, builds the two short programs beside this file
+# against it and runs all three: what is installed needs neither tree, and who links
+# the store alone needs neither OpenCV nor a library of image files.
 cmake_minimum_required(VERSION 3.25)
 set(work ${BUILD}/tests/house/consumer_work)
 set(prefix ${work}/prefix)
@@ -36,10 +37,36 @@ endforeach()
 
 run(${prefix}/bin/calotype --version)
 
-run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${work}/build
-  -G ${GENERATOR} -D CMAKE_PREFIX_PATH=${prefix} -D CMAKE_CXX_FLAGS=${CXX_FLAGS})
-run(${CMAKE_COMMAND} --build ${work}/build)
-run(${work}/build/consumer)
+# build_consumer(folder [PREFIX...]): the commands run behind PREFIX.
+function(build_consumer name)
+  run(${ARGN} ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/${name} -B ${work}/${name}
+    -G ${GENERATOR} -D CMAKE_PREFIX_PATH=${prefix} -D CMAKE_CXX_FLAGS=${CXX_FLAGS})
+  run(${ARGN} ${CMAKE_COMMAND} --build ${work}/${name})
+endfunction()
+
+build_consumer(consumer)
+run(${work}/consumer/consumer)
 if(NOT output MATCHES "\"kind\":\"moments\".*\"count\":[0-9]")
   message(FATAL_ERROR "the program printed: ${output}")
+endif()
+
+# On a machine where pkg-config knows of the store's libraries alone.
+file(MAKE_DIRECTORY ${work}/pkgconfig)
+foreach(package hdf5-serial hdf5 libxxhash)
+  execute_process(COMMAND pkg-config --variable=pcfiledir ${package}
+    OUTPUT_VARIABLE folder OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(EXISTS ${folder}/${package}.pc)
+    file(COPY ${folder}/${package}.pc DESTINATION ${work}/pkgconfig FOLLOW_SYMLINK_CHAIN)
+  endif()
+endforeach()
+build_consumer(store_consumer
+  ${CMAKE_COMMAND} -E env PKG_CONFIG_LIBDIR=${work}/pkgconfig PKG_CONFIG_PATH=)
+run(${work}/store_consumer/store_consumer ${work}/store)
+if(NOT output STREQUAL "3 rows\n")
+  message(FATAL_ERROR "the program printed: ${output}")
+endif()
+# What it was linked with, not what LibTorch links.
+run(readelf -d ${work}/store_consumer/store_consumer)
+if(output MATCHES "NEEDED[^\n]*(opencv|jpeg|webp|lcms|jxl|avif)")
+  message(FATAL_ERROR "a program of the store alone is linked with ${CMAKE_MATCH_1}:\n${output}")
 endif()
