@@ -1,5 +1,7 @@
 #include "denoisers/calotype_dit_block.h"
 
+#include <memory>
+
 #include <torch/types.h>
 
 #include "core/check.h"

@@ -3,6 +3,8 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
+#include <cstdint>
+
 #include "nn/batch_invariant.h"
 #include "nn/rms_norm.h"
 #include "nn/rotary.h"

@@ -1,5 +1,7 @@
 #include "denoisers/dit_block.h"
 
+#include <memory>
+
 #include <torch/nn/modules/normalization.h>
 #include <torch/types.h>
 

@@ -1,5 +1,7 @@
 #include "denoisers/time_class_embedding.h"
 
+#include <memory>
+
 #include <fmt/format.h>
 #include <torch/nn/init.h>
 #include <torch/types.h>

@@ -4,6 +4,8 @@
 #include <torch/nn/modules/embedding.h>
 #include <torch/nn/pimpl.h>
 
+#include <cstdint>
+
 #include "nn/time_embedding.h"
 
 namespace calotype {

@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
+#include <cstdint>
+
 namespace calotype {
 
 /// What every diffusion network does: look at noisy latents and answer epsilon,

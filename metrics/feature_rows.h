@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 // What comparisons of every row of one set with every row of another share.
 namespace calotype {
 

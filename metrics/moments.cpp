@@ -1,5 +1,7 @@
 #include "metrics/moments.h"
 
+#include <fmt/format.h>
+
 #include <torch/types.h>
 
 #include "core/check.h"

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace calotype {
 
 /// Structural similarity of each image with its reference (Wang et al., "Image

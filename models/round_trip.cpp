@@ -1,5 +1,7 @@
 #include "models/round_trip.h"
 
+#include <fmt/format.h>
+
 #include <torch/types.h>
 
 #include "core/error.h"

@@ -1,5 +1,7 @@
 #include "nn/attention.h"
 
+#include <fmt/format.h>
+
 #include <torch/types.h>
 
 #include "core/check.h"

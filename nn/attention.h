@@ -4,6 +4,8 @@
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/pimpl.h>
 
+#include <cstdint>
+
 #include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
 #include "nn/spatial_norm.h"

@@ -5,6 +5,8 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
+#include <cstdint>
+
 // Convolutions, linear maps and functions of single numbers of which each
 // image's answer has the same bits in whatever batch it stands. LibTorch
 // chooses among implementations by the number of images, and a matrix product

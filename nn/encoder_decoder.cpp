@@ -1,5 +1,7 @@
 #include "nn/encoder_decoder.h"
 
+#include <fmt/format.h>
+
 #include <torch/types.h>
 
 #include "core/check.h"

@@ -1,5 +1,9 @@
 #include "nn/fid_inception.h"
 
+#include <fmt/format.h>
+
+#include <array>
+
 #include <torch/utils.h>
 
 #include "core/check.h"

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 // Resampling of grids [N,C,H,W] by the filter (1,3,3,1), which leaves no
 // aliases, on both axes (StyleGAN2, arXiv:1912.04958, appendix B).
 namespace calotype {

@@ -4,6 +4,8 @@
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
+#include <cstdint>
+
 namespace calotype {
 
 /// Group normalisation (Wu and He, "Group Normalization", arXiv:1803.08494,

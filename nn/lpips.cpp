@@ -1,5 +1,9 @@
 #include "nn/lpips.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+
 #include <torch/types.h>
 
 #include "core/check.h"

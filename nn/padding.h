@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace calotype {
 
 /// Images [N,C,H,W] with rows added below and columns at the right until H and

@@ -4,6 +4,8 @@
 #include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/pimpl.h>
 
+#include <cstdint>
+
 namespace calotype {
 
 struct PatchDiscriminatorConfig {

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace calotype {
 
 /// Tokens [N,h*w,p*p*C] -> the grid [N,C,h*p,w*p] that they are the p x p

@@ -1,5 +1,7 @@
 #include "nn/resnet_block.h"
 
+#include <fmt/format.h>
+
 #include <torch/nn/modules/normalization.h>
 #include <torch/types.h>
 

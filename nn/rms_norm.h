@@ -4,6 +4,8 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
+#include <cstdint>
+
 namespace calotype {
 
 /// x / sqrt(mean(x^2) + eps) over the last axis (RMSNorm, arXiv:1910.07467,

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace calotype {
 
 /// The angles by which the channels of a head are turned, for each token.

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace calotype {
 
 /// softmax(q k^T / sqrt(d)) v for [N,heads,L,d] tensors (arXiv:1706.03762,

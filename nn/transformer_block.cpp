@@ -1,5 +1,7 @@
 #include "nn/transformer_block.h"
 
+#include <memory>
+
 #include <fmt/format.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/types.h>

@@ -7,6 +7,7 @@
 #include <optional>
 #include <regex>
 #include <set>
+#include <utility>
 
 #include "core/check.h"
 #include "core/error.h"

@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 

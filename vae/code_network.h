@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
+#include <cstdint>
+
 namespace calotype {
 
 /// The two halves of an autoencoder without what is done with the code. Its

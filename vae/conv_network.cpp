@@ -1,5 +1,9 @@
 #include "vae/conv_network.h"
 
+#include <fmt/format.h>
+
+#include <memory>
+
 #include <torch/types.h>
 
 #include "core/check.h"

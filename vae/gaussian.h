@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 #include "core/latent_grid.h"
 
 // The diagonal Gaussian that an encoder gives for each image (Kingma and

@@ -4,7 +4,11 @@
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/types.h>
 
+#include <fmt/format.h>
+
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "core/check.h"
 #include "core/error.h"

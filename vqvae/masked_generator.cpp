@@ -4,6 +4,7 @@
 #include <torch/utils.h>
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "core/check.h"

@@ -1,5 +1,7 @@
 #include "vqvae/quantizer.h"
 
+#include <fmt/format.h>
+
 #include <bit>
 
 #include "core/check.h"

@@ -1,5 +1,7 @@
 #include "vqvae/residual_quantizer.h"
 
+#include <fmt/format.h>
+
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/types.h>
 

@@ -49,6 +49,44 @@ constexpr ThirdParty kThirdParties[] = {
 constexpr const char* kForbidden[] = {"torch::load(", "torch::save(",
                                       "torch::jit::"};
 
+// What a name needs: one of `headers`, of which "fmt/" stands for all there.
+struct NamedHeader {
+  std::regex name;
+  std::vector<const char*> headers;
+};
+const std::vector<NamedHeader>& named_headers() {
+  static const std::vector<NamedHeader> all = {
+      {std::regex(R"(std::array\b)"), {"array"}},
+      {std::regex(R"(std::atomic\b)"), {"atomic"}},
+      {std::regex(R"(std::(same_as|derived_from|integral|invocable)\b)"),
+       {"concepts"}},
+      {std::regex(R"(\bu?int(8|16|32|64)_t\b)"), {"cstdint"}},
+      {std::regex(R"(std::deque\b)"), {"deque"}},
+      {std::regex(R"(std::filesystem\b)"), {"filesystem"}},
+      {std::regex(R"(std::function\b)"), {"functional"}},
+      {std::regex(R"(std::initializer_list\b)"), {"initializer_list"}},
+      {std::regex(R"(std::numeric_limits\b)"), {"limits"}},
+      {std::regex(R"(std::map\b)"), {"map"}},
+      {std::regex(
+           R"(std::(shared_ptr|unique_ptr|weak_ptr|make_shared|make_unique)\b)"),
+       {"memory"}},
+      {std::regex(R"(std::mutex\b)"), {"mutex"}},
+      {std::regex(R"(std::(optional|nullopt)\b)"), {"optional"}},
+      {std::regex(R"(std::set\b)"), {"set"}},
+      {std::regex(R"(std::span\b)"), {"span"}},
+      {std::regex(R"(std::string\b)"), {"string"}},
+      {std::regex(R"(std::string_view\b)"), {"string_view"}},
+      {std::regex(R"(std::thread\b)"), {"thread"}},
+      {std::regex(R"(std::unordered_map\b)"), {"unordered_map"}},
+      {std::regex(R"(std::(pair|move|exchange)\b)"), {"utility"}},
+      {std::regex(R"(std::vector\b)"), {"vector"}},
+      {std::regex(R"(\bfmt::)"), {"fmt/"}},
+      {std::regex(R"(\b(at|torch|c10)::)"), {"ATen/", "torch/", "c10/"}},
+      {std::regex(R"(\bnlohmann::)"), {"nlohmann/"}},
+  };
+  return all;
+}
+
 // Tests and benchmarks may use all that they link.
 bool is_free(const SourceFile& file) {
   return file.folder == "tests" || file.folder == "bench";
@@ -66,6 +104,33 @@ Lines includes_of(const std::string& text) {
        at != end; ++at)
     includes.push_back((*at)[1]);
   return includes;
+}
+
+/// The code of a file, without what comments and texts say.
+std::string code_of(const std::string& text) {
+  std::string code;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text.compare(at, 2, "//") == 0) {
+      at = std::min(text.find('\n', at), text.size() - 1);
+    } else if (text.compare(at, 2, "R\"") == 0) {
+      const auto open = text.find('(', at);
+      if (open == text.npos) return code;
+      const auto close =
+          fmt::format("){}\"", text.substr(at + 2, open - at - 2));
+      at = std::min(text.find(close, open), text.size()) + close.size() - 1;
+      code += "\"\"";
+      continue;
+    } else if (text.compare(at, 3, "'\"'") == 0) {
+      at += 2;
+      continue;
+    } else if (text[at] == '"') {
+      while (++at < text.size() && text[at] != '"') at += text[at] == '\\';
+      code += "\"\"";
+      continue;
+    }
+    code += text[at];
+  }
+  return code;
 }
 
 bool is_source(const fs::path& path) {
@@ -86,7 +151,8 @@ std::set<std::string> uses_of(const fs::path& folder, bool& found) {
   std::istringstream words(call[1]);
   bool in_uses = false;
   for (std::string word; words >> word;) {
-    if (word == "SOURCES" || word == "USES" || word == "LINKS")
+    if (word == "SOURCES" || word == "USES" || word == "LINKS" ||
+        word == "PRIVATE_HEADERS")
       in_uses = word == "USES";
     else if (in_uses && word.rfind("calotype::", 0) == 0)
       uses.insert(word.substr(10));
@@ -111,8 +177,8 @@ const std::map<std::string, std::set<std::string>>& allowed_folders() {
       {"denoisers", {"core", "nn", "diffusion"}},
       {"training", {"core", "images", "store", "nn", "datasets", "report"}},
       {"models",
-       {"core", "images", "store", "nn", "datasets", "metrics", "vae",
-        "vqvae"}},
+       {"core", "images", "store", "nn", "datasets", "metrics", "vae", "vqvae",
+        "diffusion", "denoisers"}},
       {"outputs", {"core", "images", "datasets", "models"}},
       {"evaluation",
        {"core", "images", "store", "nn", "datasets", "report", "metrics", "vae",
@@ -211,6 +277,41 @@ Lines wrong_third_parties(const fs::path& root) {
     for (const auto* call : kForbidden)
       if (file.text.find(call) != std::string::npos)
         wrong.push_back(fmt::format("{}: must not call {}", file.path, call));
+  }
+  return wrong;
+}
+
+Lines missing_includes(const fs::path& root) {
+  Lines wrong;
+  const auto files = read_sources(root);
+  std::map<std::string, const SourceFile*> ours;
+  for (const auto& file : files) ours[file.path] = &file;
+  const auto add_all = [&](auto&& self, const SourceFile& file,
+                           std::set<std::string>& all) -> void {
+    for (const auto& include : file.includes) {
+      const auto header = ours.find(include);
+      if (all.insert(include).second && header != ours.end())
+        self(self, *header->second, all);
+    }
+  };
+  for (const auto& file : files) {
+    if (is_free(file) || file.folder == "cmake") continue;
+    std::set<std::string> all;
+    add_all(add_all, file, all);
+    const auto code = code_of(file.text);
+    for (const auto& named : named_headers()) {
+      const auto is_there = [&](const char* header) {
+        const auto at = all.lower_bound(header);
+        if (at == all.end()) return false;
+        return std::string(header).ends_with('/') ? at->starts_with(header)
+                                                  : *at == header;
+      };
+      std::smatch found;
+      if (!std::ranges::any_of(named.headers, is_there) &&
+          std::regex_search(code, found, named.name))
+        wrong.push_back(fmt::format("{}: says {} and does not include {}",
+                                    file.path, found.str(), named.headers[0]));
+    }
   }
   return wrong;
 }

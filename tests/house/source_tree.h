@@ -37,6 +37,11 @@ std::vector<std::string> wrong_links(const std::filesystem::path& root);
 /// and functions that run what a file says.
 std::vector<std::string> wrong_third_parties(const std::filesystem::path& root);
 
+/// Names of the standard library, of LibTorch and of fmt in a file that
+/// includes their header neither itself nor through headers of ours: it
+/// compiles only behind a precompiled header, or behind another file.
+std::vector<std::string> missing_includes(const std::filesystem::path& root);
+
 /// Source files that no CMakeLists.txt beside them names: they are never built.
 std::vector<std::string> forgotten_sources(const std::filesystem::path& root);
 

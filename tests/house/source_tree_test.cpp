@@ -45,6 +45,10 @@ TEST(SourceTree, ThirdPartiesStayInTheirPlace) {
   EXPECT_THAT(wrong_third_parties(root()), IsEmpty());
 }
 
+TEST(SourceTree, WhatAFileNamesItIncludes) {
+  EXPECT_THAT(missing_includes(root()), IsEmpty());
+}
+
 TEST(SourceTree, EverySourceIsBuilt) {
   EXPECT_THAT(forgotten_sources(root()), IsEmpty());
 }
@@ -120,6 +124,23 @@ TEST_F(SmallTree, AThirdPartyOutOfPlaceIsFound) {
                           "tools/a.cpp: must not call torch::load(",
                           "vae/loop.cpp: only core/ may include "
                           "ATen/Parallel.h"));
+}
+
+TEST_F(SmallTree, AMissingIncludeIsFound) {
+  add("core/a.h", "#include <vector>\nstd::vector<int> x;  // std::map\n");
+  add("core/a.cpp",
+      "#include \"core/a.h\"\n"
+      "std::vector<int> y;\nauto z = \"\\\"std::set\";\n"
+      "auto raw = R\"(fmt::print(\")\"; int64_t n;\n");
+  add("nn/b.h", "#include <ATen/core/Tensor.h>\nat::Tensor t;\n");
+  add("nn/c.h", "#include <string_view>\nstd::string s; torch::Tensor t;\n");
+  add("tests/a.cpp", "std::vector<int> x;\n");
+  EXPECT_THAT(missing_includes(tree()),
+              ElementsAre("core/a.cpp: says int64_t and does not include "
+                          "cstdint",
+                          "nn/c.h: says std::string and does not include "
+                          "string",
+                          "nn/c.h: says torch:: and does not include ATen/"));
 }
 
 TEST_F(SmallTree, AForgottenSourceIsFound) {
