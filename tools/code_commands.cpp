@@ -2,6 +2,7 @@
 #include "tools/command.h"
 #include "tools/denoise.h"
 #include "tools/embed.h"
+#include "tools/option_range.h"
 #include "tools/project.h"
 #include "tools/walk.h"
 
@@ -13,7 +14,7 @@ constexpr const char* kCodecHelp = "Model folder or run folder of a codec";
 
 void add_limit(CLI::App& app, int64_t& limit) {
   app.add_option("--limit", limit, "Only the first so many images; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(int64_t{0}))
       ->capture_default_str();
 }
 
@@ -63,7 +64,7 @@ CommandRun add_anomaly(CLI::App& app) {
       ->check(CLI::IsMember({"mse", "mae", "ssim"}))
       ->capture_default_str();
   app.add_option("--show", job->num_shown, "Images in highest.png")
-      ->check(CLI::Range(1, 10'000))
+      ->check(in_range(1, 10'000))
       ->capture_default_str();
   add_batch_size(app, job->batch_size);
   return run_of(job, anomaly);
@@ -85,15 +86,15 @@ CommandRun add_denoise(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--sigma", job->corruption.sigma,
                  "Of gaussian: standard deviation on the [0,1] scale")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(in_range(0.0, 100.0))
       ->capture_default_str();
   app.add_option("--share", job->corruption.share,
                  "Of the pixels or patches that suffer")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(in_range(0.0, 1.0))
       ->capture_default_str();
   app.add_option("--patch-size", job->corruption.patch_size,
                  "Edge of a patch in pixels")
-      ->check(CLI::Range(1, 32768))
+      ->check(in_range(1, 32768))
       ->capture_default_str();
   app.add_option("--seed", job->seed, "Of the corruption")
       ->capture_default_str();
@@ -116,11 +117,11 @@ CommandRun add_interpolate(CLI::App& app) {
       ->check(CLI::IsMember({"linear", "spherical"}))
       ->capture_default_str();
   app.add_option("--count", job->count, "Decoded pictures, both ends included")
-      ->check(CLI::Range(2, 1000))
+      ->check(in_range(2, 1000))
       ->capture_default_str();
   app.add_option("--size", job->preprocessing.size,
                  "Edge of the square in pixels; 0 keeps each size")
-      ->check(CLI::Range(0, 16384))
+      ->check(in_range(0, 16384))
       ->capture_default_str();
   add_reading_options(app, job->preprocessing);
   return run_of(job, interpolate);
@@ -136,19 +137,19 @@ CommandRun add_traverse(CLI::App& app) {
                  "first")
       ->required();
   app.add_option("--directions", job->num_directions, "Rows")
-      ->check(CLI::Range(1, 1000))
+      ->check(in_range(1, 1000))
       ->capture_default_str();
   app.add_option("--count", job->count, "Pictures per row")
-      ->check(CLI::Range(2, 1000))
+      ->check(in_range(2, 1000))
       ->capture_default_str();
   app.add_option("--range", job->range,
                  "Standard deviations of the set to either side of the first "
                  "image")
-      ->check(CLI::Range(0.0, 1000.0))
+      ->check(in_range(0.0, 1000.0))
       ->capture_default_str();
   app.add_option("--limit", job->limit,
                  "Images by which the numbers' spread is measured")
-      ->check(CLI::Range(2, 1'000'000'000))
+      ->check(in_range(2, 1'000'000'000))
       ->capture_default_str();
   add_batch_size(app, job->batch_size);
   return run_of(job, traverse);

@@ -6,6 +6,7 @@
 #include "tools/encode.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
+#include "tools/option_range.h"
 #include "tools/reconstruct.h"
 #include "tools/train.h"
 #include "tools/verify.h"
@@ -32,7 +33,7 @@ void add_data_options(CLI::App& app, std::string& data,
   app.add_option("--data", data, kDataHelp)->required();
   app.add_option("--size", preprocessing.size,
                  "Edge of the square in pixels; 0 keeps each size")
-      ->check(CLI::Range(0, 16384))
+      ->check(in_range(0, 16384))
       ->capture_default_str();
   app.add_option(
          "--resize", preprocessing.resize,
@@ -45,7 +46,7 @@ void add_data_options(CLI::App& app, std::string& data,
       ->capture_default_str();
   add_reading_options(app, preprocessing);
   app.add_option("--workers", num_workers, "Decoding threads")
-      ->check(CLI::Range(1, 256))
+      ->check(in_range(1, 256))
       ->capture_default_str();
   app.add_flag("--strict", strict,
                "Stop at the first bad image instead of skipping it");
@@ -55,7 +56,7 @@ void add_reading_options(CLI::App& app, Preprocessing& preprocessing) {
   app.add_option("--max-pixels", preprocessing.max_pixels,
                  "Largest image that is read, in pixels; a larger JPEG is "
                  "decoded at eighths of its size where --size allows")
-      ->check(CLI::Range(int64_t{1}, int64_t{4'000'000'000}))
+      ->check(in_range(int64_t{1}, int64_t{4'000'000'000}))
       ->capture_default_str();
   app.add_option("--icc", preprocessing.icc,
                  "Colour profiles: keep takes pixels as stored, convert makes "
@@ -66,7 +67,7 @@ void add_reading_options(CLI::App& app, Preprocessing& preprocessing) {
 
 void add_batch_size(CLI::App& app, int64_t& batch_size) {
   app.add_option("--batch-size", batch_size, "Images per pass of the network")
-      ->check(CLI::Range(1, 65536))
+      ->check(in_range(1, 65536))
       ->capture_default_str();
 }
 
@@ -98,7 +99,7 @@ CommandRun add_train(CLI::App& app) {
   app.add_option(
          "--stop-after", options->job.stop_after,
          "End this call after so many steps, state saved; 0: train to the end")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(int64_t{0}))
       ->capture_default_str();
   return [options](const CommandContext& context) {
     auto job = options->job;
@@ -116,14 +117,14 @@ CommandRun add_average(CLI::App& app) {
   app.add_option("--length", job->length,
                  "Of the average: standard deviation of its memory, as a share "
                  "of the training")
-      ->check(CLI::Range(kShortestAverage, kLongestAverage))
+      ->check(in_range(kShortestAverage, kLongestAverage))
       ->required();
   app.add_option("--out", job->out, "Model folder, as generate takes it")
       ->required();
   app.add_option("--step", job->step,
                  "The average as it was after so many steps; 0: at the last "
                  "snapshot")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(int64_t{0}))
       ->capture_default_str();
   return [job](const CommandContext&) { return average(*job); };
 }
@@ -160,7 +161,7 @@ CommandRun add_encode(CLI::App& app) {
                "that mirrors; twice the work of the model, twice the size");
   add_batch_size(app, job->batch_size);
   app.add_option("--rows-per-shard", job->rows_per_shard, "Images per shard")
-      ->check(CLI::Range(1, 1'000'000'000))
+      ->check(in_range(1, 1'000'000'000))
       ->capture_default_str();
   app.add_flag("--dry-run", job->dry_run, "Say what would be done and stop");
   return [job](const CommandContext& context) {
@@ -177,7 +178,7 @@ CommandRun add_decode(CLI::App& app) {
   app.add_option("store", job->store, "Latent store")->required();
   app.add_option("--out", job->out, "Folder of PNG files")->required();
   app.add_option("--limit", job->limit, "Only the first so many images; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(int64_t{0}))
       ->capture_default_str();
   add_batch_size(app, job->batch_size);
   app.add_flag("--any-codec", job->any_codec,
@@ -208,13 +209,13 @@ CommandRun add_generate(CLI::App& app) {
   app.add_flag("--any-codec", job->any_codec,
                "Decode although the codec is another");
   app.add_option("--count", job->count, "Images")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(int64_t{1}))
       ->capture_default_str();
   app.add_option(
          "--first", job->first,
          "Number of the first sample; sample k is the same in any call, "
          "but for rounding")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(int64_t{0}))
       ->capture_default_str();
   app.add_option_function<std::vector<std::string>>(
          "--class",
@@ -228,7 +229,7 @@ CommandRun add_generate(CLI::App& app) {
   app.add_option("--steps", job->steps,
                  "Of the walk from noise to latents; 0: 50 for diffusion, 12 "
                  "for tokens. heun and edm ask the network twice a step")
-      ->check(CLI::Range(0, 1000))
+      ->check(in_range(0, 1000))
       ->capture_default_str();
   auto samplers = sampler_names();
   samplers.insert(samplers.begin(), "auto");
@@ -237,12 +238,12 @@ CommandRun add_generate(CLI::App& app) {
       ->check(CLI::IsMember(samplers))
       ->capture_default_str();
   app.add_option("--eta", job->eta, "Noise that ddim adds, 0 none to 1 as ddpm")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(in_range(0.0, 1.0))
       ->capture_default_str();
   app.add_option("--churn", job->churn,
                  "Noise that edm adds: S_churn, 0 none; default: as the "
                  "model's scheduler_config.json says, or 40")
-      ->check(CLI::Range(0.0, 1e6));
+      ->check(in_range(0.0, 1e6));
   app.add_option("--spacing", job->spacing,
                  "Of the noise levels; default: as the model's "
                  "scheduler_config.json says, karras for heun and edm if it "
@@ -252,14 +253,14 @@ CommandRun add_generate(CLI::App& app) {
   app.add_option("--guidance", job->guidance,
                  "Weight of the class, or of the model against its --guide; 1 "
                  "is no guidance; default: 2, without classes 1")
-      ->check(CLI::Range(0.0, 100.0));
+      ->check(in_range(0.0, 100.0));
   app.add_option("--guidance-interval", job->guidance_interval,
                  "LOW:HIGH of the noise over the signal where to guide at all")
       ->capture_default_str();
   app.add_option("--guidance-rescale", job->guidance_rescale,
                  "Share, 0 to 1, of what guidance adds to the contrast that "
                  "is taken back")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(in_range(0.0, 1.0))
       ->capture_default_str();
   app.add_option("--guide", job->guide,
                  "Guide by a weaker model, smaller or trained less, instead "
@@ -270,7 +271,7 @@ CommandRun add_generate(CLI::App& app) {
   app.add_option("--strength", job->strength,
                  "With --init-image: share of the steps that are walked, 0 to "
                  "1; default: 0.6, with a mask 1")
-      ->check(CLI::Range(1e-6, 1.0));
+      ->check(in_range(1e-6, 1.0));
   app.add_option("--mask", job->mask,
                  "With --init-image, of its size: what is white is drawn "
                  "anew, the rest stays");
@@ -280,7 +281,7 @@ CommandRun add_generate(CLI::App& app) {
   app.add_option("--preview-every", job->preview_every,
                  "Show what is being drawn in OUT.preview.png after so many "
                  "calls of the network; 0: never")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(int64_t{0}))
       ->capture_default_str();
   app.add_option("--seed", job->seed, "Of the noise")->capture_default_str();
   add_fresh(app, job->fresh);
@@ -301,7 +302,7 @@ CommandRun add_reconstruct(CLI::App& app) {
       ->required();
   add_fresh(app, job->fresh);
   app.add_option("--limit", job->limit, "Only the first so many images; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(int64_t{0}))
       ->capture_default_str();
   add_batch_size(app, job->batch_size);
   return [job](const CommandContext& context) {

@@ -3,6 +3,7 @@
 #include "images/lossy_format.h"
 #include "tools/accuracy_score.h"
 #include "tools/command.h"
+#include "tools/option_range.h"
 
 // The options of `calotype evaluate`.
 namespace calotype {
@@ -53,13 +54,13 @@ void add_pair_options(CLI::App& app, Options& options) {
       ->group(group);
   app.add_option("--beside-images", job.beside_images,
                  "On so many images, drawn by the seed")
-      ->check(CLI::Range(1, 1'000'000))
+      ->check(in_range(1, 1'000'000))
       ->capture_default_str()
       ->group(group);
   app.add_option("--importance-samples", job.importance_samples,
                  "Variational autoencoder: draws for the tighter bound on the "
                  "log-likelihood; 0: none")
-      ->check(CLI::Range(0, 1'000'000))
+      ->check(in_range(0, 1'000'000))
       ->capture_default_str()
       ->group(group);
   app.add_flag("--binarize", job.binarize,
@@ -69,7 +70,7 @@ void add_pair_options(CLI::App& app, Options& options) {
   app.add_option("--jacobian-probes", job.jacobian_probes,
                  "CalotypeAutoencoder: random directions in which the code's "
                  "answer to the image is measured; 0: none")
-      ->check(CLI::Range(0, 1'000'000))
+      ->check(in_range(0, 1'000'000))
       ->capture_default_str()
       ->group(group);
 }
@@ -79,7 +80,7 @@ void add_set_options(CLI::App& app, EvaluateJob& job) {
   app.add_option("--nearest", job.nearest,
                  "Find the nearest reference images of so many, spread over "
                  "the set, to see whether they were learnt by heart")
-      ->check(CLI::Range(0, 100'000))
+      ->check(in_range(0, 100'000))
       ->capture_default_str()
       ->group(group);
   auto* cas =
@@ -125,14 +126,14 @@ CommandRun add_evaluate(CLI::App& app) {
                  "Images of each set, drawn by the seed, for what compares "
                  "each with each: kernel distance, precision, recall, density, "
                  "coverage; the Fréchet distance takes all; 0: every image")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(int64_t{0}))
       ->capture_default_str();
   app.add_option("--seed", job.seed, "Of all draws and of --cas")
       ->capture_default_str();
   app.add_option("--batch-size", job.batch_size,
                  "Images per pass of the network; 0: 128 of 45x45 pixels, "
                  "fewer of larger ones, 16 of sets in FID's Inception")
-      ->check(CLI::Range(0, 65536))
+      ->check(in_range(0, 65536))
       ->capture_default_str();
   app.add_option("--expect-network", job.expect_network,
                  "Refuse a network whose weights have another SHA-256 than "

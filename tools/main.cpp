@@ -14,6 +14,7 @@
 #include "report/result_text.h"
 #include "tools/command.h"
 #include "tools/failure.h"
+#include "tools/option_range.h"
 
 namespace calotype {
 namespace {
@@ -98,7 +99,7 @@ int run(int argc, char** argv) {
     const auto work = command.add(*sub);
     sub->add_option("--threads", runtime.num_threads,
                     "CPU threads; 0: as many as may be used")
-        ->check(CLI::Range(0, 1024))
+        ->check(in_range(0, 1024))
         ->capture_default_str();
     sub->add_option("--device", runtime.device, "auto, cpu, cuda or cuda:N")
         ->capture_default_str();
