@@ -326,38 +326,5 @@ TEST_F(EvaluatePairs, DividesFilesByThePixelsThatTheyHold) {
   EXPECT_FALSE(rates.contains("rate_bpp"));
 }
 
-TEST_F(EvaluatePairs, AtTheCommandLine) {
-  write_pairs("made", 6);
-  const auto made = (folder_ / "made").string();
-  const auto originals = (folder_ / "originals").string();
-  const auto said = [](const std::vector<std::string>& words) {
-    auto outcome = run_program(words);
-    return std::pair(outcome.code, outcome.err + outcome.out);
-  };
-  const auto [code, text] =
-      said({"evaluate", "pairs", "--data", made, "--reference", originals});
-  EXPECT_EQ(code, 0);
-  EXPECT_TRUE(testing::Value(
-      text, testing::ContainsRegex("ssim +0\\.[0-9]+  \\([0-9.]+ to")));
-  EXPECT_EQ(said({"evaluate"}).first, 2);
-  EXPECT_THAT(said({"evaluate"}).second, HasSubstr("needs a model and --data"));
-  EXPECT_THAT(said({"evaluate", "pairs", "--data", made}).second,
-              HasSubstr("--reference names the originals"));
-  EXPECT_THAT(said({"evaluate", "pairs", "--data", made, "--reference",
-                    originals, "--nearest", "3"})
-                  .second,
-              HasSubstr("need a feature network"));
-  EXPECT_THAT(said({"evaluate", "pairs", "--data", made, "--reference",
-                    originals, "--float"})
-                  .second,
-              HasSubstr("need a codec: images in files are bytes"));
-  EXPECT_THAT(
-      said({"evaluate", "--compare", made, originals, "--features", "builtin"})
-          .second,
-      HasSubstr("--features excludes --compare"));
-  EXPECT_THAT(said({"evaluate", "nowhere", "--data", made}).second,
-              HasSubstr("is no codec and no feature network"));
-}
-
 }  // namespace
 }  // namespace calotype

@@ -39,9 +39,16 @@ Outcome run_program(const std::vector<std::string>& arguments,
   const char* program = std::getenv("CALOTYPE_PROGRAM");
   if (!program)
     throw std::runtime_error("CALOTYPE_PROGRAM does not name the program");
+  std::vector<std::string> command{program};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return run_command(command, options);
+}
+
+Outcome run_command(const std::vector<std::string>& arguments,
+                    const RunOptions& options) {
   TempFolder folder;
   const auto out = (folder / "out").string(), err = (folder / "err").string();
-  std::vector<char*> argv{const_cast<char*>(program)};
+  std::vector<char*> argv;
   for (const auto& argument : arguments)
     argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
@@ -56,7 +63,7 @@ Outcome run_program(const std::vector<std::string>& arguments,
       setrlimit(RLIMIT_FSIZE, &limit);
       ::signal(SIGXFSZ, SIG_IGN);  // writes fail instead, as on a full disk
     }
-    ::execv(program, argv.data());
+    ::execv(argv[0], argv.data());
     _exit(127);
   }
   const double begin = monotonic_s();

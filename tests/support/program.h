@@ -28,6 +28,10 @@ struct RunOptions {
 Outcome run_program(const std::vector<std::string>& arguments,
                     const RunOptions& options = {});
 
+/// The same with any program: `arguments[0]` is its path.
+Outcome run_command(const std::vector<std::string>& arguments,
+                    const RunOptions& options = {});
+
 /// Text of the file in one piece; empty if it is not there.
 std::string content(const std::string& path);
 

@@ -7,7 +7,6 @@
 #include "core/error.h"
 #include "nn/model_folder.h"
 #include "tests/support/fixtures.h"
-#include "tests/support/program.h"
 #include "tests/tools/small_diffusion.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
@@ -108,19 +107,6 @@ TEST_F(Average, RefusesFoldersThatAreSomethingElse) {
               HasSubstr("not a run folder"));
   EXPECT_THAT(refusal({.run = run_, .length = 0.1, .out = run_}),
               HasSubstr("holds a training run; choose another --out"));
-}
-
-TEST_F(Average, IsACommand) {
-  train_run(lengths_);
-  const auto outcome =
-      run_program({"average", run_.string(), "--length", "0.08", "--out",
-                   out_.string(), "--json", "--quiet"});
-  EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(outcome.json()["snapshots"], 16);
-  EXPECT_THAT(run_program({"average", run_.string(), "--length", "0.9", "--out",
-                           out_.string()})
-                  .err,
-              HasSubstr("--length"));
 }
 
 }  // namespace
