@@ -137,8 +137,11 @@ OutputFolder demo_folder(const DemoJob& job) {
 void write_demo_report(const fs::path& folder, const Json& results) {
   const auto& fidelity = results["fidelity"];
   const auto& drawn = results["drawn"];
+  const bool is_fashion =
+      fidelity["data"].get<std::string>().starts_with("fashion-mnist:");
   HtmlReport report(
-      "Calotype: Fashion-MNIST through a latent space",
+      fmt::format("Calotype: {} through a latent space",
+                  is_fashion ? "Fashion-MNIST" : "drawn shapes"),
       "A convolutional VAE packs each image of 28×28 pixels into 4×7×7 "
       "numbers; a diffusion model learns those numbers and draws new ones; the "
       "decoder develops them.");

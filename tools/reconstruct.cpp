@@ -11,8 +11,8 @@
 namespace calotype {
 namespace {
 
-constexpr int64_t kPairsShown = 64;
 constexpr int64_t kGridPairs = 6;  // a row: original, reconstruction, six times
+constexpr int64_t kPairsShown = 10 * kGridPairs;
 
 }  // namespace
 
