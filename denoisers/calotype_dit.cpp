@@ -95,4 +95,13 @@ torch::Tensor CalotypeDiTImpl::forward(const torch::Tensor& sample,
   return grid_of_patches(tokens, h, w, config_.patch_size);
 }
 
+void CalotypeDiTImpl::fit(Json& keys, const LatentShape& latents) {
+  fit_channels(keys, latents);
+  set_default(keys, "num_classes", latents.num_classes);
+}
+
+CalotypeDiT load_calotype_dit(const ModelFolder& folder) {
+  return load_model<CalotypeDiT, CalotypeDiTConfig>(folder);
+}
+
 }  // namespace calotype

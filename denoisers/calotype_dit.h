@@ -4,6 +4,7 @@
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/pimpl.h>
 
+#include "denoisers/latent_shape.h"
 #include "denoisers/time_class_embedding.h"
 #include "diffusion/denoiser.h"
 #include "nn/batch_invariant.h"
@@ -53,6 +54,9 @@ class CalotypeDiTImpl : public torch::nn::Module, public Denoiser {
 
   explicit CalotypeDiTImpl(const CalotypeDiTConfig& config);
 
+  /// Sets the keys that latents decide and that are not given.
+  static void fit(Json& keys, const LatentShape& latents);
+
   /// Returns [N,out_channels,h,w]. Throws ConfigError unless patch_size divides
   /// h and w.
   torch::Tensor forward(const torch::Tensor& sample,
@@ -70,5 +74,9 @@ class CalotypeDiTImpl : public torch::nn::Module, public Denoiser {
   Linear modulation_out_{nullptr}, proj_out_{nullptr};
 };
 TORCH_MODULE(CalotypeDiT);
+
+/// Reads a model folder. Throws ConfigError for another class, DataError for
+/// weights that do not fit.
+CalotypeDiT load_calotype_dit(const ModelFolder& folder);
 
 }  // namespace calotype

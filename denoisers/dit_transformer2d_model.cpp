@@ -1,5 +1,7 @@
 #include "denoisers/dit_transformer2d_model.h"
 
+#include <memory>
+
 #include <fmt/format.h>
 #include <torch/nn/init.h>
 #include <torch/types.h>
@@ -137,6 +139,12 @@ torch::Tensor DiTTransformer2DModelImpl::forward(
   const auto tokens =
       proj_out_2_(modulate(plain_layer_norm(x, kNormOutEps), m[0], m[1]));
   return grid_of_patches(tokens, h, w, config_.patch_size);
+}
+
+void DiTTransformer2DModelImpl::fit(Json& keys, const LatentShape& latents) {
+  fit_channels(keys, latents);
+  set_default(keys, "sample_size", latents.grid_shape[1]);
+  set_default(keys, "num_embeds_ada_norm", latents.num_classes);
 }
 
 DiTTransformer2DModel load_dit_transformer2d_model(const ModelFolder& folder) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "denoisers/latent_shape.h"
 #include "diffusion/denoiser.h"
 #include "nn/batch_invariant.h"
 #include "nn/model_folder.h"
@@ -69,6 +70,9 @@ class DiTTransformer2DModelImpl : public torch::nn::Module, public Denoiser {
   static constexpr const char* kFormerClassName = "Transformer2DModel";
 
   explicit DiTTransformer2DModelImpl(const DiTTransformer2DModelConfig& config);
+
+  /// Sets the keys that latents decide and that are not given.
+  static void fit(Json& keys, const LatentShape& latents);
 
   /// Returns [N,out_channels,h,w]. Throws ConfigError unless patch_size divides
   /// h and w.

@@ -1,5 +1,6 @@
 #include "denoisers/unet2d_model.h"
 
+#include <fmt/format.h>
 #include <torch/types.h>
 
 #include <algorithm>
@@ -149,6 +150,23 @@ torch::Tensor UNet2DModelImpl::forward(const torch::Tensor& sample,
   if (state.pyramid.defined()) x = x + state.pyramid;
   if (!fourier_) return x;
   return x / timestep.to(x.scalar_type()).view({-1, 1, 1, 1});
+}
+
+void UNet2DModelImpl::fit(Json& keys, const LatentShape& latents) {
+  fit_channels(keys, latents);
+  set_default(keys, "sample_size", latents.grid_shape[1]);
+  if (latents.num_classes > 0)
+    set_default(keys, "num_class_embeds",
+                latents.num_classes + 1);  // the last: no class
+}
+
+void expect_usable(const std::string& where, const UNet2DModelConfig& config) {
+  if (config.class_embed_type)
+    throw ConfigError(fmt::format(
+        "{}: class_embed_type must be null, got \"{}\": such a network is "
+        "told its class as a number or a vector, which nothing here knows how "
+        "to choose",
+        where, *config.class_embed_type));
 }
 
 UNet2DModel load_unet2d_model(const ModelFolder& folder) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "denoisers/latent_shape.h"
 #include "diffusion/denoiser.h"
 #include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
@@ -98,6 +99,9 @@ class UNet2DModelImpl : public torch::nn::Module, public Denoiser {
 
   explicit UNet2DModelImpl(const UNet2DModelConfig& config);
 
+  /// Sets the keys that latents decide and that are not given.
+  static void fit(Json& keys, const LatentShape& latents);
+
   torch::Tensor forward(const torch::Tensor& sample,
                         const torch::Tensor& timestep,
                         const torch::Tensor& class_labels) override;
@@ -127,6 +131,10 @@ class UNet2DModelImpl : public torch::nn::Module, public Denoiser {
   GroupNorm conv_norm_out_{nullptr};
 };
 TORCH_MODULE(UNet2DModel);
+
+/// Throws ConfigError for a network that no sampler here can ask: one that is
+/// told its class as a number or a vector.
+void expect_usable(const std::string& where, const UNet2DModelConfig& config);
 
 /// Reads a model folder. Throws ConfigError for another class, DataError for
 /// weights that do not fit.

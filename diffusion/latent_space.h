@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/codec_record.h"
 #include "core/config.h"
 
 namespace calotype {
@@ -19,7 +20,7 @@ struct LatentSpace {
   std::vector<double> std;          // [D] the network sees (z - mean) / std,
                                     // and 0 where channel_is_constant
   std::vector<std::string> class_names;
-  Json codec = Json::object();  // class, sha256, path, config
+  CodecRecord codec;
   // A look at the latents without the codec (nn/latent_preview.h); both empty
   // where the store had none.
   std::vector<std::vector<double>> preview_matrix;  // [C][D]

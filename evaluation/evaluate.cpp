@@ -9,20 +9,20 @@
 #include "evaluation/evaluate_sets.h"
 #include "evaluation/feature_network.h"
 #include "evaluation/report_parts.h"
-#include "models/classifier_model.h"
 #include "models/codec.h"
+#include "models/registry.h"
 #include "nn/model_folder.h"
-#include "vae/autoencoder.h"
 
 namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Class of the model; empty unless it is a folder.
-std::string class_of_folder(const EvaluateJob& job) {
-  return fs::is_directory(job.model) ? open_model_folder(job.model).class_name
-                                     : "";
+/// Class of the model; null unless it is a folder of one that is known.
+const ModelClass* class_of_folder(const EvaluateJob& job) {
+  return fs::is_directory(job.model)
+             ? find_model_class(open_model_folder(job.model).class_name)
+             : nullptr;
 }
 
 /// Whether the job asks for reconstructions, and not for sets in the features
@@ -39,7 +39,8 @@ bool reconstructs(const EvaluateJob& job) {
         "safetensors file of FID's Inception, {}, {} or {}",
         job.model.string(), kBuiltinNetwork, kPairs, kFeatures));
   }
-  return class_of_folder(job) != kClassifierClass;
+  const auto* known = class_of_folder(job);
+  return !known || known->kind != ModelKind::kClassifier;
 }
 
 /// An option that changed nothing would be taken for one that did.
@@ -53,11 +54,14 @@ void expect_fitting_options(const EvaluateJob& job, bool pairs) {
   };
   if (job.model == kPairs && job.reference.empty())
     throw ConfigError("pairs: --reference names the originals");
+  const auto* known = class_of_folder(job);
+  const auto with_prior =
+      names_of_classes([](const ModelClass& model) { return model.has_prior; });
   refuse(
       (job.importance_samples > 0 || job.binarize || job.jacobian_probes > 0) &&
-          class_of_folder(job) != CalotypeAutoencoderImpl::kClassName,
+          !(known && known->has_prior),
       "--importance-samples, --binarize and --jacobian-probes",
-      "a CalotypeAutoencoder");
+      ("a " + with_prior).c_str());
   refuse(job.fresh && job.report.empty(), "--fresh", "a --report");
   refuse(job.dtype != EvaluateJob{}.dtype && (!pairs || job.model == kPairs),
          "--dtype", "a codec");

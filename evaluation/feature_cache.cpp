@@ -25,7 +25,7 @@ StoreInfo cache_info(const FeatureNetwork& network, const ImageSource& source,
   StoreInfo info;
   info.kind = "latents";
   info.dtype = "fp32";
-  info.codec = network.record();
+  info.codec = CodecRecord(network.record());
   info.preprocessing = preprocessing_record(preprocessing);
   info.source = source_record(source);
   info.class_names = source.class_names();
@@ -33,7 +33,7 @@ StoreInfo cache_info(const FeatureNetwork& network, const ImageSource& source,
 }
 
 std::string cache_key(const StoreInfo& info) {
-  return hex64(xxh64(json_text({{"network", info.codec},
+  return hex64(xxh64(json_text({{"network", info.codec.json()},
                                 {"preprocessing", info.preprocessing},
                                 {"fingerprint", info.source["fingerprint"]},
                                 {"images", info.source["count"]},

@@ -29,14 +29,15 @@ class ClassifierFeatures : public FeatureNetwork {
       sha256_ = kBuiltinClassifierSha256;
       class_names_ = builtin_class_names();
     } else {
-      classifier_ = load_classifier(name);
-      sha256_ = weights_sha256(open_model_folder(name));
+      const auto folder = open_model_folder(name);
+      classifier_ = load_classifier(folder);
+      sha256_ = weights_sha256(folder);
       class_names_ = read_class_names(name);
     }
     classifier_->to(device);
     const auto& config = classifier_->config();
     name_ = name;
-    class_name_ = kClassifierClass;
+    class_name_ = CalotypeClassifierImpl::kClassName;
     channels_ = config.in_channels;
     size_ = config.sample_size;
     num_features_ = config.channels.back();

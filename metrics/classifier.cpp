@@ -89,4 +89,8 @@ Losses ClassifierTraining::losses(const Batch& batch) {
           .parts = {{"cross_entropy", loss.detach()}, {"accuracy", accuracy}}};
 }
 
+CalotypeClassifier load_classifier(const ModelFolder& folder) {
+  return load_model<CalotypeClassifier, CalotypeClassifierConfig>(folder);
+}
+
 }  // namespace calotype

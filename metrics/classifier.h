@@ -8,6 +8,7 @@
 
 #include "nn/batch_invariant.h"
 #include "nn/group_norm.h"
+#include "nn/model_folder.h"
 #include "nn/trainable.h"
 
 // A small classifier that judges whether a generated image shows what was asked
@@ -42,6 +43,8 @@ struct ClassifierOutput {
 /// size it would cost more than all others together.
 class CalotypeClassifierImpl : public torch::nn::Module {
  public:
+  static constexpr const char* kClassName = "CalotypeClassifier";
+
   explicit CalotypeClassifierImpl(const CalotypeClassifierConfig& config);
 
   /// `images`: [N,C,H,W] in [-1,1]. The features are what the last block puts
@@ -60,6 +63,10 @@ class CalotypeClassifierImpl : public torch::nn::Module {
   Linear head_{nullptr};
 };
 TORCH_MODULE(CalotypeClassifier);
+
+/// Reads a model folder. Throws ConfigError for another class, DataError for
+/// weights that do not fit.
+CalotypeClassifier load_classifier(const ModelFolder& folder);
 
 /// Trains it: cross-entropy, and the share of the batch that was right.
 class ClassifierTraining : public Trainable {

@@ -4,11 +4,9 @@
 #include <cctype>
 
 #include "core/config.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/note.h"
 #include "datasets/class_map.h"
-#include "nn/model_folder.h"
 
 namespace calotype {
 namespace {
@@ -37,17 +35,6 @@ int64_t find_by_old_folder(const std::vector<std::string>& known,
 }
 
 }  // namespace
-
-CalotypeClassifier load_classifier(const std::filesystem::path& path) {
-  const auto folder = open_model_folder(path);
-  expect_class(folder, kClassifierClass);
-  CalotypeClassifierConfig config;
-  read_config(folder.config, config, (path / "config.json").string());
-  CalotypeClassifier classifier(config);
-  load_weights(*classifier, folder);
-  classifier->eval();
-  return classifier;
-}
 
 void write_class_names(const std::filesystem::path& path,
                        const std::vector<std::string>& names) {

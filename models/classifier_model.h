@@ -1,17 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
-#include "metrics/classifier.h"
-
 namespace calotype {
-
-inline constexpr const char* kClassifierClass = "CalotypeClassifier";
-
-/// Reads a classifier's model folder. Throws ConfigError for another class.
-CalotypeClassifier load_classifier(const std::filesystem::path& path);
 
 /// Names of the classes that a classifier was trained on, class_names.json
 /// beside its weights.

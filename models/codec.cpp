@@ -2,22 +2,10 @@
 
 #include "core/error.h"
 #include "models/pixel_codec.h"
+#include "models/registry.h"
 #include "nn/model_folder.h"
-#include "vae/autoencoder.h"
-#include "vae/autoencoder_kl.h"
-#include "vqvae/vq_model.h"
-#include "vqvae/vqvae2.h"
 
 namespace calotype {
-namespace {
-
-constexpr size_t kShownDigits = 12;  // of a SHA-256 in messages
-
-std::string shown(const std::string& sha256) {
-  return sha256.substr(0, kShownDigits);
-}
-
-}  // namespace
 
 bool is_codec_there(const std::filesystem::path& path) {
   return PixelCodec::named(path) || std::filesystem::is_directory(path);
@@ -31,35 +19,16 @@ LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
             .sha256 = path,
             .config = Json::object()};
   const auto folder = open_model_folder(path);
-  LoadedCodec loaded{.path = path,
-                     .class_name = folder.class_name,
-                     .sha256 = weights_sha256(folder)};
-  if (folder.class_name == AutoencoderKLImpl::kClassName) {
-    const auto codec = load_autoencoder_kl(folder);
-    loaded.codec = codec.ptr();
-    loaded.config = write_config(codec->config());
-  } else if (folder.class_name == CalotypeAutoencoderImpl::kClassName) {
-    const auto codec = load_calotype_autoencoder(folder);
-    loaded.codec = codec.ptr();
-    loaded.config = write_config(codec->config());
-  } else if (folder.class_name == VQModelImpl::kClassName) {
-    const auto codec = load_vq_model(folder);
-    loaded.codec = codec.ptr();
-    loaded.tokenizer = codec.ptr();
-    loaded.config = write_config(codec->config());
-  } else if (folder.class_name == VqVae2Impl::kClassName) {
-    const auto codec = load_vqvae2(folder);
-    loaded.codec = codec.ptr();
-    loaded.tokenizer = codec.ptr();
-    loaded.config = write_config(codec->config());
-  } else {
-    throw ConfigError(fmt::format(
-        "{}: expected a codec ({}, {}, {}, {}), got a {}", path.string(),
-        AutoencoderKLImpl::kClassName, CalotypeAutoencoderImpl::kClassName,
-        VQModelImpl::kClassName, VqVae2Impl::kClassName, folder.class_name));
-  }
-  loaded.codec->module().to(device);
-  return loaded;
+  const auto model = load_any_model(
+      folder, "a codec",
+      [](const ModelClass& known) { return is_codec(known.kind); });
+  model.codec->module().to(device);
+  return {.codec = model.codec,
+          .tokenizer = model.tokenizer,
+          .path = path,
+          .class_name = folder.class_name,
+          .sha256 = weights_sha256(folder),
+          .config = model.config};
 }
 
 void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing) {
@@ -74,7 +43,7 @@ void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing) {
   preprocessing.validate();
 }
 
-Json codec_record(const LoadedCodec& codec) {
+CodecRecord codec_record(const LoadedCodec& codec) {
   auto path = codec.path;
   if (!PixelCodec::named(path))
     path = std::filesystem::absolute(path).lexically_normal();
@@ -86,18 +55,27 @@ Json codec_record(const LoadedCodec& codec) {
     record["num_codes"] = codec.tokenizer->num_codes();
     record["codebooks"] = codec.tokenizer->codebooks();
   }
-  return record;
+  return CodecRecord(std::move(record));
 }
 
-void expect_same_codec(const LoadedCodec& codec, const Json& record,
+void expect_depth(const LoadedCodec& codec, int64_t depth,
+                  const std::string& where) {
+  if (depth != codec.codec->latent_channels())
+    throw ConfigError(fmt::format(
+        "{}: has latents of {} numbers to a cell, {} decodes {}", where, depth,
+        codec.path.string(), codec.codec->latent_channels()));
+}
+
+void expect_same_codec(const LoadedCodec& codec, const CodecRecord& record,
                        const std::string& where) {
-  const auto wanted = record.value("sha256", "");
+  const auto wanted = record.sha256();
   if (wanted != codec.sha256)
     throw ConfigError(fmt::format(
         "{}: its latents are of codec {}, {} is {}; decode with the codec that "
         "made them, or "
         "say --any-codec",
-        where, shown(wanted), codec.path.string(), shown(codec.sha256)));
+        where, short_sha256(wanted), codec.path.string(),
+        short_sha256(codec.sha256)));
 }
 
 }  // namespace calotype

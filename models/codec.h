@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "core/codec_record.h"
 #include "core/config.h"
 #include "images/transforms.h"
 #include "nn/latent_codec.h"
@@ -35,11 +36,16 @@ void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing);
 
 /// What stores and recipes say of it: class, sha256, path, config; of a
 /// tokenizer num_codes, and codebooks, that of each level.
-Json codec_record(const LoadedCodec& codec);
+CodecRecord codec_record(const LoadedCodec& codec);
+
+/// Throws ConfigError unless the codec decodes latents of `depth` numbers to a
+/// cell; `where` has them.
+void expect_depth(const LoadedCodec& codec, int64_t depth,
+                  const std::string& where);
 
 /// Throws ConfigError unless `record` names the weights that are loaded;
 /// `where` is the store or the model that wants them.
-void expect_same_codec(const LoadedCodec& codec, const Json& record,
+void expect_same_codec(const LoadedCodec& codec, const CodecRecord& record,
                        const std::string& where);
 
 }  // namespace calotype

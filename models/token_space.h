@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/codec_record.h"
 #include "core/config.h"
 #include "store/latent_store.h"
 
@@ -13,7 +14,7 @@ namespace calotype {
 /// find the tokenizer and the classes.
 struct TokenSpace {
   std::vector<std::string> class_names;
-  Json codec = Json::object();  // as codec_record says
+  CodecRecord codec;
   // [H,W] of all images that it learnt from, which drawn ones are cut to;
   // empty: what the tokenizer gives.
   std::vector<int64_t> image_size;

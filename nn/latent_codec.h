@@ -4,6 +4,7 @@
 #include <c10/core/Device.h>
 #include <torch/nn/module.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,10 @@ class LatentCodec {
   /// H and W of the only images that it takes (fully connected networks do);
   /// nothing: any multiple of downsample().
   virtual std::optional<int64_t> fixed_size() const { return {}; }
+
+  /// H and W of the images that standard normal codes are of, where codes are
+  /// held to such a prior; nothing: there is none.
+  virtual std::optional<int64_t> prior_size() const { return {}; }
 
   virtual torch::nn::Module& module() = 0;
 };

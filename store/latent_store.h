@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/codec_record.h"
 #include "core/config.h"
 #include "core/latent_grid.h"
 #include "core/preview_map.h"
@@ -33,9 +34,9 @@ struct StoreInfo {
   // those of the image mirrored.
   bool flips = false;
   std::vector<std::vector<int64_t>> grid_shapes;  // [D,h,w] of each bucket
-  Json codec = Json::object();                    // class, sha256, config, path
-  Json preprocessing = Json::object();            // resize, crop, channels
-  Json source = Json::object();  // spec, fingerprint and its kind, count
+  CodecRecord codec;
+  Json preprocessing = Json::object();  // resize, crop, channels
+  Json source = Json::object();         // spec, fingerprint and its kind, count
   Json recipe = Json::object();  // how latents were drawn, where they were
   std::vector<std::string> class_names;
   std::vector<double> mean;  // [D] of the latents that training draws, mirror
@@ -82,9 +83,6 @@ void visit_fields(StoreInfo& c, Visitor&& visit) {
 
 /// The smallest type that holds tokens in [0, num_codes).
 std::string token_dtype(int64_t num_codes);
-
-/// How many codes the tokens of a store are of; 0 where it does not say.
-int64_t store_num_codes(const StoreInfo& info);
 
 /// Rows on their way into or out of a store; all of one grid shape.
 struct StoreRows {

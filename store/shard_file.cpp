@@ -44,7 +44,7 @@ std::vector<uint8_t> packed_tokens(const StoreInfo& info,
         "token store: a packed shard has at most {} tokens; use fewer rows per "
         "shard",
         kMaxPackedTokens));
-  const auto bits = bits_per_token(store_num_codes(info));
+  const auto bits = bits_per_token(info.codec.num_codes());
   return info.packing == "entropy" ? code_tokens(tokens, bits)
                                    : pack_bits(tokens, bits);
 }
@@ -208,7 +208,7 @@ void ShardFile::find_arrays(const std::filesystem::path& path) {
   if (!packed) {
     expect(latents_, array, type, shape);
   } else {
-    bits_ = bits_per_token(store_num_codes(info_));
+    bits_ = bits_per_token(info_.codec.num_codes());
     const bool coded = info_.packing == "entropy";
     expect(latents_, array, Hdf5Type::kUint8,
            coded ? std::vector{latents_.size_bytes}

@@ -6,24 +6,8 @@
 
 #include "core/check.h"
 #include "core/error.h"
-#include "store/store_info.h"
 
 namespace calotype {
-namespace {
-
-constexpr size_t kShownDigits = 12;  // of a SHA-256
-
-std::string codec_text(const StoreInfo& info) {
-  const auto text = [&](const char* key) {
-    const auto found = info.codec.find(key);
-    return found != info.codec.end() && found->is_string()
-               ? found->get<std::string>()
-               : std::string("nothing known");
-  };
-  return text("class") + " " + text("sha256").substr(0, kShownDigits);
-}
-
-}  // namespace
 
 void expect_compatible(const StoreReader& training, const StoreReader& other) {
   const auto& wanted = training.info();
@@ -35,10 +19,10 @@ void expect_compatible(const StoreReader& training, const StoreReader& other) {
         training.path().string(), what, after, before));
   };
   if (got.kind != wanted.kind) fail("kind", wanted.kind, got.kind);
-  if (codec_sha256(got) != codec_sha256(wanted))
-    fail("the codec", codec_text(wanted), codec_text(got));
-  if (store_num_codes(got) != store_num_codes(wanted))
-    fail("num_codes", store_num_codes(wanted), store_num_codes(got));
+  if (got.codec.sha256() != wanted.codec.sha256())
+    fail("the codec", wanted.codec.short_text(), got.codec.short_text());
+  if (got.codec.num_codes() != wanted.codec.num_codes())
+    fail("num_codes", wanted.codec.num_codes(), got.codec.num_codes());
   for (const auto& shape : got.grid_shapes)
     if (std::ranges::find(wanted.grid_shapes, shape) ==
         wanted.grid_shapes.end()) {
@@ -50,12 +34,13 @@ void expect_compatible(const StoreReader& training, const StoreReader& other) {
 }
 
 void expect_same_maker(const StoreReader& a, const StoreReader& b) {
-  const auto first = codec_sha256(a.info()), second = codec_sha256(b.info());
-  if (!first.is_null() && !second.is_null() && first != second)
+  const auto &first = a.info().codec, &second = b.info().codec;
+  if (!first.sha256().empty() && !second.sha256().empty() &&
+      first.sha256() != second.sha256())
     throw ConfigError(fmt::format(
         "{}: does not go with {}: its rows were made by {}, those by {}",
-        b.path().string(), a.path().string(), codec_text(b.info()),
-        codec_text(a.info())));
+        b.path().string(), a.path().string(), second.short_text(),
+        first.short_text()));
 }
 
 }  // namespace calotype

@@ -13,10 +13,6 @@ namespace {
 
 /// What rows depend on, the likeliest differences first.
 Json dependencies(const StoreInfo& info) {
-  auto codec = info.codec;
-  // The weights and the class decide what else is said of a tokenizer.
-  if (codec.is_object())
-    for (const char* key : {"path", "num_codes", "codebooks"}) codec.erase(key);
   auto source = info.source;
   if (source.is_object()) source.erase("spec");
   return {{"format_version", info.format_version},
@@ -24,7 +20,7 @@ Json dependencies(const StoreInfo& info) {
           {"dtype", info.dtype},
           {"packing", info.packing},
           {"flips", info.flips},
-          {"codec", codec},
+          {"codec", info.codec.identity()},
           {"source", source},
           {"preprocessing", info.preprocessing},
           {"recipe", info.recipe},
@@ -126,7 +122,7 @@ void check_store_info(const StoreInfo& info) {
     throw ConfigError("latent store: flips need latents, got kind tokens");
   if (info.preview) check_preview(info);
   if (info.packing == "none") return;
-  const auto codes = store_num_codes(info);
+  const auto codes = info.codec.num_codes();
   if (info.kind == "tokens" && codes == 0)
     throw ConfigError(
         fmt::format("latent store: packing {} needs codec.num_codes, which is "
@@ -145,18 +141,6 @@ void check_store_info(const StoreInfo& info) {
         fmt::format("latent store: packed tokens of {} codes have dtype {}, "
                     "got {}",
                     codes, token_dtype(codes), info.dtype));
-}
-
-int64_t store_num_codes(const StoreInfo& info) {
-  const auto found = info.codec.find("num_codes");
-  return found != info.codec.end() && found->is_number_integer()
-             ? found->get<int64_t>()
-             : 0;
-}
-
-Json codec_sha256(const StoreInfo& info) {
-  const auto found = info.codec.find("sha256");
-  return found != info.codec.end() ? *found : Json();
 }
 
 StoreInfo identity_of(const StoreInfo& info) {

@@ -15,10 +15,6 @@ StoreInfo parse_store_info(const std::string& text, const std::string& where);
 
 std::string store_info_text(const StoreInfo& info);
 
-/// The SHA-256 of the weights that made the rows, as the store says it; null
-/// where it does not.
-Json codec_sha256(const StoreInfo& info);
-
 /// Throws ConfigError if `info` asks for a store that cannot be.
 void check_store_info(const StoreInfo& info);
 

@@ -212,7 +212,7 @@ struct StoreReader::Impl {
   /// A flipped bit may make a token that no codebook has.
   void check_tokens(const at::Tensor& tokens,
                     const std::vector<Located>& located) const {
-    const auto num_codes = store_num_codes(info);
+    const auto num_codes = info.codec.num_codes();
     if (num_codes == 0) return;
     const auto bad = tokens.ge(num_codes);
     if (!bad.any().item<bool>()) return;

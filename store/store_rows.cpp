@@ -154,7 +154,7 @@ StoreRows to_stored(const StoreRows& rows, const StoreInfo& info) {
   check_labels(rows, info);
   auto stored = rows;
   if (rows.tokens.defined() && rows.tokens.numel() > 0) {
-    check_tokens(rows, store_num_codes(info));
+    check_tokens(rows, info.codec.num_codes());
     stored.tokens = tokens_to_bits(rows.tokens, info.dtype);
   }
   stored.grid = convert(rows.grid, "", rows, info.dtype);

@@ -11,7 +11,7 @@ namespace {
 double bytes_per_number(const StoreInfo& info) {
   if (info.packing == "entropy") return 0;  // nobody knows
   if (info.packing == "bits")
-    return double(bits_per_token(store_num_codes(info))) / 8;
+    return double(bits_per_token(info.codec.num_codes())) / 8;
   if (info.dtype == "uint8") return 1;
   const double wide = info.dtype == "fp32" || info.dtype == "uint32" ? 4 : 2;
   return wide * (info.kind == "moments" ? 2 : 1) * (info.flips ? 2 : 1);

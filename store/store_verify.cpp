@@ -100,7 +100,7 @@ class Verification {
   }
 
   void check_tokens(const ShardFile& shard, const std::string& where) {
-    const auto num_codes = store_num_codes(*info_);
+    const auto num_codes = info_->codec.num_codes();
     const auto highest =
         tokens_from_bits(shard.mean(), info_->dtype).max().item<int64_t>();
     if (num_codes > 0 && highest >= num_codes)

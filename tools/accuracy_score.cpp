@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "core/json_difference.h"
 #include "datasets/image_source.h"
+#include "metrics/classifier.h"
 #include "models/classifier_model.h"
 #include "outputs/apart.h"
 #include "outputs/folder_files.h"

@@ -33,7 +33,7 @@ void expect_tokenizer(const LoadedCodec& codec, const StoreInfo& store,
     throw ConfigError(fmt::format("{}: holds tokens, and a {} has none", where,
                                   codec.class_name));
   const auto num_codes = codec.tokenizer->num_codes();
-  if (const auto wanted = store_num_codes(store);
+  if (const auto wanted = store.codec.num_codes();
       wanted != 0 && wanted != num_codes)
     throw ConfigError(
         fmt::format("{}: its tokens are of a codebook of {} codes, {} has {}",
@@ -80,6 +80,9 @@ Json decode(const DecodeJob& job) {
                       ": has no latents of mirror images, which --flipped asks "
                       "for; encode with --flips");
   if (is_tokens) expect_tokenizer(codec, store.info(), job.store.string());
+  if (!is_tokens)  // also under --any-codec
+    for (const auto& shape : store.info().grid_shapes)
+      expect_depth(codec, shape[0], job.store.string());
   Preprocessing preprocessing;
   if (!store.info().preprocessing.empty())
     read_config(store.info().preprocessing, preprocessing, job.store.string());

@@ -15,26 +15,15 @@
 #include "core/random.h"
 #include "core/stop_signal.h"
 #include "datasets/printable.h"
-#include "denoisers/denoisers.h"
+#include "models/diffusion_model.h"
+#include "models/registry.h"
 #include "models/token_space.h"
 #include "tools/class_choice.h"
 #include "tools/generate_output.h"
 #include "tools/init_image.h"
-#include "vae/autoencoder.h"
 #include "vqvae/masked_generator.h"
 
 namespace calotype {
-std::shared_ptr<LatentDiffusion> load_latent_diffusion(
-    const std::filesystem::path& path, c10::Device device) {
-  const auto folder = open_model_folder(path);
-  const auto denoiser = load_denoiser(folder);
-  denoiser->module().to(device);
-  LatentDiffusionConfig config;
-  config.scheduler = read_scheduler_config(path / "scheduler_config.json");
-  return std::make_shared<LatentDiffusion>(
-      denoiser, config, read_latent_space(path / "latent_space.json"));
-}
-
 namespace {
 
 /// Latents of `samples` and their classes. `part`: which of all they are.
@@ -124,9 +113,7 @@ Json generate_from_prior(GenerateJob job) {
         "{}: {}; --class, --steps and --guidance belong to a diffusion model",
         job.model.string(), instead));
   const auto codec = load_codec(job.model, job.device);
-  const auto* autoencoder =
-      dynamic_cast<CalotypeAutoencoderImpl*>(codec.codec.get());
-  const auto size = autoencoder->config().sample_size;
+  const auto size = codec.codec->prior_size().value();
   const auto f = codec.codec->downsample();
   const auto edge = (size + f - 1) / f;
   const LatentSpace space{
@@ -181,8 +168,8 @@ void expect_alike(const GenerateJob& job, const LatentDiffusion& model,
   };
   differ("the latents' shape", shape_text(model.space().grid_shape),
          shape_text(guide.space().grid_shape));
-  differ("the latents' codec", model.space().codec.value("sha256", ""),
-         guide.space().codec.value("sha256", ""));
+  differ("the latents' codec", model.space().codec.sha256(),
+         guide.space().codec.sha256());
   const auto of_space = [](const LatentDiffusion& m) {
     return write_config(m.space());
   };
@@ -320,7 +307,12 @@ Json generate_by_diffusion(GenerateJob job) {
 Json generate_by_unmasking(GenerateJob job) {
   refuse_diffusion_settings(job, "reveals tokens");
   const auto folder = open_model_folder(job.model);
-  auto model = load_masked_generator(folder);
+  const auto model =
+      load_any_model(folder, "a generator of tokens",
+                     [](const ModelClass& known) {
+                       return known.kind == ModelKind::kGenerator;
+                     })
+          .generator;
   model->to(job.device);
   if (job.steps == 0) job.steps = 12;
   if (!job.guidance) job.guidance = 2;
@@ -354,11 +346,14 @@ Json generate(const GenerateJob& job) {
   check_range("generate", "--count", double(job.count), 1, 1e9);
   check_range("generate", "--batch-size", double(job.batch_size), 1, 1 << 16);
   check_range("generate", "--first", double(job.first), 0, 1e15);
-  const auto class_name = open_model_folder(job.model).class_name;
-  if (class_name == CalotypeAutoencoderImpl::kClassName)
-    return generate_from_prior(job);
-  if (class_name == MaskedGeneratorImpl::kClassName)
-    return generate_by_unmasking(job);
+  const auto& known = expect_model_class(
+      open_model_folder(job.model), "a model that draws",
+      [](const ModelClass& model) {
+        return model.has_prior || model.kind == ModelKind::kDenoiser ||
+               model.kind == ModelKind::kGenerator;
+      });
+  if (known.has_prior) return generate_from_prior(job);
+  if (known.kind == ModelKind::kGenerator) return generate_by_unmasking(job);
   return generate_by_diffusion(job);
 }
 

@@ -53,8 +53,4 @@ struct GenerateJob {
 /// ImageFolderWriter for what a folder may hold.
 Json generate(const GenerateJob& job);
 
-/// A trained latent diffusion model with its latent space and schedule.
-std::shared_ptr<LatentDiffusion> load_latent_diffusion(
-    const std::filesystem::path& path, c10::Device device);
-
 }  // namespace calotype

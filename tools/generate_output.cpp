@@ -106,6 +106,9 @@ OutputSetup with_codec(OutputSetup setup) {
     throw ConfigError(fmt::format("{}: draws tokens, and a {} has none",
                                   setup.job.model.string(),
                                   setup.codec->class_name));
+  if (!setup.tokens)
+    expect_depth(*setup.codec, setup.space.grid_shape.at(0),
+                 setup.job.model.string());
   setup.recipe["codec"] = setup.codec->sha256;
   return setup;
 }
@@ -229,8 +232,8 @@ StoreInfo drawn_store_info(const OutputSetup& setup) {
   StoreInfo info{.kind = "latents", .dtype = "fp32"};
   if (setup.tokens) {
     info.kind = "tokens";
-    info.dtype =
-        token_dtype(setup.space.codec.value("num_codes", int64_t{1} << 24));
+    const auto num_codes = setup.space.codec.num_codes();
+    info.dtype = token_dtype(num_codes > 0 ? num_codes : int64_t{1} << 24);
   }
   info.codec = setup.space.codec;
   info.recipe = setup.recipe;
@@ -322,7 +325,7 @@ class StoreOutput : public GenerateOutput {
 LoadedCodec codec_of(const GenerateJob& job, const LatentSpace& space) {
   auto path = job.codec;
   if (path.empty()) {
-    path = space.codec.value("path", "");
+    path = space.codec.path();
     if (path.empty() || !is_codec_there(path))
       throw ConfigError(
           fmt::format("{}: its codec was at \"{}\", which is not there; name "

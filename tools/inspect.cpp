@@ -3,12 +3,12 @@
 #include <torch/types.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "evaluation/token_use.h"
 #include "images/image_io.h"
+#include "models/registry.h"
 #include "nn/model_folder.h"
 #include "store/latent_store.h"
 #include "store/store_fingerprint.h"
@@ -35,6 +35,8 @@ Json inspect_model(const fs::path& path) {
                                   file.tensors.begin()->second.scalar_type()))},
               {"sha256", weights_sha256(folder)},
               {"config", folder.config}};
+  if (const auto* known = find_model_class(folder.class_name))
+    result["model"] = kind_text(known->kind);
   // Put together by `calotype average`.
   if (const auto said = file.metadata.find("calotype_average");
       said != file.metadata.end())
@@ -78,25 +80,13 @@ Json inspect_run(const fs::path& path) {
   return result;
 }
 
-/// Of each level of tokens: as the store says, or one each.
-std::vector<int64_t> codebooks_of(const StoreInfo& info) {
-  std::vector<int64_t> each(size_t(info.grid_shapes.front()[0]));
-  std::iota(each.begin(), each.end(), 0);
-  const auto found = info.codec.find("codebooks");
-  const auto said = found == info.codec.end() ? Json() : *found;
-  if (!said.is_array() || said.size() != each.size()) return each;
-  for (size_t level = 0; level < each.size(); ++level)
-    if (said[level].is_number_unsigned() && said[level] < each.size())
-      each[level] = said[level];
-  return each;
-}
-
 /// How the codebook is used by all tokens of a store.
 void add_token_use(Json& result, const StoreReader& store) {
   constexpr int64_t kRowsAtOnce = 8192;
-  const auto num_codes = store_num_codes(store.info());
+  const auto num_codes = store.info().codec.num_codes();
   if (store.size() == 0 || num_codes == 0) return;
-  TokenUse use(num_codes, codebooks_of(store.info()));
+  TokenUse use(num_codes, store.info().codec.codebooks(
+                              store.info().grid_shapes.front()[0]));
   const auto edge = store.info().preprocessing.value("size", int64_t{0});
   int64_t num_pixels = 0;
   for (const auto& bucket : store.buckets())

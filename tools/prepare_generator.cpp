@@ -3,12 +3,10 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/note.h"
-#include "denoisers/denoisers.h"
 #include "models/codec.h"
 #include "models/image_size.h"
 #include "models/token_space.h"
 #include "tools/prepare_training.h"
-#include "vqvae/masked_generator.h"
 
 namespace calotype {
 namespace {
@@ -20,11 +18,11 @@ namespace fs = std::filesystem;
 std::optional<LoadedCodec> remembered_codec(const StoreReader& store,
                                             c10::Device device) {
   const auto& record = store.info().codec;
-  const fs::path path = record.value("path", "");
+  const fs::path path = record.path();
   std::string reason = "is not there";
   if (is_codec_there(path)) try {
       auto codec = load_codec(path, device);
-      if (codec.sha256 == record.value("sha256", "")) return codec;
+      if (codec.sha256 == record.sha256()) return codec;
       reason = "has other weights now";
     } catch (const std::runtime_error& error) {
       reason = fmt::format("cannot be loaded ({})", error.what());
@@ -81,11 +79,11 @@ void fit_to_store(const char* key, int64_t& value, int64_t stored,
 
 }  // namespace
 
-Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
-  expect_only(config, false, true);
-  if (!config.diffusion) config.diffusion.emplace();
-  Prepared prepared{.class_name = config.model["_class_name"]};
+void prepare_diffusion(Prepared& prepared, const ModelClass& known,
+                       const TrainJob& job) {
+  auto& config = prepared.config;
   auto& setup = prepared.setup;
+  if (!config.diffusion) config.diffusion.emplace();
   const auto store = add_stores(setup, prepared.records, config);
   if (store->info().kind == "tokens")
     throw ConfigError(config.data.train +
@@ -96,13 +94,14 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
         "{}: a denoiser learns latents of one shape, and the store has {}; "
         "encode with --size",
         config.data.train, store->info().grid_shapes.size()));
-  const auto made = make_denoiser(
-      config.model,
-      {.grid_shape = store->info().grid_shapes.front(),
-       .num_classes = int64_t(store->info().class_names.size()),
-       .learned_variance =
-           config.diffusion->scheduler.schedule.variance_type.starts_with(
-               "learned")});
+  auto keys = keys_of(config.model);
+  known.fit(keys,
+            {.grid_shape = store->info().grid_shapes.front(),
+             .num_classes = int64_t(store->info().class_names.size()),
+             .learned_variance =
+                 config.diffusion->scheduler.schedule.variance_type.starts_with(
+                     "learned")});
+  const auto denoiser = make_model(config, known, keys).denoiser;
   LatentSpace space{.grid_shape = store->info().grid_shapes.front(),
                     .mean = store->info().mean,
                     .std = store->info().std,
@@ -115,11 +114,10 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
   }
   if (const auto which = space.constant_channels(); !which.empty())
     note(fmt::format("{}: {}", config.data.train, which));
-  prepared.model_config = made.config;
-  setup.trainable = std::make_shared<LatentDiffusion>(made.denoiser,
-                                                      *config.diffusion, space);
-  expect_takes(*made.denoiser, space.grid_shape);
-  tell_missing_classes(*store, made.denoiser->num_classes());
+  setup.trainable =
+      std::make_shared<LatentDiffusion>(denoiser, *config.diffusion, space);
+  expect_takes(*denoiser, space.grid_shape);
+  tell_missing_classes(*store, denoiser->num_classes());
   setup.to_images = [](const at::Tensor& latents) {
     return latents.narrow(1, 0, 1);
   };
@@ -135,23 +133,22 @@ Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job) {
     write_scheduler_config(out / "scheduler_config.json", scheduler);
     write_latent_space(out / "latent_space.json", space);
   };
-  return prepared;
 }
 
-Prepared prepare_masked_generator(TrainConfig& config, const TrainJob& job) {
-  expect_only(config, true, false);
-  const auto loss = read_loss_config<MaskedTokenLossConfig>(config);
-  Prepared prepared{.class_name = MaskedGeneratorImpl::kClassName};
+void prepare_generator(Prepared& prepared, const ModelClass& known,
+                       const TrainJob& job) {
+  auto& config = prepared.config;
   auto& setup = prepared.setup;
   const auto store = add_stores(setup, prepared.records, config);
   const auto& info = store->info();
   if (info.kind != "tokens" || info.grid_shapes.size() != 1)
-    throw ConfigError(config.data.train +
-                      ": a CalotypeMaskedGenerator learns tokens, of grids of "
-                      "one size");
-  auto model_config = read_model_config<MaskedGeneratorConfig>(config.model);
+    throw ConfigError(
+        fmt::format("{}: a {} learns tokens, of grids of one size",
+                    config.data.train, known.name));
+  MaskedGeneratorConfig model_config;
+  read_config(keys_of(config.model), model_config, "model");
   const auto& shape = info.grid_shapes[0];
-  fit_to_store("num_codes", model_config.num_codes, store_num_codes(info),
+  fit_to_store("num_codes", model_config.num_codes, info.codec.num_codes(),
                *store);
   fit_to_store("num_levels", model_config.num_levels, shape[0], *store);
   fit_to_store("grid_height", model_config.grid_height, shape[1], *store);
@@ -164,9 +161,8 @@ Prepared prepare_masked_generator(TrainConfig& config, const TrainJob& job) {
         "{}",
         num_classes, config.data.train, model_config.num_classes));
   tell_missing_classes(*store, model_config.num_classes);
-  prepared.model_config = write_config(model_config);
-  setup.trainable = std::make_shared<MaskedTokenTraining>(
-      std::make_shared<MaskedGeneratorImpl>(model_config), loss);
+  const auto model = make_model(config, known, write_config(model_config));
+  setup.trainable = known.trainable(model, *config.loss);
   const auto space = token_space(*store);
   setup.to_images = [K = model_config.num_codes](const at::Tensor& tokens) {
     return tokens.narrow(1, 0, 1).to(torch::kFloat) / double(K);
@@ -182,7 +178,6 @@ Prepared prepare_masked_generator(TrainConfig& config, const TrainJob& job) {
   setup.save_model = [space, out = job.out](const TensorFile&) {
     write_token_space(out, space);
   };
-  return prepared;
 }
 
 }  // namespace calotype

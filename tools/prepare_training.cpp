@@ -5,15 +5,7 @@
 #include "core/error.h"
 #include "core/note.h"
 #include "core/progress.h"
-#include "denoisers/denoisers.h"
 #include "models/classifier_model.h"
-#include "vae/autoencoder_kl.h"
-#include "vae/autoencoder_training.h"
-#include "vae/vae_training.h"
-#include "vqvae/masked_generator.h"
-#include "vqvae/vq_model.h"
-#include "vqvae/vq_training.h"
-#include "vqvae/vqvae2.h"
 
 namespace calotype {
 namespace {
@@ -45,96 +37,99 @@ void add_perceptual(DataRecords& records, const Json& perceptual) {
   if (!file.empty()) add_file(records, "loss.perceptual.weights", file);
 }
 
-/// A codec `Model` that learns by the losses of `Training`.
-template <class Model, class ModelConfig, class Training, class LossConfig>
-Prepared prepare_codec(TrainConfig& config) {
-  expect_only(config, true, false);
-  const auto loss = read_loss_config<LossConfig>(config);
-  const auto model_config = read_model_config<ModelConfig>(config.model);
-  if (const auto& image = *config.loss;
-      !is_quiet() && image.contains("perceptual") &&
-      image["perceptual"]["weights"].get<std::string>().empty())
+/// Throws ConfigError for a part of the configuration that belongs to another
+/// class.
+void expect_only_its_parts(const TrainConfig& config, const ModelClass& known) {
+  if (config.loss && !known.complete_loss)
+    throw ConfigError(
+        fmt::format("config: \"loss\" does not belong to a {}", known.name));
+  if (config.diffusion && known.kind != ModelKind::kDenoiser)
+    throw ConfigError(
+        fmt::format("config: \"diffusion\" belongs to a denoiser ({})",
+                    names_of_classes([](const ModelClass& other) {
+                      return other.kind == ModelKind::kDenoiser;
+                    })));
+}
+
+void tell_no_perceptual_loss(const Json& loss) {
+  if (!is_quiet() && loss.contains("perceptual") &&
+      loss["perceptual"]["weights"].get<std::string>().empty())
     note(
         "trains without a perceptual loss: loss.perceptual.weights names no "
         "file");
-  const auto model = std::make_shared<Model>(model_config);
-  Prepared prepared{.class_name = Model::kClassName,
-                    .model_config = write_config(model_config)};
-  expect_images_out(prepared.model_config);
-  fit_size(config.data.preprocessing, model->fixed_size());
-  add_images(prepared.setup, prepared.records, config, model->image_channels());
+}
+
+void prepare_codec(Prepared& prepared, const ModelClass& known) {
+  auto& config = prepared.config;
+  const auto model = make_model(config, known, keys_of(config.model));
+  tell_no_perceptual_loss(*config.loss);
+  expect_images_out(config.model);
+  fit_size(config.data.preprocessing, model.codec->fixed_size());
+  add_images(prepared.setup, prepared.records, config,
+             model.codec->image_channels());
   if (config.loss->contains("perceptual"))
     add_perceptual(prepared.records, (*config.loss)["perceptual"]);
-  prepared.setup.trainable = std::make_shared<Training>(model, loss);
-  return prepared;
+  prepared.setup.trainable = known.trainable(model, *config.loss);
 }
 
-Prepared prepare_autoencoder(TrainConfig& config) {
-  auto prepared =
-      prepare_codec<CalotypeAutoencoderImpl, CalotypeAutoencoderConfig,
-                    AutoencoderTraining, AutoencoderLossConfig>(config);
-  auto& model = prepared.model_config;
-  model["_noise_model"] = noise_model(parse_reconstruction(
-      prepared.class_name.c_str(), model["reconstruction"].get<std::string>()));
-  return prepared;
-}
-
-Prepared prepare_classifier(TrainConfig& config, const fs::path& out) {
-  expect_only(config, false, false);
-  const auto model_config =
-      read_model_config<CalotypeClassifierConfig>(config.model);
-  Prepared prepared{.class_name = kClassifierClass,
-                    .model_config = write_config(model_config)};
-  fit_size(config.data.preprocessing, model_config.sample_size);
+void prepare_classifier(Prepared& prepared, const ModelClass& known,
+                        const fs::path& out) {
+  auto& config = prepared.config;
+  // Its data are looked at before its weights are drawn.
+  config.model.update(known.complete(keys_of(config.model), "model"));
+  fit_size(config.data.preprocessing,
+           config.model["sample_size"].get<int64_t>());
   const auto names =
       add_labelled_images(prepared.setup, prepared.records, config,
-                          model_config.in_channels, model_config.num_classes);
-  prepared.setup.trainable =
-      std::make_shared<ClassifierTraining>(CalotypeClassifier(model_config));
+                          config.model["in_channels"].get<int64_t>(),
+                          config.model["num_classes"].get<int64_t>());
+  const auto model = make_model(config, known, keys_of(config.model));
+  prepared.setup.trainable = known.trainable(model, {});
   prepared.files = {"class_names.json"};
   prepared.setup.save_model = [=](const TensorFile&) {
     write_class_names(out, names);
   };
-  return prepared;
 }
 
 }  // namespace
 
-void expect_only(const TrainConfig& config, bool loss, bool diffusion) {
-  if (config.loss && !loss)
-    throw ConfigError("config: \"loss\" belongs to an autoencoder");
-  if (config.diffusion && !diffusion)
-    throw ConfigError(
-        fmt::format("config: \"diffusion\" belongs to a denoiser ({})",
-                    fmt::join(denoiser_classes(), ", ")));
+AnyModel make_model(TrainConfig& config, const ModelClass& known,
+                    const Json& keys) {
+  auto model = known.make(keys);
+  config.model = Json{{"_class_name", known.name}};
+  config.model.update(model.config);
+  config.model.update(model.notes);
+  return model;
 }
 
-Prepared prepare_training(TrainConfig& config, const TrainJob& job) {
-  const auto name = config.model.value("_class_name", "");
+Prepared prepare_training(const TrainJob& job) {
+  Prepared prepared{.config = job.config};
+  auto& config = prepared.config;
+  config.training.validate();
   if (config.data.train.empty())
     throw ConfigError("config: data.train is missing");
+  const auto& known = configured_class(config.model);
+  expect_only_its_parts(config, known);
+  if (known.complete_loss)
+    config.loss = known.complete_loss(
+        config.loss ? *config.loss : Json::object(), "loss");
   torch::manual_seed(config.seed);  // initial weights
-  if (name == AutoencoderKLImpl::kClassName)
-    return prepare_codec<AutoencoderKLImpl, AutoencoderKLConfig, VaeTraining,
-                         VaeLossConfig>(config);
-  if (name == CalotypeAutoencoderImpl::kClassName)
-    return prepare_autoencoder(config);
-  if (name == VQModelImpl::kClassName)
-    return prepare_codec<VQModelImpl, VQModelConfig, VqTraining, VqLossConfig>(
-        config);
-  if (name == VqVae2Impl::kClassName)
-    return prepare_codec<VqVae2Impl, VqVae2Config, VqTraining, VqLossConfig>(
-        config);
-  if (is_denoiser(name)) return prepare_diffusion(config, job);
-  if (name == MaskedGeneratorImpl::kClassName)
-    return prepare_masked_generator(config, job);
-  if (name == kClassifierClass) return prepare_classifier(config, job.out);
-  throw ConfigError(
-      fmt::format("config: model._class_name must be one of AutoencoderKL, "
-                  "{}, {}, {}, {}, {}, {}, got \"{}\"",
-                  CalotypeAutoencoderImpl::kClassName, VQModelImpl::kClassName,
-                  VqVae2Impl::kClassName, fmt::join(denoiser_classes(), ", "),
-                  MaskedGeneratorImpl::kClassName, kClassifierClass, name));
+  switch (known.kind) {
+    case ModelKind::kCodec:
+    case ModelKind::kTokenizer:
+      prepare_codec(prepared, known);
+      break;
+    case ModelKind::kDenoiser:
+      prepare_diffusion(prepared, known, job);
+      break;
+    case ModelKind::kGenerator:
+      prepare_generator(prepared, known, job);
+      break;
+    case ModelKind::kClassifier:
+      prepare_classifier(prepared, known, job.out);
+      break;
+  }
+  return prepared;
 }
 
 }  // namespace calotype

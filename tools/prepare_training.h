@@ -3,54 +3,38 @@
 #include <string>
 #include <vector>
 
+#include "models/registry.h"
 #include "tools/train.h"
 #include "tools/train_data.h"
 
 // What a configuration asks for, made: a model, its data and its loss.
 namespace calotype {
 
-/// A model ready to be trained, and how its folder is written.
+/// A training that can begin.
 struct Prepared {
+  // With every key: what runs, and what run.json keeps.
+  TrainConfig config;
   TrainerSetup setup;
-  std::string class_name;
-  Json model_config;
   DataRecords records;             // of what it reads
   std::vector<std::string> files;  // that save_model writes beside the model
 };
 
-/// For the class that `config.model` names. What the data decide is written
-/// back to `config`. Throws ConfigError for what cannot be trained, before
-/// anything is written.
-Prepared prepare_training(TrainConfig& config, const TrainJob& job);
+/// The one place where a configuration is resolved: `job.config` read into the
+/// types of its class, its defaults filled in, and held against the data.
+/// Throws ConfigError for what cannot be trained, before anything is written.
+Prepared prepare_training(const TrainJob& job);
 
-/// Of a denoiser, on a store of latents.
-Prepared prepare_diffusion(TrainConfig& config, const TrainJob& job);
+/// Of a denoiser, on a store of latents; `prepared.config` is as it was asked
+/// for, and is resolved here.
+void prepare_diffusion(Prepared& prepared, const ModelClass& known,
+                       const TrainJob& job);
 
-/// Of a CalotypeMaskedGenerator, on a store of tokens.
-Prepared prepare_masked_generator(TrainConfig& config, const TrainJob& job);
+/// Of a generator of tokens, on a store of them.
+void prepare_generator(Prepared& prepared, const ModelClass& known,
+                       const TrainJob& job);
 
-/// Its keys, without notes such as _class_name.
-template <class Config>
-Config read_model_config(const Json& model) {
-  Json keys = Json::object();
-  for (const auto& item : model.items())
-    if (!item.key().starts_with('_')) keys[item.key()] = item.value();
-  Config config;
-  read_config(keys, config, "model");
-  return config;
-}
-
-/// The loss as configured; the resolved one is written back.
-template <class Config>
-Config read_loss_config(TrainConfig& config) {
-  Config loss;
-  if (config.loss) read_config(*config.loss, loss, "loss");
-  config.loss = write_config(loss);
-  return loss;
-}
-
-/// Throws ConfigError for a part of the configuration that belongs to another
-/// class; `loss`, `diffusion`: what this one has.
-void expect_only(const TrainConfig& config, bool loss, bool diffusion);
+/// A new model of `keys`; `config.model` then has all keys of its class.
+AnyModel make_model(TrainConfig& config, const ModelClass& known,
+                    const Json& keys);
 
 }  // namespace calotype

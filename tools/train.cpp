@@ -56,15 +56,13 @@ TrainConfig read_train_config(const fs::path& path,
 }
 
 Json train(const TrainJob& job) {
-  auto config = job.config;
-  config.training.validate();
   const bool is_new = !fs::exists(job.out / "run.json");
   if (is_new)
-    expect_apart(job.out, {path_of_source(config.data.train),
-                           path_of_source(config.data.validation)});
-  auto prepared = prepare_training(config, job);
-  config.model = Json{{"_class_name", prepared.class_name}};
-  config.model.update(prepared.model_config);
+    expect_apart(job.out, {path_of_source(job.config.data.train),
+                           path_of_source(job.config.data.validation)});
+  auto prepared = prepare_training(job);
+  const auto& config = prepared.config;
+  const std::string class_name = config.model["_class_name"];
   const auto parameters = num_parameters(prepared.setup.trainable->module());
   const auto needs = least_run_bytes(parameters);
   if (job.dry_run)
@@ -81,11 +79,11 @@ Json train(const TrainJob& job) {
   setup.seed = config.seed;
   setup.device = job.device;
   setup.stop_after = job.stop_after;
-  setup.label = prepared.class_name;
-  setup.save_model = [&prepared, &job,
-                      also = setup.save_model](const TensorFile& weights) {
-    save_model_folder(job.out, prepared.class_name, prepared.model_config,
-                      weights);
+  setup.label = class_name;
+  setup.save_model = [&, also = setup.save_model](const TensorFile& weights) {
+    auto keys = config.model;
+    keys.erase("_class_name");
+    save_model_folder(job.out, class_name, keys, weights);
     if (also) also(weights);
   };
   Trainer trainer(config.training, std::move(setup), run);

@@ -108,6 +108,10 @@ int64_t CalotypeAutoencoderImpl::code_size() const {
   return config_.latent_channels * edge * edge;
 }
 
+Json CalotypeAutoencoderImpl::notes() const {
+  return {{"_noise_model", noise_model(reconstruction_)}};
+}
+
 LatentGrid CalotypeAutoencoderImpl::encode(const torch::Tensor& images) {
   const auto size = fixed_size().value_or(-1);
   check_shape(kWhere, "images", images, {-1, config_.in_channels, size, size});

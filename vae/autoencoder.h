@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/config.h"
 #include "nn/latent_codec.h"
 #include "nn/model_folder.h"
 #include "vae/code_network.h"
@@ -66,6 +67,7 @@ void visit_fields(CalotypeAutoencoderConfig& c, Visitor&& visit) {
 class CalotypeAutoencoderImpl : public torch::nn::Module, public LatentCodec {
  public:
   static constexpr const char* kClassName = "CalotypeAutoencoder";
+  static constexpr bool kHasPrior = true;  // standard normal codes
 
   explicit CalotypeAutoencoderImpl(const CalotypeAutoencoderConfig& config);
 
@@ -81,9 +83,15 @@ class CalotypeAutoencoderImpl : public torch::nn::Module, public LatentCodec {
   int64_t downsample() const override { return network_->downsample(); }
   bool has_variance() const override { return config_.variational; }
   std::optional<int64_t> fixed_size() const override;
+  std::optional<int64_t> prior_size() const override {
+    return config_.sample_size;
+  }
   torch::nn::Module& module() override { return *this; }
 
   const CalotypeAutoencoderConfig& config() const { return config_; }
+
+  /// What config.json says besides to other readers: {"_noise_model": ...}.
+  Json notes() const;
   Reconstruction reconstruction() const { return reconstruction_; }
   CodeNetwork& network() { return *network_; }
 

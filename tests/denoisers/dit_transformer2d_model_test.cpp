@@ -5,7 +5,6 @@
 #include <torch/utils.h>
 
 #include "core/error.h"
-#include "denoisers/denoisers.h"
 #include "denoisers/dit_block.h"
 #include "nn/safetensors.h"
 #include "tests/diffusion/perturb.h"
@@ -123,7 +122,7 @@ TEST(DiTTransformer2DModel, IsReadUnderItsFormerClass) {
                  {"use_linear_projection", false}});
   save_model_folder(folder.path(), "Transformer2DModel", config,
                     weights_of(*model));
-  const auto loaded = load_denoiser(open_model_folder(folder.path()));
+  auto loaded = load_dit_transformer2d_model(open_model_folder(folder.path()));
   const auto x = torch::randn({1, 3, 4, 4});
   const auto t = torch::tensor({1.f});
   const auto label = torch::tensor({5});
@@ -133,8 +132,9 @@ TEST(DiTTransformer2DModel, IsReadUnderItsFormerClass) {
   config["cross_attention_dim"] = 768;
   save_model_folder(folder.path(), "Transformer2DModel", config,
                     weights_of(*model));
-  EXPECT_THAT(message_of<ConfigError>(
-                  [&] { load_denoiser(open_model_folder(folder.path())); }),
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                load_dit_transformer2d_model(open_model_folder(folder.path()));
+              }),
               testing::EndsWith("config.json: cross_attention_dim must be null "
                                 "for a DiT, got 768"));
 }

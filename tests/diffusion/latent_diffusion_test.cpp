@@ -205,7 +205,8 @@ TEST(LatentSpace, IsTheSameAfterSavingAndLoading) {
   const TempFolder folder;
   auto space = toy_space(3, 5);
   space.class_names = {"boot", "bag"};
-  space.codec = {{"class", "AutoencoderKL"}, {"sha256", "00ff"}};
+  space.codec =
+      CodecRecord(Json{{"class", "AutoencoderKL"}, {"sha256", "00ff"}});
   space.preview_matrix = {{0.1, 1.0 / 3}, {-2, 0}, {1, 1}};
   space.preview_bias = {0, 0.5, -0.5};
   write_latent_space(folder / "latent_space.json", space);

@@ -10,6 +10,7 @@
 #include "store/hdf5.h"
 #include "store/store_info.h"
 #include "tests/store/store_samples.h"
+#include "tests/support/codec_record.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -225,7 +226,7 @@ TEST(LatentStore, NamesTheFirstDifferenceToTheStoreThatIsThere) {
     change(info);
     return message_of<ConfigError>([&] { StoreWriter(folder.path(), info); });
   };
-  EXPECT_EQ(refusal([](auto& info) { info.codec["sha256"] = "other"; }),
+  EXPECT_EQ(refusal([](auto& info) { set_key(info.codec, "sha256", "other"); }),
             folder.path().string() +
                 ": is another store: codec.sha256 is \"c0dec\" in the store, "
                 "\"other\" now; delete the folder to start anew");
@@ -239,7 +240,7 @@ TEST(LatentStore, NamesTheFirstDifferenceToTheStoreThatIsThere) {
       HasSubstr("preprocessing.crop is missing in the store, \"squash\" now"));
   // The same codec and images from elsewhere are the same.
   EXPECT_EQ(refusal([](auto& info) {
-              info.codec["path"] = "models/moved";
+              set_key(info.codec, "path", "models/moved");
               info.source["spec"] = "../images";
             }),
             "nothing thrown");

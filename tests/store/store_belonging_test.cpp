@@ -9,6 +9,7 @@
 #include "store/store_fingerprint.h"
 #include "store/store_info.h"
 #include "tests/store/store_samples.h"
+#include "tests/support/codec_record.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -45,12 +46,13 @@ TEST_F(StoreBelonging, AFingerprintIsOfWhatATrainingSees) {
   EXPECT_EQ(store_fingerprint(store("elsewhere",
                                     [](auto& info) {
                                       info.source["spec"] = "../images";
-                                      info.codec["path"] = "moved";
+                                      set_key(info.codec, "path", "moved");
                                     })),
             first);
-  EXPECT_NE(store_fingerprint(store(
-                "codec", [](auto& info) { info.codec["sha256"] = "other"; })),
-            first);
+  EXPECT_NE(
+      store_fingerprint(store(
+          "codec", [](auto& info) { set_key(info.codec, "sha256", "other"); })),
+      first);
   EXPECT_NE(store_fingerprint(store("classes",
                                     [](auto& info) {
                                       info.class_names = {"hat", "shirt"};
@@ -89,7 +91,8 @@ TEST_F(StoreBelonging, StoresThatDoNotGoTogetherAreNamed) {
       where("kind") + "kind is latents, expected moments");
   EXPECT_EQ(refusal(training, store("codec",
                                     [](auto& info) {
-                                      info.codec["sha256"] = "0123456789abcdef";
+                                      set_key(info.codec, "sha256",
+                                              "0123456789abcdef");
                                     })),
             where("codec") +
                 "the codec is AutoencoderKL 0123456789ab, expected "
@@ -97,14 +100,16 @@ TEST_F(StoreBelonging, StoresThatDoNotGoTogetherAreNamed) {
   EXPECT_EQ(refusal(training, store("grid", {}, sample_rows(0, 6, 4))),
             where("grid") + "a grid is [2, 4, 3], expected [2, 2, 3]");
   EXPECT_EQ(refusal(training,
-                    store("codes", [](auto& i) { i.codec["num_codes"] = 8; })),
+                    store("codes",
+                          [](auto& i) { set_key(i.codec, "num_codes", 8); })),
             where("codes") + "num_codes is 8, expected 0");
 }
 
 TEST_F(StoreBelonging, RowsOfTwoMakersHaveNoDistances) {
   const auto a = store("a");
   const auto made_by = [&](const char* name, const Json& codec) {
-    const auto b = store(name, [&](auto& info) { info.codec = codec; });
+    const auto b =
+        store(name, [&](auto& info) { info.codec = CodecRecord(codec); });
     return message_of<ConfigError>([&] { expect_same_maker(a, b); });
   };
   EXPECT_EQ(made_by("same", {{"sha256", "c0dec"}}), "nothing thrown");

@@ -14,8 +14,8 @@ StoreInfo sample_info(const std::string& dtype, const std::string& kind) {
   StoreInfo info;
   info.dtype = dtype;
   info.kind = kind;
-  info.codec = {
-      {"class", "AutoencoderKL"}, {"sha256", "c0dec"}, {"path", "models/a"}};
+  info.codec = CodecRecord(Json{
+      {"class", "AutoencoderKL"}, {"sha256", "c0dec"}, {"path", "models/a"}});
   info.source = {{"spec", "images"}, {"fingerprint", "f00d"}, {"count", 30}};
   info.preprocessing = {{"size", 8}, {"resize", "area"}};
   info.class_names = {"boot", "shirt"};

@@ -7,6 +7,7 @@
 #include "store/shard_list.h"
 #include "store/store_info.h"
 #include "tests/store/store_samples.h"
+#include "tests/support/codec_record.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -101,10 +102,10 @@ TEST(StoreVersion, ASettingThatWasNotKnownYetHadItsDefault) {
   EXPECT_EQ(first_difference(stored, wanted),
             "preprocessing.crop is missing in the store, \"squash\" now");
   wanted = sample_info();
-  stored.codec["config"] = {{"layers", 2}};
-  wanted.codec["config"] = {{"layers", 2}, {"learned_later", true}};
+  set_key(stored.codec, "config", {{"layers", 2}});
+  set_key(wanted.codec, "config", {{"layers", 2}, {"learned_later", true}});
   EXPECT_EQ(first_difference(stored, wanted), "");
-  wanted.codec["config"]["layers"] = 3;
+  set_key(wanted.codec, "config", {{"layers", 3}, {"learned_later", true}});
   EXPECT_EQ(first_difference(stored, wanted),
             "codec.config.layers is 2 in the store, 3 now");
 }

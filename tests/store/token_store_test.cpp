@@ -9,6 +9,7 @@
 #include "store/hdf5.h"
 #include "store/latent_store.h"
 #include "tests/store/store_samples.h"
+#include "tests/support/codec_record.h"
 #include "tests/support/temp_folder.h"
 
 namespace calotype {
@@ -20,7 +21,7 @@ constexpr int64_t kRows = 10;
 
 StoreInfo token_info(int64_t num_codes, const std::string& packing = "none") {
   auto info = sample_info(token_dtype(num_codes), "tokens");
-  info.codec["num_codes"] = num_codes;
+  set_key(info.codec, "num_codes", num_codes);
   info.packing = packing;
   return info;
 }
@@ -201,7 +202,7 @@ TEST(TokenStore, RefusesWhatItCannotKeep) {
                   [&] { writer.append(sample_rows(0, 2, 2, "latents")); }),
               HasSubstr("rows of kind tokens must have tokens and no mean"));
   auto info = token_info(200);
-  info.codec.erase("num_codes");
+  info.codec = {};
   StoreWriter unknown(folder / "unknown", info, 4);
   rows.tokens[3][0][1][1] = 299;
   EXPECT_THAT(message_of<DataError>([&] { unknown.append(rows); }),
@@ -239,7 +240,7 @@ TEST(TokenStore, GoesOnThoughTheCodecsRecordHasMoreKeys) {
     writer.append(token_rows(200));
   }
   auto info = token_info(200);
-  info.codec["codebooks"] = {0};
+  set_key(info.codec, "codebooks", {0});
   EXPECT_EQ(StoreWriter(folder.path(), info, 4).num_stored(), 8);
 }
 

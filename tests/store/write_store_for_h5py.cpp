@@ -15,7 +15,7 @@ void write_store(const std::filesystem::path& folder, const std::string& dtype,
   StoreInfo info;
   info.dtype = dtype;
   info.flips = flips;
-  info.codec = {{"class", "AutoencoderKL"}};
+  info.codec = CodecRecord(Json{{"class", "AutoencoderKL"}});
   StoreWriter writer(folder / (dtype + (flips ? "-flips" : "")), info, 4);
   StoreRows rows;
   // x/3 for x = -84 ... 83 is exact in none of the types.
@@ -38,7 +38,8 @@ void write_tokens(const std::filesystem::path& folder, int64_t num_codes,
                   const std::string& packing) {
   StoreInfo info{
       .kind = "tokens", .dtype = token_dtype(num_codes), .packing = packing};
-  info.codec = {{"class", "VQModel"}, {"num_codes", num_codes}};
+  info.codec =
+      CodecRecord(Json{{"class", "VQModel"}, {"num_codes", num_codes}});
   StoreWriter writer(folder / fmt::format("tokens-{}-{}", num_codes, packing),
                      info, 4);
   StoreRows rows{.tokens = num_codes - 1 - at::arange(kCount * 6, at::kLong)};
@@ -59,7 +60,7 @@ void write_tokens(const std::filesystem::path& folder, int64_t num_codes,
 void write_likely_tokens(const std::filesystem::path& folder) {
   constexpr int64_t kMany = 20'000;
   StoreInfo info{.kind = "tokens", .dtype = "uint8", .packing = "entropy"};
-  info.codec = {{"class", "VQModel"}, {"num_codes", 8}};
+  info.codec = CodecRecord(Json{{"class", "VQModel"}, {"num_codes", 8}});
   StoreWriter writer(folder / "likely", info, kMany);
   StoreRows rows;
   rows.indices = at::arange(kMany);

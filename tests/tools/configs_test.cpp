@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "core/progress.h"
-#include "denoisers/denoisers.h"
+#include "models/registry.h"
 #include "tests/support/temp_folder.h"
 #include "tools/train.h"
 
@@ -20,13 +20,15 @@ TEST(Configs, AreAllTakenByTrain) {
     if (file.path().extension() != ".json") continue;
     SCOPED_TRACE(file.path().string());
     auto config = read_train_config(file.path(), {});
-    const auto name = config.model.value("_class_name", "");
-    if (is_denoiser(name)) {
-      make_denoiser(config.model, {.grid_shape = {4, 7, 7}, .num_classes = 10});
+    const auto& known = configured_class(config.model);
+    if (known.fit) {
+      auto keys = keys_of(config.model);
+      known.fit(keys, {.grid_shape = {4, 7, 7}, .num_classes = 10});
+      known.make(keys);
       ++num_checked;
       continue;
     }
-    if (name == "CalotypeMaskedGenerator") continue;  // needs a store
+    if (known.kind == ModelKind::kGenerator) continue;  // needs a store
     if (!config.data.train.starts_with("fashion-mnist:")) {
       config.data.train = "synthetic:4:64:3:1";  // not everyone has the images
       config.data.validation.clear();

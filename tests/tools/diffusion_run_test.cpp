@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "denoisers/denoisers.h"
+#include "models/registry.h"
 #include "tests/tools/small_diffusion.h"
 #include "tools/inspect.h"
 #include "tools/stored_config.h"
@@ -62,13 +62,10 @@ TEST_F(DiffusionRun, OfAVersionThatKnewFewerKeysGoesOn) {
 }
 
 TEST(StoredConfig, IsCompletedForEveryModel) {
-  std::vector<std::string> names = {
-      "AutoencoderKL",  "CalotypeAutoencoder",     "VQModel",
-      "CalotypeVQVAE2", "CalotypeMaskedGenerator", "CalotypeClassifier"};
-  for (const auto& denoiser : denoiser_classes()) names.push_back(denoiser);
-  for (const auto& name : names) {
+  for (const auto& known : model_classes()) {
+    const auto& name = known.name;
     Json stored{{"model", {{"_class_name", name}, {"_note", 1}}}};
-    const bool has_loss = !is_denoiser(name) && name != "CalotypeClassifier";
+    const bool has_loss = known.complete_loss != nullptr;
     if (has_loss) stored["loss"] = Json::object();
     const auto whole = completed_config(stored);
     EXPECT_GT(whole["model"].size(), 4u) << name;

@@ -63,7 +63,7 @@ TEST_F(Tokens, GoThroughTheStoreAndBack) {
   const StoreReader reader(store_);
   EXPECT_EQ(reader.info().kind, "tokens");
   EXPECT_EQ(reader.info().dtype, "uint8");
-  EXPECT_EQ(reader.info().codec["num_codes"], 32);
+  EXPECT_EQ(reader.info().codec.num_codes(), 32);
   EXPECT_TRUE(verify(store_)["sound"].get<bool>());
   const auto result = decode({.codec = codec_, .store = store_, .out = out_});
   EXPECT_EQ(result["images"], 24);
