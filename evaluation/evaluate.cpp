@@ -54,14 +54,14 @@ void expect_fitting_options(const EvaluateJob& job, bool pairs) {
   };
   if (job.model == kPairs && job.reference.empty())
     throw ConfigError("pairs: --reference names the originals");
-  const auto* known = class_of_folder(job);
-  const auto with_prior =
-      names_of_classes([](const ModelClass& model) { return model.has_prior; });
-  refuse(
-      (job.importance_samples > 0 || job.binarize || job.jacobian_probes > 0) &&
-          !(known && known->has_prior),
-      "--importance-samples, --binarize and --jacobian-probes",
-      ("a " + with_prior).c_str());
+  if (job.importance_samples > 0 || job.binarize || job.jacobian_probes > 0) {
+    const auto* known = class_of_folder(job);
+    const auto with_prior = names_of_classes(
+        [](const ModelClass& model) { return model.has_prior; });
+    refuse(!(known && known->has_prior),
+           "--importance-samples, --binarize and --jacobian-probes",
+           fmt::format("a {}", with_prior).c_str());
+  }
   refuse(job.fresh && job.report.empty(), "--fresh", "a --report");
   refuse(job.dtype != EvaluateJob{}.dtype && (!pairs || job.model == kPairs),
          "--dtype", "a codec");

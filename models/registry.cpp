@@ -81,9 +81,8 @@ ModelClass entry_of(ModelKind kind) {
   ModelClass entry{.name = Impl::kClassName, .kind = kind};
   if constexpr (requires { Impl::kFormerClassName; })
     entry.former_name = Impl::kFormerClassName;
-  entry.has_prior = requires {
-    Impl::kHasPrior;
-  };
+  if constexpr (requires { Impl::kHasPrior; })
+    entry.has_prior = Impl::kHasPrior;
   entry.complete = completed<ConfigOf<Impl>>;
   entry.make = make<Impl>;
   entry.load = load<load_folder>;

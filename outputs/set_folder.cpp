@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
+#include "core/json_difference.h"
 #include "core/note.h"
 #include "datasets/folder_walk.h"
 #include "images/image_format.h"
@@ -18,21 +19,28 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCall = "call";  // in a recipe
 
+/// Adds to `flat` the settings that a recipe names, without the objects that
+/// they are in: a recipe has none.
+void add_named(const Json& settings, const Json& recipe, Json& flat) {
+  for (const auto& item : settings.items()) {
+    if (item.value().is_object()) {
+      add_named(item.value(), recipe, flat);
+      continue;
+    }
+    const auto named = recipe.find(item.key());
+    if (named != recipe.end() && named->is_primitive())
+      flat[item.key()] = item.value();
+  }
+}
+
 /// " (seed: 0 before, 1 now)", of what both the recipe and the settings name;
 /// empty if that is alike.
 std::string difference(const Json& recipe, const Json& settings) {
-  for (const auto& item : settings.items()) {
-    const auto& now = item.value();
-    if (now.is_object()) {
-      if (auto text = difference(recipe, now); !text.empty()) return text;
-      continue;
-    }
-    const auto before = recipe.find(item.key());
-    if (before != recipe.end() && before->is_primitive() && *before != now)
-      return fmt::format(" ({}: {} before, {} now)", item.key(),
-                         json_text(*before), json_text(now));
-  }
-  return "";
+  Json now = Json::object(), before = Json::object();
+  add_named(settings, recipe, now);
+  for (const auto& item : now.items()) before[item.key()] = recipe[item.key()];
+  const auto text = difference_text(before, now);
+  return text.empty() ? "" : " (" + text + ")";
 }
 
 /// Whether a set that is read from the folder would take the file for an image.

@@ -346,9 +346,9 @@ Json generate(const GenerateJob& job) {
   check_range("generate", "--count", double(job.count), 1, 1e9);
   check_range("generate", "--batch-size", double(job.batch_size), 1, 1 << 16);
   check_range("generate", "--first", double(job.first), 0, 1e15);
+  const auto folder = open_model_folder(job.model);
   const auto& known = expect_model_class(
-      open_model_folder(job.model), "a model that draws",
-      [](const ModelClass& model) {
+      folder, "a model that draws", [](const ModelClass& model) {
         return model.has_prior || model.kind == ModelKind::kDenoiser ||
                model.kind == ModelKind::kGenerator;
       });

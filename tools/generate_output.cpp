@@ -106,9 +106,6 @@ OutputSetup with_codec(OutputSetup setup) {
     throw ConfigError(fmt::format("{}: draws tokens, and a {} has none",
                                   setup.job.model.string(),
                                   setup.codec->class_name));
-  if (!setup.tokens)
-    expect_depth(*setup.codec, setup.space.grid_shape.at(0),
-                 setup.job.model.string());
   setup.recipe["codec"] = setup.codec->sha256;
   return setup;
 }
@@ -334,6 +331,8 @@ LoadedCodec codec_of(const GenerateJob& job, const LatentSpace& space) {
   }
   auto codec = load_codec(path, job.device);
   if (!job.any_codec) expect_same_codec(codec, space.codec, job.model.string());
+  if (!space.grid_shape.empty())  // of tokens it is not told
+    expect_depth(codec, space.grid_shape[0], job.model.string());
   return codec;
 }
 

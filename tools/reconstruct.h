@@ -25,7 +25,7 @@ struct ReconstructJob {
 };
 
 /// Encodes and decodes (the mean, no noise) and writes each image beside its
-/// reconstruction, and an overview of the first 64 beside the folder.
+/// reconstruction, and an overview of the first 60 beside the folder.
 Json reconstruct(const ReconstructJob& job);
 
 }  // namespace calotype

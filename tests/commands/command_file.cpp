@@ -97,7 +97,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);)
-    lines.push_back(line.substr(line.rfind('\r') + 1));
+    if (line.find("  left ") == line.npos) lines.push_back(line);
   drop_empty_end(lines);
   return lines;
 }
@@ -107,11 +107,11 @@ std::vector<std::string> run_command_file(const std::filesystem::path& file,
   std::vector<std::string> wrong;
   for (const auto& step : read_command_file(read_text_file(file))) {
     // The program's own folder leads, so that commands are typed as users do.
-    const auto got =
-        run_command({"/bin/sh", "-c",
-                     "cd \"$1\" && PATH=\"${CALOTYPE_PROGRAM%/*}:$PATH\" && " +
-                         step.command,
-                     "sh", folder.string()});
+    const auto got = run_command({"/bin/sh", "-c",
+                                  "export LC_ALL=C.UTF-8; cd \"$1\" && "
+                                  "PATH=\"${CALOTYPE_PROGRAM%/*}:$PATH\" && " +
+                                      step.command,
+                                  "sh", folder.string()});
     const auto out = lines_of(got.out), err = lines_of(got.err);
     if (matches(step.out, out) && matches(step.err, err) &&
         step.code == got.code)

@@ -35,8 +35,8 @@ std::vector<CommandStep> read_command_file(const std::string& text);
 bool matches(const std::vector<std::string>& patterns,
              const std::vector<std::string>& lines);
 
-/// The lines of a text, without empty ones at its end. Of a line that was
-/// written over itself (a progress bar) the last state counts.
+/// The lines of a text, without empty ones at its end. What a slow machine
+/// prints of the progress in between ("... left 9s") is left out.
 std::vector<std::string> lines_of(const std::string& text);
 
 /// Runs the commands of a file in turn by /bin/sh, in `folder`. Returns one

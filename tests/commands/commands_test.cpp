@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
+#include <exception>
 #include <map>
 #include <thread>
 
@@ -17,13 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path folder_of_files() {
-  return fs::path(std::getenv("CALOTYPE_SOURCE_DIR")) / "tests/commands";
-}
+const fs::path kFolder = CALOTYPE_COMMAND_FILES;
 
 std::vector<std::string> command_files() {
   std::vector<std::string> names;
-  for (const auto& file : fs::directory_iterator(CALOTYPE_COMMAND_FILES))
+  for (const auto& file : fs::directory_iterator(kFolder))
     if (file.path().extension() == ".test")
       names.push_back(file.path().stem().string());
   std::ranges::sort(names);
@@ -31,12 +29,14 @@ std::vector<std::string> command_files() {
 }
 
 /// Runs a file in an empty folder that has the configurations of this one.
-std::vector<std::string> run_file(const std::string& name) {
+std::vector<std::string> run_file(const std::string& name) try {
   const TempFolder folder;
-  for (const auto& file : fs::directory_iterator(folder_of_files()))
+  for (const auto& file : fs::directory_iterator(kFolder))
     if (file.path().extension() == ".json")
       fs::copy(file.path(), folder.path() / file.path().filename());
-  return run_command_file(folder_of_files() / (name + ".test"), folder.path());
+  return run_command_file(kFolder / (name + ".test"), folder.path());
+} catch (const std::exception& error) {
+  return {error.what()};
 }
 
 class Commands : public testing::TestWithParam<std::string> {

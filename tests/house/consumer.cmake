@@ -1,4 +1,4 @@
-# cmake -D BUILD=... -D SOURCE=... -D VERSION_TEXT=... -P consumer.cmake
+# cmake -D BUILD=... -D SOURCE=... -P consumer.cmake
 #
 # Installs BUILD into a new folder, builds the two short programs beside this file
 # against it and runs all three: what is installed needs neither tree, and who links

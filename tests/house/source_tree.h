@@ -12,7 +12,7 @@ namespace calotype {
 /// One source file or header.
 struct SourceFile {
   std::string path;    // from the root: "images/jpeg.cpp"
-  std::string folder;  // the first part of the path: "datasets"
+  std::string folder;  // the first part of the path: "images"
   std::string text;
   std::vector<std::string> includes;  // as written: "core/error.h", "zlib.h"
 };
