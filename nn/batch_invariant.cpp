@@ -1,11 +1,11 @@
 #include "nn/batch_invariant.h"
 
-#include <ATen/Context.h>
 #include <torch/types.h>
 
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "nn/onednn_check.h"
 
 namespace calotype {
 namespace {
@@ -22,9 +22,7 @@ bool is_plain(const at::Tensor& x) {
 }
 
 bool takes_onednn(const at::Tensor& x, const at::Tensor& weight) {
-  return at::globalContext().hasMKLDNN() &&
-         at::globalContext().userEnabledMkldnn() && is_plain(x) &&
-         weight.scalar_type() == at::kFloat;
+  return is_plain(x) && weight.scalar_type() == at::kFloat && use_onednn();
 }
 
 }  // namespace

@@ -151,8 +151,11 @@ at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k,
   // float sums, which err alike over many equal tokens (3e-5 of 16,384).
   const auto shared = v.detach().mean(2, /*keepdim=*/true);
   const auto apart = v - shared;
-  return shared + (kHasFusedAttention ? fused_attention(q, k, apart)
-                                      : bounded_attention(q, k, apart));
+  // On the CPU ours sums in double and is the same in any batch, which that of
+  // LibTorch 2 is not.
+  const bool is_fused = kHasFusedAttention && !q.device().is_cpu();
+  return shared + (is_fused ? fused_attention(q, k, apart)
+                            : bounded_attention(q, k, apart));
 }
 
 at::Tensor bounded_attention(const at::Tensor& q, const at::Tensor& k,

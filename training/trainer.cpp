@@ -14,6 +14,7 @@
 #include "core/stop_signal.h"
 #include "images/image_io.h"
 #include "images/png_recipe.h"
+#include "nn/onednn_check.h"
 #include "training/ema_snapshots.h"
 #include "training/loss_means.h"
 
@@ -72,6 +73,7 @@ Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
       optimizer_(config.optimizer, parameters_.values()),
       averages_(averages_of(config, parameters_.values())) {
   config.validate();
+  if (setup_.device.is_cpu()) use_onednn();  // or leaves it out
   resume();
   first_step_ = step_;
 }
