@@ -5,7 +5,7 @@
 #include <cctype>
 
 #include "core/hash.h"
-#include "datasets/printable.h"
+#include "core/printable.h"
 
 namespace calotype {
 namespace {

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "datasets/printable.h"
+#include "core/printable.h"
 #include "images/image_format.h"
 #include "images/png_recipe.h"
 

@@ -12,11 +12,11 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/note.h"
+#include "core/printable.h"
 #include "datasets/class_folder.h"
 #include "datasets/file_contents.h"
 #include "datasets/folder_walk.h"
 #include "datasets/image_file.h"
-#include "datasets/printable.h"
 
 namespace calotype {
 namespace {

@@ -8,13 +8,13 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "datasets/class_list.h"
 #include "datasets/emoji.h"
 #include "datasets/folder_walk.h"
 #include "datasets/idx.h"
 #include "datasets/idx_file.h"
 #include "datasets/image_folder.h"
-#include "datasets/printable.h"
 #include "datasets/subset_source.h"
 #include "datasets/synthetic.h"
 

@@ -7,7 +7,7 @@
 #include <unordered_map>
 
 #include "core/error.h"
-#include "datasets/printable.h"
+#include "core/printable.h"
 #include "outputs/output_names.h"
 
 namespace calotype {

@@ -6,7 +6,7 @@
 #include <system_error>
 
 #include "core/error.h"
-#include "datasets/printable.h"
+#include "core/printable.h"
 
 namespace calotype {
 namespace {

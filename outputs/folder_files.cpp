@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/printable.h"
+#include "core/printable.h"
 #include "images/png_recipe.h"
 
 namespace calotype {

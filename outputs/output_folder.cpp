@@ -6,8 +6,8 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/json_difference.h"
+#include "core/printable.h"
 #include "core/runtime.h"
-#include "datasets/printable.h"
 #include "images/png_recipe.h"
 #include "outputs/folder_files.h"
 

@@ -11,8 +11,8 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/note.h"
+#include "core/printable.h"
 #include "datasets/class_folder.h"
-#include "datasets/printable.h"
 #include "images/image_format.h"
 
 namespace calotype {

@@ -4,9 +4,9 @@
 
 #include "core/disk_space.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/progress.h"
 #include "core/stop_signal.h"
-#include "datasets/printable.h"
 #include "images/transforms.h"
 #include "models/codec.h"
 #include "models/image_size.h"

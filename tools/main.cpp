@@ -7,13 +7,13 @@
 #include <cstdio>
 #include <cstring>
 
+#include "core/failure.h"
 #include "core/note.h"
 #include "core/progress.h"
 #include "core/stop_signal.h"
 #include "core/version.h"
 #include "report/result_text.h"
 #include "tools/command.h"
-#include "tools/failure.h"
 #include "tools/option_range.h"
 
 namespace calotype {

@@ -97,7 +97,9 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);)
-    if (line.find("  left ") == line.npos) lines.push_back(line);
+    if (line.find("  left ") == line.npos &&
+        line.find("this machine's oneDNN") == line.npos)
+      lines.push_back(line);
   drop_empty_end(lines);
   return lines;
 }

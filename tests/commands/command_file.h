@@ -35,8 +35,9 @@ std::vector<CommandStep> read_command_file(const std::string& text);
 bool matches(const std::vector<std::string>& patterns,
              const std::vector<std::string>& lines);
 
-/// The lines of a text, without empty ones at its end. What a slow machine
-/// prints of the progress in between ("... left 9s") is left out.
+/// The lines of a text, without empty ones at its end. What is of the machine
+/// and not of the command is left out: the progress that a slow one prints in
+/// between ("... left 9s"), and the note that its oneDNN is not used.
 std::vector<std::string> lines_of(const std::string& text);
 
 /// Runs the commands of a file in turn by /bin/sh, in `folder`. Returns one

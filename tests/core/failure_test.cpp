@@ -1,4 +1,4 @@
-#include "tools/failure.h"
+#include "core/failure.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

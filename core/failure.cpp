@@ -1,4 +1,4 @@
-#include "tools/failure.h"
+#include "core/failure.h"
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -10,7 +10,7 @@
 
 #include "core/config.h"
 #include "core/error.h"
-#include "datasets/printable.h"
+#include "core/printable.h"
 
 namespace calotype {
 namespace {

@@ -1,4 +1,4 @@
-#include "datasets/printable.h"
+#include "core/printable.h"
 
 #include <fmt/format.h>
 
