@@ -34,8 +34,9 @@ at::Tensor invariant_linear(const at::Tensor& x, const at::Tensor& weight,
 /// op(x), where `op` makes of each number another one. Some of LibTorch's
 /// functions round otherwise in vectors than one by one, as it takes what is
 /// left at the end of each thread's part (1.13 with AVX2: silu, sigmoid, mish
-/// and the approximate gelu, not exp, sin, cos and tanh; which they are is
-/// promised nowhere); here all numbers go in vectors.
+/// and the approximate gelu, not exp and tanh; which they are is promised
+/// nowhere); here all numbers go in vectors. Not for sines: a vector's are
+/// reduced as the largest of its numbers needs (nn/time_embedding.cpp).
 at::Tensor invariant_map(const at::Tensor& x,
                          at::Tensor (*op)(const at::Tensor& x));
 

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -12,6 +13,27 @@ namespace {
 
 constexpr double kMaxPeriod = 10000;
 constexpr double kFourierScale = 16;  // diffusers' UNet2DModel
+
+/// `function` of each number by itself, in double. LibTorch's sine of a vector
+/// of floats chooses how to reduce its numbers by the largest of them, so that
+/// the bits of a row would depend on the rows beside it.
+torch::Tensor of_each(const torch::Tensor& angles, double (*function)(double),
+                      torch::Tensor (*elsewhere)(const torch::Tensor&)) {
+  if (!angles.device().is_cpu()) return elsewhere(angles);
+  const auto from = angles.contiguous();
+  auto out = torch::empty_like(from);
+  const auto* in = from.data_ptr<float>();
+  std::transform(in, in + from.numel(), out.data_ptr<float>(),
+                 [&](float x) { return float(function(double(x))); });
+  return out;
+}
+
+torch::Tensor sines_of(const torch::Tensor& angles) {
+  return of_each(angles, std::sin, torch::sin);
+}
+torch::Tensor cosines_of(const torch::Tensor& angles) {
+  return of_each(angles, std::cos, torch::cos);
+}
 
 }  // namespace
 
@@ -24,8 +46,7 @@ torch::Tensor sinusoidal_embedding(const torch::Tensor& times, int64_t dim,
                          (-std::log(kMaxPeriod) / (double(half) - freq_shift));
   const auto angles =
       times.to(torch::kFloat).unsqueeze(1) * exponents.exp().unsqueeze(0);
-  const auto sines = invariant_map(angles, torch::sin),
-             cosines = invariant_map(angles, torch::cos);
+  const auto sines = sines_of(angles), cosines = cosines_of(angles);
   auto embedding = cosine_first ? torch::cat({cosines, sines}, 1)
                                 : torch::cat({sines, cosines}, 1);
   if (dim % 2 == 1) embedding = torch::constant_pad_nd(embedding, {0, 1});
@@ -42,9 +63,7 @@ torch::Tensor FourierEmbeddingImpl::forward(const torch::Tensor& times) {
   const auto angles =
       invariant_map(times.to(torch::kFloat), torch::log).unsqueeze(1) *
       weight_.unsqueeze(0) * (2 * std::numbers::pi);
-  return torch::cat(
-      {invariant_map(angles, torch::sin), invariant_map(angles, torch::cos)},
-      1);
+  return torch::cat({sines_of(angles), cosines_of(angles)}, 1);
 }
 
 TimeMlpImpl::TimeMlpImpl(int64_t in_dim, int64_t out_dim, Activation activation)

@@ -22,5 +22,20 @@ TEST(SinusoidalEmbedding, IsAsByHand) {
   EXPECT_EQ(y[4].item<double>(), 0);
 }
 
+// Among times that are all small a vector's sines are reduced another way than
+// beside a large one; four rows of this width share a vector.
+TEST(SinusoidalEmbedding, OfATimeHasTheSameBitsBesideAnyOther) {
+  const auto small = torch::arange(1, 65).to(torch::kFloat) * 1.37f;
+  const auto of = [](const torch::Tensor& times) {
+    return sinusoidal_embedding(times, 8, true, 1);
+  };
+  const auto alone = of(small);
+  for (const float large : {127.f, 999.f, 65536.f}) {
+    const auto rows =
+        torch::stack({small, torch::full_like(small, large)}, 1).flatten();
+    EXPECT_TRUE(of(rows).slice(0, 0, {}, 2).equal(alone)) << large;
+  }
+}
+
 }  // namespace
 }  // namespace calotype
