@@ -69,15 +69,17 @@ Tensor softmax_of(Tensor scores) {
   return scores;
 }
 
-/// Keys over which a product adds up in float.
-constexpr int64_t kKeysPerSum = 1024;
+/// Keys over which a product adds up in float, where there are many; how many
+/// of them it holds in one number is the BLAS's choice.
+constexpr int64_t kKeysPerSum = 128;
+constexpr int64_t kManyKeys = 1024;
 
 /// weights [B,L,K] by values [B,K,d]. Over many keys in parts whose sums are
 /// added in double: of 16,384 weights beside a large one each is below half a
 /// unit of the sum's last place.
 Tensor weighted_sum(const Tensor& weights, const Tensor& values) {
   const auto num_keys = values.size(1);
-  if (num_keys <= kKeysPerSum || !values.device().is_cpu())
+  if (num_keys <= kManyKeys || !values.device().is_cpu())
     return weights.bmm(values);
   auto sum = torch::zeros({weights.size(0), weights.size(1), values.size(2)},
                           values.options().dtype(torch::kDouble));
