@@ -79,7 +79,7 @@ TEST_P(LevelsOfTokens, AreDrawnAsTheyWereSeen) {
   const auto grids = torch::randint(0, 8, {2, GetParam(), 3, 4});
   const auto labels = torch::arange(16).remainder(2);
   torch::optim::Adam optimizer(model->parameters(), 5e-3);
-  for (int64_t step = 0; step < 150; ++step) {
+  for (int64_t step = 0; step < 250; ++step) {
     optimizer.zero_grad();
     training
         .losses({.data = grids.index_select(0, labels),
