@@ -15,6 +15,10 @@ if("store" IN_LIST calotype_folders)
   pkg_search_module(calotype_hdf5 REQUIRED IMPORTED_TARGET hdf5-serial hdf5)
 endif()
 
+if("explorer" IN_LIST calotype_folders)
+  pkg_check_modules(calotype_microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
+endif()
+
 if("images" IN_LIST calotype_folders)
   find_package(ZLIB REQUIRED)
   pkg_check_modules(calotype_jpeg REQUIRED IMPORTED_TARGET libjpeg)

@@ -2,6 +2,7 @@
 #include "tools/command.h"
 #include "tools/denoise.h"
 #include "tools/embed.h"
+#include "tools/explore.h"
 #include "tools/option_range.h"
 #include "tools/project.h"
 #include "tools/walk.h"
@@ -101,6 +102,31 @@ CommandRun add_denoise(CLI::App& app) {
   add_limit(app, job->limit);
   add_batch_size(app, job->batch_size);
   return run_of(job, denoise);
+}
+
+CommandRun add_explore(CLI::App& app) {
+  auto job = new_job<ExploreJob>();
+  app.add_option("codec", job->codec, kCodecHelp)->required();
+  app.add_option("store", job->store,
+                 "Latent store that the codec made; its codes are the map");
+  add_data_options(app, job->data, job->preprocessing, job->num_workers,
+                   job->strict);
+  app.get_option("--data")->required(false)->description(
+      "Images: to be encoded, or those that the store is of. Without them "
+      "and a store, those that the codec's run was held to");
+  app.add_option("--beside", job->beside,
+                 "Another codec, for the same images, beside it");
+  app.add_flag("--any-codec", job->any_codec,
+               "Take the store's codes although another codec made them");
+  app.add_option("--port", job->port, "On 127.0.0.1; 0: a free one")
+      ->check(in_range(0, 65535))
+      ->capture_default_str();
+  app.add_flag("!--no-open", job->open, "Open no browser");
+  app.add_option("--limit", job->limit, "Show only the first so many images")
+      ->check(in_range(1, 100'000))
+      ->capture_default_str();
+  add_batch_size(app, job->batch_size);
+  return run_of(job, explore);
 }
 
 CommandRun add_interpolate(CLI::App& app) {

@@ -38,6 +38,7 @@ CommandRun add_denoise(CLI::App& app);
 CommandRun add_interpolate(CLI::App& app);
 CommandRun add_traverse(CLI::App& app);
 CommandRun add_project(CLI::App& app);
+CommandRun add_explore(CLI::App& app);
 CommandRun add_inspect(CLI::App& app);
 CommandRun add_verify(CLI::App& app);
 CommandRun add_demo(CLI::App& app);

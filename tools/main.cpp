@@ -19,7 +19,7 @@
 namespace calotype {
 namespace {
 
-constexpr std::array<Command, 16> kCommands{{
+constexpr auto kCommands = std::to_array<Command>({
     {"train",
      "Train a codec, a diffusion model or a classifier; resumes by default",
      add_train},
@@ -39,11 +39,13 @@ constexpr std::array<Command, 16> kCommands{{
     {"traverse", "What each number of the code changes", add_traverse},
     {"project", "Codes in the plane of their principal components",
      add_project},
+    {"explore", "Codes and what they decode to, live in a browser",
+     add_explore},
     {"inspect", "Say what a model, run, store, shard or PNG holds",
      add_inspect},
     {"verify", "Check a latent store: hashes, counts, shapes", add_verify},
     {"demo", "All of it on Fashion-MNIST or on emoji, with a report", add_demo},
-}};
+});
 
 /// A result can carry bad news: skipped images, an unsound store, one that is
 /// not complete.

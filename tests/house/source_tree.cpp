@@ -38,6 +38,7 @@ constexpr ThirdParty kThirdParties[] = {
     {"zlib", "images/"},
     {"openssl/", "core/hash.cpp"},
     {"xxhash", "core/hash.cpp"},
+    {"microhttpd", "explorer/local_server.cpp"},
     {"CLI/", "tools/"},
     {"gtest/", "tests/"},
     {"gmock/", "tests/"},
@@ -183,10 +184,13 @@ const std::map<std::string, std::set<std::string>>& allowed_folders() {
       {"evaluation",
        {"core", "images", "store", "nn", "datasets", "report", "metrics", "vae",
         "vqvae", "models", "outputs"}},
+      {"explorer",
+       {"core", "images", "store", "nn", "datasets", "report", "metrics",
+        "models"}},
       {"tools",
        {"core", "images", "store", "nn", "datasets", "report", "metrics", "vae",
         "vqvae", "diffusion", "denoisers", "training", "models", "outputs",
-        "evaluation"}},
+        "evaluation", "explorer"}},
   };
   return allowed;
 }

@@ -1,0 +1,227 @@
+// The page: models side by side, what is chosen for all of them, and the
+// address that keeps it.
+import {Backend} from 'explorer/backend.js';
+import {Between} from 'explorer/between.js';
+import {base64OfBytes} from 'explorer/bytes.js';
+import {Drawing} from 'explorer/drawing.js';
+import {ModelView} from 'explorer/model_view.js';
+import {cutSheet, tile} from 'explorer/pictures.js';
+import {Sliders} from 'explorer/sliders.js';
+
+class App {
+  constructor() {
+    this.views = [];
+    this.panels = new Map();  // of each view
+    this.axes = null;         // numbers of the code, or the usual plane
+    this.message = document.getElementById('message');
+  }
+
+  async start() {
+    const model = await new Backend('/api/').ask('model');
+    this.add('/api/', model);
+    if (model.beside)
+      this.add('/api/beside/', await new Backend('/api/beside/').ask('model'));
+    document.title = `${model.path} · Calotype`;
+    document.body.classList.toggle('two', this.views.length > 1);
+    this.listen();
+    this.readAddress();
+    for (const view of this.views) await view.showPlane(this.axes);
+    await this.showPresets();
+    if (this.wanted.code) await this.first.setCode(this.wanted.code);
+    else if (model.set)
+      await this.row(this.first, this.wanted.row ?? model.set.typical[0]);
+    document.body.dataset.ready = 'yes';
+  }
+
+  get first() {
+    return this.views[0];
+  }
+
+  add(prefix, model) {
+    const copy = document.getElementById('model').content.cloneNode(true);
+    const host = copy.querySelector('article');
+    host.id = `model-${this.views.length}`;
+    document.getElementById('models').append(copy);
+    const view = new ModelView(host, new Backend(prefix), model, this);
+    this.views.push(view);
+    this.panels.set(view, {
+      sliders: new Sliders(view.part('sliders'), view),
+      between: new Between(view.part('between'), view),
+    });
+  }
+
+  /// Says what went wrong, and gives null instead of it.
+  async guard(promise) {
+    try {
+      const answer = await promise;
+      return answer;
+    } catch (error) {
+      if (error.status !== 409) this.say(error.message);
+      return null;
+    }
+  }
+  say(text) {
+    this.message.textContent = text;
+    this.message.hidden = false;
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => (this.message.hidden = true), 8000);
+  }
+
+  axesRequest() {
+    return this.axes ? {numbers: this.axes} : {};
+  }
+
+  // What views tell
+
+  async row(from, row) {
+    this.chosen = row;
+    const name = from.model.set.names[row];
+    await Promise.all(this.views.map(async (view) => {
+      const its = view === from ? row : view.model.set?.names.indexOf(name);
+      if (its === undefined || its < 0)
+        return this.say(`${view.model.path} has no picture named ${name}`);
+      const answer = await this.guard(view.backend.ask('encode', {row: its}));
+      if (answer) await view.take(answer);
+    }));
+  }
+
+  changed(view) {
+    this.panels.get(view).sliders.show(view.code);
+    if (view === this.first) this.chosen = undefined;
+  }
+
+  settled(view) {
+    this.panels.get(view).sliders.show(view.code);
+    if (view === this.first) this.writeAddress();
+  }
+
+  async bytes(bytes) {
+    const image = base64OfBytes(bytes);
+    this.chosen = undefined;
+    await Promise.all(this.views.map(async (view) => {
+      const answer = await this.guard(view.backend.ask('encode', {image}));
+      if (answer) await view.take(answer);
+    }));
+  }
+
+  // What is chosen for all
+
+  async showPresets() {
+    const {set} = this.first.model;
+    const host = document.getElementById('presets');
+    if (!set) return;
+    const sheet = await this.guard(
+      this.first.backend.ask('thumbnails', {rows: set.typical}));
+    if (!sheet) return;
+    const tiles = await cutSheet(sheet);
+    host.replaceChildren(...set.typical.map((row, i) => {
+      const button = document.createElement('button');
+      button.className = 'thumbnail';
+      const name = set.classes[set.labels[row]] ?? set.names[row];
+      button.append(tile(tiles[i], 44, name));
+      button.title = name;
+      button.addEventListener('click', () => this.row(this.first, row));
+      return button;
+    }));
+  }
+
+  option(name, isOn) {
+    for (const view of this.views) {
+      if (!view.plane) continue;
+      view.plane.options[name] = isOn;
+      view.plane.redrawOverlay();
+      if (view.code) view.showHand();
+      if (name === 'cloud' && view.code) view.showCloud();
+    }
+    document.getElementById(name).checked = isOn;
+    this.writeAddress();
+  }
+
+  async setAxes(axes) {
+    this.axes = axes;
+    for (const view of this.views) {
+      await this.guard(view.showPlane(axes));
+      if (view.code && view.numbers > 2) view.showOffPlane();
+    }
+    this.writeAddress();
+  }
+
+  listen() {
+    for (const name of ['holes', 'cloud', 'thumbnails'])
+      document.getElementById(name).addEventListener('change', (event) =>
+        this.option(name, event.target.checked));
+    document.getElementById('cloud').parentElement.hidden =
+      !this.views.some((view) => view.model.has_variance);
+    const {model, numbers} = this.first;
+    const axes = document.getElementById('axes');
+    axes.parentElement.hidden = numbers < 3;
+    axes.addEventListener('change', () => {
+      const pair = axes.value.match(/^z(\d+) *, *z(\d+)$/);
+      if (axes.value.trim() === '') this.setAxes(null);
+      else if (pair) this.setAxes([Number(pair[1]), Number(pair[2])]);
+      else this.say('axes are "z0, z1", or nothing for principal components');
+    });
+    document.getElementById('file').addEventListener('change', (event) =>
+      this.files(event.target.files));
+    for (const name of ['dragover', 'drop'])
+      window.addEventListener(name, (event) => {
+        event.preventDefault();
+        if (name === 'drop') this.files(event.dataTransfer.files);
+      });
+    window.addEventListener('paste', (event) =>
+      this.files(event.clipboardData.files));
+    window.addEventListener('hashchange', () => {
+      if (location.hash.slice(1) === this.address) return;
+      this.readAddress();
+      if (this.wanted.code) this.first.setCode(this.wanted.code);
+      else if (this.wanted.row !== undefined) this.row(this.first, this.wanted.row);
+    });
+    new Drawing(document.getElementById('draw'), model.image.slice(1),
+      (canvas) => canvas.toBlob(async (blob) =>
+        this.bytes(new Uint8Array(await blob.arrayBuffer()))));
+  }
+
+  async files(files) {
+    if (!files || files.length === 0) return;
+    await this.bytes(new Uint8Array(await files[0].arrayBuffer()));
+  }
+
+  // The address: row=5, or code=...; holes, cloud, axes=0,3
+
+  writeAddress() {
+    const parts = [];
+    if (this.chosen !== undefined) parts.push(`row=${this.chosen}`);
+    else if (this.first.code && this.first.numbers <= 64)
+      parts.push('code=' + Array.from(this.first.code, (v) =>
+        Number(v.toPrecision(7))).join(','));
+    if (this.axes) parts.push(`axes=${this.axes.join(',')}`);
+    for (const name of ['holes', 'cloud'])
+      if (document.getElementById(name).checked) parts.push(name);
+    this.address = parts.join('&');
+    history.replaceState(null, '', '#' + this.address);
+  }
+
+  readAddress() {
+    const said = new URLSearchParams(location.hash.slice(1));
+    const numbers = (key) => said.get(key)?.split(',').map(Number);
+    const code = numbers('code'), axes = numbers('axes');
+    this.wanted = {
+      row: said.has('row') ? Number(said.get('row')) : undefined,
+      code: code && code.length === this.first.numbers &&
+        code.every(Number.isFinite) ? Float32Array.from(code) : null,
+    };
+    this.axes = axes && axes.length === 2 && axes.every(Number.isInteger)
+      ? axes : null;
+    document.getElementById('axes').value =
+      this.axes ? this.axes.map((i) => `z${i}`).join(', ') : '';
+    for (const name of ['holes', 'cloud'])
+      for (const view of this.views) {
+        document.getElementById(name).checked = said.has(name);
+        if (view.plane) view.plane.options[name] = said.has(name);
+      }
+  }
+}
+
+const app = new App();
+window.calotype = app;  // for tests, and for whoever opens the console
+app.start().catch((error) => app.say(error.message));

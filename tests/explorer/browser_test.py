@@ -1,0 +1,340 @@
+"""What a person does with the explorer's page, in Debian's Chromium, headless.
+
+  CALOTYPE_PROGRAM=build/dev/tools/calotype /usr/bin/python3 browser_test.py
+
+Ends with 77 where Chromium, its driver or python3-selenium is missing.
+"""
+import base64
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+try:
+    import numpy as np
+    from skimage.io import imread, imsave
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+except ImportError as error:
+    print(f'skipped: {error}; ./run test installs it where CI=true')
+    sys.exit(77)
+for program in ('chromium', 'chromedriver'):
+    if not shutil.which(program):
+        print(f'skipped: {program} is missing; ./run test installs it where CI=true')
+        sys.exit(77)
+
+PROGRAM = os.environ['CALOTYPE_PROGRAM']
+DATA = 'synthetic:60:16:1:4'
+CONFIG = '''{
+  "model": {"_class_name": "CalotypeAutoencoder", "sample_size": 16, "hidden": [32],
+            "latent_channels": %d, "variational": %s},
+  "data": {"train": "%s"},
+  "training": {"steps": 40, "batch_size": 20, "log_every": 20}
+}'''
+
+
+def run(*arguments):
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f'{arguments}: {done.stderr}')
+    return done.stdout
+
+
+def train(folder, name, numbers=2, variational='true'):
+    config = os.path.join(folder, name + '.json')
+    with open(config, 'w', encoding='utf-8') as file:
+        file.write(CONFIG % (numbers, variational, DATA))
+    run('train', config, '--out', os.path.join(folder, name), '--quiet')
+    return os.path.join(folder, name)
+
+
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which('chromium')
+    for argument in ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic',
+                     '--no-first-run', '--disable-background-networking',
+                     '--disable-component-update', '--disable-sync',
+                     '--window-size=1400,1200'):
+        options.add_argument(argument)
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
+    return webdriver.Chrome(service=Service(shutil.which('chromedriver')), options=options)
+
+
+class Explorer:
+    """The program serving, and the page that it serves."""
+
+    def __init__(self, driver, *arguments):
+        self.process = subprocess.Popen(
+            [PROGRAM, 'explore', *arguments, '--no-open', '--quiet'],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.url = self.process.stdout.readline().strip()
+        self.driver = driver
+        self.open()
+
+    def open(self, fragment=''):
+        self.driver.get('about:blank')
+        self.driver.get(self.url + fragment)
+        self.wait('return document.body.dataset.ready === "yes"')
+
+    def js(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def wait(self, condition):
+        WebDriverWait(self.driver, 30, 0.05).until(lambda _: self.js(condition))
+
+    def part(self, name, view=0):
+        return self.driver.find_elements(By.TAG_NAME, 'article')[view].find_element(
+            By.CSS_SELECTOR, f'[data-part="{name}"]')
+
+    def picture(self, name, view=0):
+        """The grey levels of one of the three pictures."""
+        url = self.part(name, view).find_element(By.TAG_NAME, 'img').get_attribute('src')
+        levels = imread(io.BytesIO(base64.b64decode(url.split(',')[1])))
+        return levels if levels.ndim == 2 else levels[..., 0]
+
+    def code(self, view=0):
+        return self.js(f'return Array.from(calotype.views[{view}].code)')
+
+    def place(self):
+        """Of the dot, from the middle of the map, in pixels of the page."""
+        return self.js('''const p = calotype.first.plane;
+            const [x, y] = p.toPixel(...p.place);
+            return [x / p.density - p.host.clientWidth / 2,
+                    y / p.density - p.host.clientHeight / 2]''')
+
+    def decodes(self, act):
+        """Acts, and waits until what it led to is shown."""
+        before = self.js('return Number(calotype.first.host.dataset.decodes || 0)')
+        act()
+        self.wait(f'return Number(calotype.first.host.dataset.decodes || 0) > {before}'
+                  ' && calotype.first.backend.busy.size === 0')
+
+    def close(self):
+        self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=20)
+        return self.process.returncode, out, err
+
+
+class PageTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp()
+        cls.vae = train(cls.folder, 'vae')
+        cls.plain = train(cls.folder, 'plain', variational='false')
+        cls.wide = train(cls.folder, 'wide', numbers=5)
+        cls.driver = browser()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.driver.quit()
+        shutil.rmtree(cls.folder)
+
+    def explore(self, *arguments):
+        page = Explorer(self.driver, *arguments)
+        self.addCleanup(lambda: page.process.poll() is None and page.close())
+        return page
+
+    def test_shows_what_decode_gives(self):
+        page = self.explore(self.vae, '--data', DATA)
+        page.js('return calotype.row(calotype.first, 7)')
+        page.wait('return calotype.first.host.dataset.original === "row 7"')
+        store, out = (os.path.join(self.folder, name) for name in ('store', 'decoded'))
+        run('encode', self.vae, '--data', DATA, '--dtype', 'fp32', '--out', store)
+        run('decode', self.vae, store, '--out', out)
+        files = sorted(os.listdir(out))
+        want = imread(os.path.join(out, files[7]))
+        np.testing.assert_array_equal(page.picture('decoded'),
+                                      want if want.ndim == 2 else want[..., 0])
+
+    def test_dragging_the_dot_decodes_where_it_is(self):
+        page = self.explore(self.vae, '--data', DATA)
+        before, picture = page.code(), page.picture('decoded')
+        x, y = page.place()
+        overlay = page.part('plane').find_element(By.CLASS_NAME, 'overlay')
+        page.decodes(lambda: ActionChains(self.driver)
+                     .move_to_element_with_offset(overlay, x, y).click_and_hold()
+                     .move_by_offset(70, -50).release().perform())
+        after = page.code()
+        scale = page.js('const p = calotype.first.plane; return p.view.scale / p.density')
+        self.assertAlmostEqual(after[0] - before[0], 70 / scale, delta=2 / scale)
+        self.assertAlmostEqual(after[1] - before[1], 50 / scale, delta=2 / scale)
+        self.assertTrue((page.picture('decoded') != picture).any())
+        answer = page.js('return calotype.first.backend.ask("decode", {code: arguments[0]})',
+                         after)
+        self.assertEqual(answer['decoded'], page.part('decoded').find_element(
+            By.TAG_NAME, 'img').get_attribute('src'))
+
+    def test_the_error_is_that_of_the_two_pictures(self):
+        page = self.explore(self.vae, '--data', DATA)
+        a, b = (page.picture(name).astype(float) / 255 for name in ('original', 'decoded'))
+        said = float(re.search(r'MSE ([0-9.e-]+)', page.part('lost').text)[1])
+        self.assertAlmostEqual(said, ((a - b) ** 2).mean(), delta=1e-4 * said + 1e-6)
+
+    def test_a_picture_that_is_given_is_encoded_as_embed_does(self):
+        page = self.explore(self.vae, '--data', DATA)
+        file = os.path.join(self.folder, 'mine.png')
+        levels = (np.add.outer(np.arange(16), np.arange(16)) * 8).astype(np.uint8)
+        imsave(file, levels, check_contrast=False)
+        page.driver.find_element(By.ID, 'file').send_keys(file)
+        page.wait('return calotype.first.host.dataset.original.startsWith("image")')
+        table = os.path.join(self.folder, 'mine.csv')
+        run('embed', self.vae, '--data', file, '--out', table)
+        with open(table, encoding='utf-8') as lines:
+            row = list(csv.DictReader(lines))[0]
+        want = [float(value) for key, value in row.items() if re.fullmatch(r'z\d+', key)]
+        np.testing.assert_allclose(page.code(), want, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(page.picture('original'), levels)
+
+    def test_keys_move_the_code_and_the_address_keeps_it(self):
+        page = self.explore(self.vae, '--data', DATA)
+        overlay = page.part('plane').find_element(By.CLASS_NAME, 'overlay')
+        before = page.code()
+        page.decodes(lambda: overlay.send_keys(Keys.ARROW_RIGHT))
+        after = page.code()
+        self.assertGreater(after[0], before[0])
+        self.assertAlmostEqual(after[1], before[1], places=6)
+        page.wait('return location.hash.includes("code=")')
+        fragment = page.js('return location.hash')
+        page.open(fragment)
+        np.testing.assert_allclose(page.code(), after, rtol=1e-6)
+
+    def test_clouds_and_holes_are_drawn(self):
+        page = self.explore(self.vae, '--data', DATA)
+        drawn = '''const c = calotype.first.plane.overlay;
+            return c.getContext('2d').getImageData(0, 0, c.width, c.height).data
+                .reduce((sum, v, i) => i % 4 === 3 ? sum + (v > 0) : sum, 0)'''
+        plain = page.js(drawn)
+        page.driver.find_element(By.ID, 'cloud').click()
+        page.wait('return calotype.first.part("samples").children.length === 8')
+        cloud = page.js(drawn)
+        self.assertGreater(cloud, plain)
+        page.driver.find_element(By.ID, 'holes').click()
+        page.wait('''const s = calotype.first.plane.shade;
+            return s && s.row === s.image.height''')
+        self.assertGreater(page.js(drawn), 2 * cloud)
+        self.assertIn('holes&cloud', page.js('return location.hash'))
+        # The ellipse is the posterior's own, to scale.
+        spread = page.js('return calotype.first.spreadOf(calotype.first.logvar)')
+        logvar = page.js('return Array.from(calotype.first.logvar)')
+        np.testing.assert_allclose(spread, [np.exp(logvar[0]), 0, np.exp(logvar[1])],
+                                   rtol=1e-6)
+
+    def test_holes_are_as_far_as_the_nearest_code_is(self):
+        page = self.explore(self.vae, '--data', DATA)
+        far = page.js('''const p = calotype.first.plane, {points} = p.plane, wrong = [];
+            for (let k = 0; k < 500; ++k) {
+              const x = 8 * Math.sin(k * 12.9), y = 8 * Math.cos(k * 78.2);
+              let best = Infinity;
+              for (let i = 0; i < points.length; i += 2)
+                best = Math.min(best, Math.hypot(points[i] - x, points[i + 1] - y));
+              const {distance} = p.nearest.at(x, y);
+              if (Math.abs(distance - best) > 1e-9) wrong.push([x, y, distance, best]);
+            }
+            return wrong''')
+        self.assertEqual(far, [])
+
+    def test_sliders_move_one_number_and_walk_along_it(self):
+        page = self.explore(self.wide, '--data', DATA)
+        before = page.code()
+        slider = page.part('sliders').find_elements(By.CSS_SELECTOR, '.slider')[3]
+        page.decodes(lambda: page.js('''const input = arguments[0];
+            input.value = Number(input.value) + 0.5;
+            input.dispatchEvent(new Event('change'))''',
+            slider.find_element(By.TAG_NAME, 'input')))
+        after = page.code()
+        self.assertGreater(after[3], before[3])
+        self.assertEqual([v for i, v in enumerate(before) if i != 3],
+                         [v for i, v in enumerate(after) if i != 3])
+        slider.find_element(By.TAG_NAME, 'button').click()
+        page.wait('return document.querySelectorAll(".slider .tiles canvas").length === 9')
+
+    def test_axes_may_be_chosen(self):
+        page = self.explore(self.wide, '--data', DATA)
+        self.assertIn('component', page.js('return calotype.first.plane.plane.labels[0]'))
+        axes = page.driver.find_element(By.ID, 'axes')
+        axes.send_keys('z1, z4', Keys.ENTER)
+        page.wait('return calotype.first.plane.plane.labels[1] === "z4"')
+        code = page.code()
+        np.testing.assert_allclose(page.js('return calotype.first.plane.place'),
+                                   [code[1], code[4]], rtol=1e-5)
+        axes.clear()
+        axes.send_keys('z1, z9', Keys.ENTER)
+        page.wait('return !document.getElementById("message").hidden')
+        self.assertIn('[0, 5)', page.driver.find_element(By.ID, 'message').text)
+
+    def test_the_way_between_two_codes(self):
+        page = self.explore(self.vae, '--data', DATA)
+        for name, row in (('A', 3), ('B', 11)):
+            page.js(f'return calotype.row(calotype.first, {row})')
+            page.wait(f'return calotype.first.host.dataset.original === "row {row}"')
+            page.part('between').find_element(By.CSS_SELECTOR, f'[data-pin={name}]').click()
+        page.wait('return document.querySelectorAll("[data-part=between] .tiles canvas")'
+                  '.length === 9')
+        a, b = (np.array(page.js(f'return Array.from(calotype.panels.get(calotype.first)'
+                                 f'.between.pins.get("{name}"))')) for name in 'AB')
+        page.decodes(lambda: page.js('''const input = arguments[0];
+            input.value = 0.25;
+            input.dispatchEvent(new Event('change'))''',
+            page.part('between').find_element(By.CSS_SELECTOR, '.walk input')))
+        np.testing.assert_allclose(page.code(), 0.75 * a + 0.25 * b, rtol=1e-5, atol=1e-6)
+
+    def test_two_models_show_the_same_picture(self):
+        page = self.explore(self.vae, '--data', DATA, '--beside', self.plain)
+        page.js('return calotype.row(calotype.first, 20)')
+        page.wait('return calotype.views.every(v => v.host.dataset.original === "row 20")')
+        np.testing.assert_array_equal(page.picture('original', 0), page.picture('original', 1))
+        self.assertIn('KL', page.part('facts', 0).text)
+        self.assertNotIn('KL', page.part('facts', 1).text)
+
+    def test_nearest_pictures_have_their_distances(self):
+        page = self.explore(self.wide, '--data', DATA)
+        page.wait('return calotype.first.part("nearest").children.length === 8')
+        first = page.part('nearest').find_elements(By.TAG_NAME, 'span')
+        self.assertEqual(first[0].text, '0')
+        self.assertGreater(float(first[1].text), 0)
+
+    def test_a_bad_file_is_told_and_nothing_breaks(self):
+        page = self.explore(self.vae, '--data', DATA)
+        file = os.path.join(self.folder, 'bad.png')
+        with open(file, 'wb') as bad:
+            bad.write(b'this is no picture')
+        before = page.code()
+        page.driver.find_element(By.ID, 'file').send_keys(file)
+        page.wait('return !document.getElementById("message").hidden')
+        self.assertEqual(page.code(), before)
+
+    def test_nothing_is_asked_of_the_network(self):
+        self.driver.get_log('performance')
+        self.explore(self.vae, '--data', DATA)
+        messages = [json.loads(entry['message'])['message']
+                    for entry in self.driver.get_log('performance')]
+        asked = [message['params']['request']['url'] for message in messages
+                 if message['method'] == 'Network.requestWillBeSent']
+        self.assertTrue(any('/api/model' in url for url in asked))
+        strange = [url for url in asked
+                   if not url.startswith(('http://127.0.0.1:', 'data:', 'about:', 'blob:'))]
+        self.assertEqual(strange, [])
+        errors = [entry for entry in self.driver.get_log('browser')
+                  if entry['level'] == 'SEVERE']
+        self.assertEqual(errors, [])
+
+    def test_ctrl_c_ends_it(self):
+        page = self.explore(self.vae, '--data', DATA)
+        code, out, err = page.close()
+        self.assertEqual((code, err), (0, ''))
+        self.assertIn('requests', out)
+
+
+if __name__ == '__main__':
+    unittest.main()

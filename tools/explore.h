@@ -1,0 +1,34 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "core/config.h"
+#include "images/transforms.h"
+
+namespace calotype {
+
+struct ExploreJob {
+  std::filesystem::path codec;
+  std::filesystem::path store;  // of its latents; empty: `data` is encoded
+  std::string data;             // images; empty: those that the run learnt from
+  std::filesystem::path beside;  // a codec to compare with; empty: none
+  bool any_codec = false;        // whichever codec the store is of
+  int port = 0;                  // 0: a free one
+  bool open = true;              // in a browser, where there is a desktop
+  int64_t limit = 100'000;       // images that are shown
+  Preprocessing preprocessing;
+  int64_t batch_size = 64;
+  int num_workers = 2;
+  bool strict = false;
+  c10::Device device{c10::kCPU};
+};
+
+/// Serves the explorer's page on 127.0.0.1 until a signal ends it. The address
+/// is a line of its own on stdout.
+Json explore(const ExploreJob& job);
+
+}  // namespace calotype
