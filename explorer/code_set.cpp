@@ -40,11 +40,12 @@ int64_t rows_kept(int64_t wanted, int64_t numbers, const std::string& where) {
 
 /// The rows of a set while they come.
 struct CodeRows {
-  std::vector<at::Tensor> mean, logvar, labels, indices;
+  std::vector<at::Tensor> mean, logvar, tokens, labels, indices;
 
   void move_to(CodeSet& set) const {
     set.mean = at::cat(mean);
     if (!logvar.empty()) set.logvar = at::cat(logvar);
+    if (!tokens.empty()) set.tokens = at::cat(tokens);
     set.labels = at::cat(labels);
     set.indices = at::cat(indices);
   }
@@ -97,6 +98,11 @@ CodeSet encode_code_set(const LoadedCodec& codec, const CodeSetJob& job) {
     rows.mean.push_back(flat(grid.mean.narrow(0, 0, count)));
     if (grid.logvar.defined())
       rows.logvar.push_back(flat(grid.logvar.narrow(0, 0, count)));
+    if (codec.tokenizer)
+      rows.tokens.push_back(tokenize_images(*codec.codec, *codec.tokenizer,
+                                            images.narrow(0, 0, count),
+                                            job.device)
+                                .to(at::kInt));
     rows.labels.push_back(batch->labels.narrow(0, 0, count));
     rows.indices.push_back(batch->indices.narrow(0, 0, count));
     set.names.insert(set.names.end(), batch->names.begin(),
@@ -310,6 +316,23 @@ std::vector<NearCode> nearest_codes(const CodeSet& set, const at::Tensor& code,
     near.push_back(
         {rows[i].item<int64_t>(), std::sqrt(best[i].item<double>())});
   return near;
+}
+
+at::Tensor local_directions(const CodeSet& set, const at::Tensor& code,
+                            int64_t count, int64_t neighbours) {
+  std::vector<int64_t> rows;
+  for (const auto& near : nearest_codes(set, code, neighbours))
+    rows.push_back(near.row);
+  const auto codes =
+      set.mean.index_select(0, torch::tensor(rows)).to(at::kDouble);
+  const auto apart = codes - codes.mean(0);
+  // Of few rows, from their products with each other.
+  const auto [values, vectors] = at::linalg_eigh(apart.mm(apart.t()));
+  const auto most = std::min<int64_t>(
+      {count, codes.size(1), std::max<int64_t>(codes.size(0) - 1, 0)});
+  const auto along = vectors.slice(1, vectors.size(1) - most).flip(1).t();
+  return along.mm(apart) /
+         std::sqrt(double(std::max<int64_t>(codes.size(0) - 1, 1)));
 }
 
 std::vector<int64_t> typical_rows(const CodeSet& set, int64_t count) {

@@ -20,6 +20,7 @@ namespace calotype {
 struct CodeSet {
   at::Tensor mean;     // [N,n] float
   at::Tensor logvar;   // the same, or undefined
+  at::Tensor tokens;   // of a tokenizer: [N,L,h,w] int32; else undefined
   at::Tensor labels;   // [N] int64, -1 where unknown
   at::Tensor indices;  // [N] int64, position in the source
   std::vector<std::string> names;
@@ -99,6 +100,11 @@ struct NearCode {
 /// double.
 std::vector<NearCode> nearest_codes(const CodeSet& set, const at::Tensor& code,
                                     int64_t count);
+
+/// Where the codes nearest to `code` [n] vary most: up to `count` directions
+/// [k,n] double, each as long as its standard deviation; of `neighbours` codes.
+at::Tensor local_directions(const CodeSet& set, const at::Tensor& code,
+                            int64_t count, int64_t neighbours = 64);
 
 /// Of each class that is there, the image whose code is nearest to the mean of
 /// its class; of a set without classes, `count` images spread over it.

@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <vector>
 
 #include "core/base64.h"
 #include "core/error.h"
+#include "explorer/answers.h"
 #include "images/image_io.h"
 #include "models/round_trip.h"
 #include "report/heat_map.h"
@@ -22,62 +22,12 @@ namespace {
 constexpr size_t kKeptImages = 16;
 constexpr int64_t kMaxPictures = 1024;  // on one sheet
 constexpr int64_t kMaxSheetPixels = int64_t{16} << 20;
-constexpr int64_t kThumbnail = 32;  // pixels, of larger images
-
-std::string data_url(const Image& image) {
-  return "data:image/png;base64," + base64(encode_png(image));
-}
-
-/// Floats, little-endian.
-std::string packed(const at::Tensor& numbers) {
-  const auto floats = numbers.to(at::kCPU, at::kFloat).contiguous();
-  return base64({static_cast<const uint8_t*>(floats.data_ptr()),
-                 size_t(floats.nbytes())});
-}
-
-int64_t product(const std::vector<int64_t>& sizes) {
-  return std::accumulate(sizes.begin(), sizes.end(), int64_t{1},
-                         std::multiplies<>());
-}
+constexpr int64_t kCodebookGrid = 4;  // cells around a code that stands alone
+constexpr int64_t kThumbnail = 32;    // pixels, of larger images
 
 /// Of [N,C,H,W], to levels of 8 bits and back, as a viewer sees them.
 at::Tensor as_seen(const at::Tensor& image) {
   return to_tensor(to_image(image[0])).unsqueeze(0);
-}
-
-/// Pictures of one size, without gaps, in about as many rows as columns.
-Json sheet_of(const at::Tensor& images) {
-  const auto count = images.size(0);
-  const auto columns = int64_t(std::ceil(std::sqrt(double(count))));
-  return {{"picture", data_url(image_grid(images, columns, 1, 0))},
-          {"columns", columns},
-          {"count", count},
-          {"height", images.size(2)},
-          {"width", images.size(3)}};
-}
-
-std::vector<double> numbers_of(const at::Tensor& numbers) {
-  const auto row = numbers.to(at::kDouble).contiguous();
-  const auto* first = row.data_ptr<double>();
-  return {first, first + row.numel()};
-}
-
-int64_t whole(const Json& request, const char* key, int64_t low, int64_t high,
-              std::optional<int64_t> otherwise = {}) {
-  if (!request.contains(key) && otherwise) return *otherwise;
-  if (!request.contains(key) || !request[key].is_number_integer())
-    throw ConfigError(fmt::format("\"{}\" must be a whole number", key));
-  const auto value = request[key].get<int64_t>();
-  if (value < low || value > high)
-    throw ConfigError(fmt::format("\"{}\" must be in [{}, {}], got {}", key,
-                                  low, high, value));
-  return value;
-}
-
-const Json& list(const Json& request, const char* key) {
-  if (!request.contains(key) || !request[key].is_array())
-    throw ConfigError(fmt::format("\"{}\" must be a list", key));
-  return request[key];
 }
 
 }  // namespace
@@ -116,7 +66,8 @@ Json Explorer::model() const {
       {"code", grid_shape_},
       {"has_variance", codec_.codec->has_variance()},
       {"has_prior", codec_.codec->prior_size().has_value()},
-      {"num_codes", codec_.tokenizer ? codec_.tokenizer->num_codes() : 0}};
+      {"num_codes", codec_.tokenizer ? codec_.tokenizer->num_codes() : 0},
+      {"num_levels", codec_.tokenizer ? codec_.tokenizer->num_levels() : 0}};
   json.update(facts_);
   if (!set_) return json;
   json["set"] = {{"spec", set_->spec},
@@ -154,7 +105,7 @@ Json Explorer::model() const {
 CodePlane Explorer::plane_of(const Json& request) const {
   if (!set_) throw ConfigError("there is no set of codes to show");
   if (!request.contains("numbers")) return usual_plane(*set_);
-  const auto& numbers = list(request, "numbers");
+  const auto& numbers = list_of(request, "numbers");
   if (numbers.size() != 2 || !numbers[0].is_number_integer() ||
       !numbers[1].is_number_integer())
     throw ConfigError("\"numbers\" must be two whole numbers");
@@ -177,25 +128,13 @@ Json Explorer::plane(const Json& request) const {
 
 Json Explorer::off_plane(const Json& request) const {
   const auto plane = plane_of(request);
-  const auto code = code_of(list(request, "code"));
+  const auto code = code_of(list_of(request, "code"));
   return {
       {"squared_distances", packed(squared_distances_off(*set_, plane, code))}};
 }
 
 at::Tensor Explorer::code_of(const Json& numbers) const {
-  const auto count = product(grid_shape_);
-  if (!numbers.is_array() || int64_t(numbers.size()) != count)
-    throw ConfigError(fmt::format("a code has {} numbers, got {}", count,
-                                  numbers.is_array() ? numbers.size() : 0));
-  std::vector<float> values;
-  values.reserve(numbers.size());
-  for (const auto& number : numbers) {
-    if (!number.is_number()) throw ConfigError("a code is made of numbers");
-    values.push_back(number.get<float>());
-    if (!std::isfinite(values.back()))
-      throw ConfigError("a code is made of numbers that a float holds");
-  }
-  return at::tensor(values).view(grid_shape_).unsqueeze(0);
+  return code_from(numbers, grid_shape_);
 }
 
 at::Tensor Explorer::decoded(const at::Tensor& codes) const {
@@ -214,8 +153,8 @@ at::Tensor Explorer::original(const std::string& name) {
   for (const auto& [known, image] : kept_)
     if (known == name) return image;
   if (!name.starts_with("row ") || !set_) return {};
-  const auto row = whole({{"row", json_or_text(name.substr(4))}}, "row", 0,
-                         set_->size() - 1);
+  const auto row = whole_number({{"row", json_or_text(name.substr(4))}}, "row",
+                                0, set_->size() - 1);
   const auto image = image_of(*set_, row);
   if (image.defined()) keep(name, image);
   return image;
@@ -241,7 +180,7 @@ Json Explorer::encode(const Json& request) {
   Json json;
   if (request.contains("row")) {
     if (!set_) throw ConfigError("there is no set of codes to take one of");
-    const auto row = whole(request, "row", 0, set_->size() - 1);
+    const auto row = whole_number(request, "row", 0, set_->size() - 1);
     name = fmt::format("row {}", row);
     image = original(name);
     mean = set_->mean[row];
@@ -276,13 +215,93 @@ Json Explorer::encode(const Json& request) {
   if (image.defined()) {
     json["picture"] = data_url(to_image(image[0]));
     json["error"] = beside(back, image);
+    if (codec_.tokenizer) {
+      const auto tokens = tokens_of(image);
+      json["token_shape"] = tokens.sizes().slice(1).vec();
+      json["tokens"] = numbers_of(tokens.flatten());
+    }
   }
   json["decoded"] = data_url(to_image(back[0]));
   return json;
 }
 
 Json Explorer::decode(const Json& request) {
-  const auto image = decoded(code_of(list(request, "code")));
+  return with_error(decoded(code_of(list_of(request, "code"))), request);
+}
+
+Tokenizer& Explorer::tokenizer() const {
+  if (!codec_.tokenizer)
+    throw ConfigError(codec_.class_name + " is no tokenizer");
+  return *codec_.tokenizer;
+}
+
+at::Tensor Explorer::tokens_of(const at::Tensor& image) const {
+  const c10::InferenceMode inference;
+  return tokenize_images(*codec_.codec, tokenizer(), image, device_);
+}
+
+Json Explorer::detokenize(const Json& request) {
+  const auto& numbers = list_of(request, "tokens");
+  const auto levels = tokenizer().num_levels();
+  const auto cells = grid_shape_[1] * grid_shape_[2];
+  if (int64_t(numbers.size()) != levels * cells)
+    throw ConfigError(fmt::format("a picture has {} tokens, got {}",
+                                  levels * cells, numbers.size()));
+  std::vector<int64_t> tokens;
+  for (const auto& token : numbers)
+    tokens.push_back(whole_number({{"token", token}}, "token", 0,
+                                  tokenizer().num_codes() - 1));
+  const c10::InferenceMode inference;
+  const auto image = detokenize_images(
+      tokenizer(),
+      at::tensor(tokens).view({1, levels, grid_shape_[1], grid_shape_[2]}),
+      image_size_[0], image_size_[1], device_);
+  return with_error(image, request);
+}
+
+Json Explorer::codebook(const Json& request) const {
+  auto& tokenizer = this->tokenizer();
+  const auto levels = tokenizer.num_levels();
+  const auto level = whole_number(request, "level", 0, levels - 1, 0);
+  auto usage = at::zeros({tokenizer.num_codes()}, at::kLong);
+  auto usual = at::zeros({levels}, at::kLong);
+  if (set_ && set_->tokens.defined())
+    for (int64_t l = 0; l < levels; ++l) {
+      const auto counts =
+          set_->tokens.select(1, l).flatten().bincount({}, usage.size(0));
+      usual[l] = counts.argmax();
+      if (l == level) usage = counts;
+    }
+  const auto shown = std::min(tokenizer.num_codes(), kMaxPictures);
+  const auto codes = std::get<1>(usage.sort(/*stable=*/true, 0, true))
+                         .narrow(0, 0, shown)
+                         .contiguous();
+  // A code by itself, in the middle of a grid of it; levels beside it have the
+  // code that they use most.
+  const auto h = std::min(grid_shape_[1], kCodebookGrid),
+             w = std::min(grid_shape_[2], kCodebookGrid);
+  const c10::InferenceMode inference;
+  std::vector<at::Tensor> pictures;
+  const auto f = codec_.codec->downsample();
+  for (const auto& some : codes.split(64)) {
+    auto tokens = usual.view({1, levels, 1, 1})
+                      .expand({some.size(0), levels, h, w})
+                      .clone();
+    tokens.select(1, level).copy_(some.view({-1, 1, 1}));
+    auto images = detokenize_images(tokenizer, tokens, h * f, w * f, device_);
+    const auto top = h / 4 * f, left = w / 4 * f;
+    pictures.push_back(images.narrow(2, top, h * f - 2 * top)
+                           .narrow(3, left, w * f - 2 * left));
+  }
+  Json json = sheet_of(at::cat(pictures));
+  json["codes"] = numbers_of(codes);
+  json["usage"] = numbers_of(usage.index_select(0, codes));
+  json["num_codes"] = tokenizer.num_codes();
+  json["num_dead"] = usage.eq(0).sum().item<int64_t>();
+  return json;
+}
+
+Json Explorer::with_error(const at::Tensor& image, const Json& request) {
   Json json{{"decoded", data_url(to_image(image[0]))}};
   if (request.contains("original") && request["original"].is_string())
     if (const auto first = original(request["original"].get<std::string>());
@@ -292,7 +311,7 @@ Json Explorer::decode(const Json& request) {
 }
 
 Json Explorer::sheet(const Json& request) const {
-  const auto& codes = list(request, "codes");
+  const auto& codes = list_of(request, "codes");
   const auto most = std::min(
       kMaxPictures, std::max<int64_t>(1, kMaxSheetPixels / (image_size_[0] *
                                                             image_size_[1])));
@@ -306,8 +325,8 @@ Json Explorer::sheet(const Json& request) const {
 
 Json Explorer::nearest(const Json& request) const {
   if (!set_) throw ConfigError("there is no set of codes to look in");
-  const auto code = code_of(list(request, "code"));
-  const auto count = whole(request, "count", 1, 1000, 8);
+  const auto code = code_of(list_of(request, "code"));
+  const auto count = whole_number(request, "count", 1, 1000, 8);
   Json found = Json::array();
   for (const auto& near : nearest_codes(*set_, code, count))
     found.push_back({{"row", near.row},
@@ -317,9 +336,16 @@ Json Explorer::nearest(const Json& request) const {
   return {{"nearest", found}};
 }
 
+Json Explorer::directions(const Json& request) const {
+  if (!set_) throw ConfigError("there is no set of codes to look in");
+  const auto found = local_directions(*set_, code_of(list_of(request, "code")),
+                                      whole_number(request, "count", 1, 64, 4));
+  return {{"count", found.size(0)}, {"directions", packed(found)}};
+}
+
 Json Explorer::thumbnails(const Json& request) {
   if (!set_) throw ConfigError("there is no set of images to show");
-  const auto& rows = list(request, "rows");
+  const auto& rows = list_of(request, "rows");
   if (rows.empty() || int64_t(rows.size()) > kMaxPictures)
     throw ConfigError(fmt::format("1 to {} rows are shown at once, got {}",
                                   kMaxPictures, rows.size()));
@@ -332,7 +358,7 @@ Json Explorer::thumbnails(const Json& request) {
   const std::vector<int64_t> small{edge(image_size_[0]), edge(image_size_[1])};
   std::vector<at::Tensor> all;
   for (const auto& which : rows) {
-    const auto row = whole({{"row", which}}, "row", 0, set_->size() - 1);
+    const auto row = whole_number({{"row", which}}, "row", 0, set_->size() - 1);
     auto image = image_of(*set_, row);
     if (!image.defined())
       image = decoded(set_->mean[row].view(grid_shape_).unsqueeze(0));

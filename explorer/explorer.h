@@ -15,6 +15,7 @@
 #include "core/config.h"
 #include "explorer/code_set.h"
 #include "models/codec.h"
+#include "nn/tokenizer.h"
 
 namespace calotype {
 
@@ -50,8 +51,19 @@ class Explorer {
   /// {"codes": [[n numbers], ...]} to one sheet of pictures.
   Json sheet(const Json& request) const;
 
+  /// {"tokens": [L h w numbers]} of a tokenizer to a picture, with "original"
+  /// as above.
+  Json detokenize(const Json& request);
+
+  /// {"level": l}: what each code of that level's codebook looks like where it
+  /// stands alone, and how often the set uses it.
+  Json codebook(const Json& request) const;
+
   /// {"code": [...], "count": k}: the nearest codes of the set.
   Json nearest(const Json& request) const;
+
+  /// {"code": [...], "count": k}: where the codes around it vary most.
+  Json directions(const Json& request) const;
 
   /// {"rows": [...]}: small pictures of them, on one sheet.
   Json thumbnails(const Json& request);
@@ -60,8 +72,11 @@ class Explorer {
   CodePlane plane_of(const Json& request) const;
   at::Tensor code_of(const Json& numbers) const;
   at::Tensor decoded(const at::Tensor& codes) const;
+  Tokenizer& tokenizer() const;
+  at::Tensor tokens_of(const at::Tensor& image) const;
   at::Tensor original(const std::string& name);
   void keep(const std::string& name, const at::Tensor& image);
+  Json with_error(const at::Tensor& image, const Json& request);
   Json beside(const at::Tensor& image, const at::Tensor& original) const;
 
   LoadedCodec codec_;

@@ -41,6 +41,11 @@ bool HandlerQueue::push(Work work) {
   return true;
 }
 
+bool HandlerQueue::has(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::find(waiting_, key, &Work::key) != waiting_.end();
+}
+
 void HandlerQueue::run() {
   for (;;) {
     Work work;

@@ -27,6 +27,9 @@ class HandlerQueue {
   /// False if too much waits; then `work` was neither run nor dropped.
   bool push(Work work);
 
+  /// Whether work of this key waits.
+  bool has(const std::string& key);
+
  private:
   void run();
 

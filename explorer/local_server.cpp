@@ -59,6 +59,10 @@ WebAnswer refusal(int status, const std::string& text) {
           .body = json_text(Json{{"error", one_line(text)}}) + "\n"};
 }
 
+WebAnswer outdated() {
+  return refusal(409, "a newer request came");
+}
+
 /// To be called in a catch block.
 WebAnswer refusal_of_failure() {
   const auto failure = current_failure();
@@ -176,8 +180,13 @@ struct LocalServer::Impl {
 
   /// On the handlers' thread.
   void run(MHD_Connection* connection, Exchange& exchange) {
+    exchange.request.is_outdated = [this, &exchange] {
+      return exchange.route->newest_wins && queue->has(exchange.path);
+    };
     try {
       exchange.answer = exchange.route->handle(exchange.request);
+    } catch (const Outdated&) {
+      exchange.answer = outdated();
     } catch (...) {
       exchange.answer = refusal_of_failure();
     }
@@ -193,7 +202,7 @@ struct LocalServer::Impl {
          .run = [this, connection, &exchange] { run(connection, exchange); },
          .drop =
              [connection, &exchange] {
-               exchange.answer = refusal(409, "a newer request came");
+               exchange.answer = outdated();
                MHD_resume_connection(connection);
              }});
     if (taken) return;

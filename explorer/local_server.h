@@ -11,7 +11,13 @@ namespace calotype {
 
 struct WebRequest {
   std::string body;
+  /// Whether a newer request waits that takes this one's place: whoever works
+  /// long asks now and then, and throws Outdated.
+  std::function<bool()> is_outdated;
 };
+
+/// Ends a request that nobody waits for: status 409.
+struct Outdated {};
 
 struct WebAnswer {
   int status = 200;
@@ -24,8 +30,9 @@ struct WebRoute {
   std::string method = "POST";  // or GET
   std::function<WebAnswer(const WebRequest&)> handle;
 
-  // A request that waits is given up, with status 409, as soon as another for
-  // the same path comes: what a hand drags is wanted of its newest place alone.
+  // A request is outdated as soon as another for the same path comes, and given
+  // up with status 409 if it waits: what a hand drags is wanted of its newest
+  // place alone.
   bool newest_wins = false;
 };
 

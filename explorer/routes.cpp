@@ -26,39 +26,73 @@ const NamedAnswer kAnswers[] = {
     {"encode", "POST", [](Explorer& e, const Json& r) { return e.encode(r); }},
     {"decode", "POST", [](Explorer& e, const Json& r) { return e.decode(r); },
      true},
+    {"detokenize", "POST",
+     [](Explorer& e, const Json& r) { return e.detokenize(r); }, true},
+    {"codebook", "POST",
+     [](Explorer& e, const Json& r) { return e.codebook(r); }},
     {"sheet", "POST", [](Explorer& e, const Json& r) { return e.sheet(r); }},
     {"nearest", "POST", [](Explorer& e, const Json& r) { return e.nearest(r); },
      true},
+    {"directions", "POST",
+     [](Explorer& e, const Json& r) { return e.directions(r); }},
     {"thumbnails", "POST",
      [](Explorer& e, const Json& r) { return e.thumbnails(r); }},
 };
+
+Json json_of(const WebRequest& request) {
+  if (request.body.empty()) return Json::object();
+  auto json = parse_json(request.body, "request");
+  if (!json.is_object()) throw ConfigError("a request is a JSON object");
+  return json;
+}
+
+WebAnswer answer_of(const Json& json) {
+  return {.body = json_text(json) + "\n"};
+}
 
 WebRoute route_of(const NamedAnswer& named,
                   const std::shared_ptr<Explorer>& explorer) {
   const auto handle = [answer = named.answer,
                        explorer](const WebRequest& request) {
-    Json json = Json::object();
-    if (!request.body.empty()) json = parse_json(request.body, "request");
-    if (!json.is_object()) throw ConfigError("a request is a JSON object");
-    return WebAnswer{.body = json_text(answer(*explorer, json)) + "\n"};
+    return answer_of(answer(*explorer, json_of(request)));
   };
   return {named.method, handle, named.newest_wins};
 }
 
+using Drawn = Json (DiffusionView::*)(const Json&,
+                                      const DiffusionView::OnStep&) const;
+
+/// Drawing takes many steps, of which the last is not wanted where a newer
+/// request waits.
+WebRoute drawing_route(const std::shared_ptr<DiffusionView>& view, Drawn draw) {
+  const auto handle = [view, draw](const WebRequest& request) {
+    const auto on_step = [&] {
+      if (request.is_outdated && request.is_outdated()) throw Outdated();
+    };
+    return answer_of(((*view).*draw)(json_of(request), on_step));
+  };
+  return {"POST", handle, /*newest_wins=*/true};
+}
+
 }  // namespace
 
-std::map<std::string, WebRoute> explorer_routes(
-    std::shared_ptr<Explorer> explorer, std::shared_ptr<Explorer> beside) {
+std::map<std::string, WebRoute> explorer_routes(const Explored& explored) {
   std::map<std::string, WebRoute> routes;
   routes["/"] = {"GET", [page = explorer_page()](const WebRequest&) {
                    return WebAnswer{.type = "text/html; charset=utf-8",
                                     .body = page};
                  }};
   for (const auto& named : kAnswers) {
-    routes[std::string("/api/") + named.name] = route_of(named, explorer);
-    if (beside)
+    routes[std::string("/api/") + named.name] = route_of(named, explored.codec);
+    if (explored.beside)
       routes[std::string("/api/beside/") + named.name] =
-          route_of(named, beside);
+          route_of(named, explored.beside);
+  }
+  if (explored.diffusion) {
+    routes["/api/draw"] =
+        drawing_route(explored.diffusion, &DiffusionView::draw);
+    routes["/api/walk"] =
+        drawing_route(explored.diffusion, &DiffusionView::walk);
   }
   return routes;
 }

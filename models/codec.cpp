@@ -78,4 +78,19 @@ void expect_same_codec(const LoadedCodec& codec, const CodecRecord& record,
         short_sha256(codec.sha256)));
 }
 
+LoadedCodec load_recorded_codec(const CodecRecord& record,
+                                const std::filesystem::path& path,
+                                bool any_codec,
+                                const std::filesystem::path& model,
+                                c10::Device device) {
+  const auto at = path.empty() ? std::filesystem::path(record.path()) : path;
+  if (path.empty() && (at.empty() || !is_codec_there(at)))
+    throw ConfigError(fmt::format(
+        "{}: its codec was at \"{}\", which is not there; name it with --codec",
+        model.string(), at.string()));
+  auto codec = load_codec(at, device);
+  if (!any_codec) expect_same_codec(codec, record, model.string());
+  return codec;
+}
+
 }  // namespace calotype

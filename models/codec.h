@@ -48,4 +48,13 @@ void expect_depth(const LoadedCodec& codec, int64_t depth,
 void expect_same_codec(const LoadedCodec& codec, const CodecRecord& record,
                        const std::string& where);
 
+/// The codec that `record` names: the one at `path` or, if that is empty, where
+/// it was. Throws ConfigError if it is not there and, unless `any_codec`, if its
+/// weights are others; `model` is what has the record.
+LoadedCodec load_recorded_codec(const CodecRecord& record,
+                                const std::filesystem::path& path,
+                                bool any_codec,
+                                const std::filesystem::path& model,
+                                c10::Device device);
+
 }  // namespace calotype

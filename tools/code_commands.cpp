@@ -106,14 +106,18 @@ CommandRun add_denoise(CLI::App& app) {
 
 CommandRun add_explore(CLI::App& app) {
   auto job = new_job<ExploreJob>();
-  app.add_option("codec", job->codec, kCodecHelp)->required();
+  app.add_option("model", job->model,
+                 "Model folder or run folder of a codec or a diffusion model")
+      ->required();
   app.add_option("store", job->store,
                  "Latent store that the codec made; its codes are the map");
+  app.add_option("--codec", job->codec,
+                 "Of a diffusion model, if it is not where it was");
   add_data_options(app, job->data, job->preprocessing, job->num_workers,
                    job->strict);
   app.get_option("--data")->required(false)->description(
       "Images: to be encoded, or those that the store is of. Without them "
-      "and a store, those that the codec's run was held to");
+      "and a store, those that the model's run was held to");
   app.add_option("--beside", job->beside,
                  "Another codec, for the same images, beside it");
   app.add_flag("--any-codec", job->any_codec,

@@ -18,10 +18,15 @@
 #include "core/note.h"
 #include "core/stop_signal.h"
 #include "explorer/code_set.h"
+#include "explorer/diffusion_view.h"
 #include "explorer/explorer.h"
 #include "explorer/local_server.h"
 #include "explorer/routes.h"
 #include "models/codec.h"
+#include "models/diffusion_model.h"
+#include "models/pixel_codec.h"
+#include "models/registry.h"
+#include "nn/model_folder.h"
 
 namespace calotype {
 namespace {
@@ -54,6 +59,20 @@ Json facts_of(const LoadedCodec& codec) {
   return facts;
 }
 
+bool is_diffusion(const fs::path& path) {
+  if (PixelCodec::named(path)) return false;
+  const auto* known = find_model_class(open_model_folder(path).class_name);
+  return known && known->kind == ModelKind::kDenoiser;
+}
+
+/// The codec of a diffusion model's latents.
+LoadedCodec codec_of(const ExploreJob& job, const LatentSpace& space) {
+  auto codec = load_recorded_codec(space.codec, job.codec, job.any_codec,
+                                   job.model, job.device);
+  expect_depth(codec, space.grid_shape[0], job.model.string());
+  return codec;
+}
+
 std::optional<CodeSet> set_for(const LoadedCodec& codec,
                                const CodeSetJob& job) {
   if (!job.store.empty()) return read_code_set(codec, job);
@@ -82,9 +101,14 @@ void open_in_browser(const std::string& url) {
 
 }  // namespace
 
-Json explore(const ExploreJob& given) {
-  auto job = given;
-  const auto codec = load_codec(job.codec, job.device);
+Json explore(const ExploreJob& job) {
+  std::shared_ptr<LatentDiffusion> diffusion;
+  if (is_diffusion(job.model))
+    diffusion = load_latent_diffusion(job.model, job.device);
+  else if (!job.codec.empty())
+    throw ConfigError("explore: --codec is for a diffusion model");
+  const auto codec = diffusion ? codec_of(job, diffusion->space())
+                               : load_codec(job.model, job.device);
   CodeSetJob set{.data = job.data,
                  .store = job.store,
                  .any_codec = job.any_codec,
@@ -95,12 +119,18 @@ Json explore(const ExploreJob& given) {
                  .strict = job.strict,
                  .device = job.device};
   if (set.store.empty() && set.data.empty()) {
-    set.data = data_of_run(job.codec);
-    if (!set.data.empty())
-      note(fmt::format("shown are the images of the run: {}", set.data));
+    // A diffusion model learns from a store, a codec from images.
+    const auto data = data_of_run(job.model);
+    if (diffusion && fs::exists(fs::path(data) / "store.json"))
+      set.store = data;
+    else if (!diffusion)
+      set.data = data;
+    if (!data.empty() && data == (diffusion ? set.store.string() : set.data))
+      note(fmt::format("shown are the images of the run: {}", data));
   }
   auto codes = set_for(codec, set);
-  std::shared_ptr<Explorer> beside;
+  Explored explored;
+  auto facts = facts_of(codec);
   if (!job.beside.empty()) {
     const auto other = load_codec(job.beside, job.device);
     auto same = set;
@@ -110,18 +140,21 @@ Json explore(const ExploreJob& given) {
     if (same.data.empty())
       throw ConfigError(
           "explore: --beside needs --data, to encode the same images");
-    auto its_codes = encode_code_set(other, same);
-    beside = std::make_shared<Explorer>(other, std::move(its_codes),
-                                        job.preprocessing, facts_of(other),
-                                        job.device);
+    explored.beside = std::make_shared<Explorer>(
+        other, encode_code_set(other, same), job.preprocessing, facts_of(other),
+        job.device);
   }
-  auto facts = facts_of(codec);
-  facts["beside"] = beside != nullptr;
-  LocalServer server(uint16_t(job.port),
-                     explorer_routes(std::make_shared<Explorer>(
-                                         codec, std::move(codes),
-                                         job.preprocessing, facts, job.device),
-                                     beside));
+  if (diffusion) {
+    explored.diffusion =
+        std::make_shared<DiffusionView>(diffusion, codec, job.device);
+    facts["diffusion"] = explored.diffusion->facts();
+    facts["diffusion"]["path"] = job.model.filename().string();
+    facts["diffusion"]["class"] = open_model_folder(job.model).class_name;
+  }
+  facts["beside"] = explored.beside != nullptr;
+  explored.codec = std::make_shared<Explorer>(
+      codec, std::move(codes), job.preprocessing, facts, job.device);
+  LocalServer server(uint16_t(job.port), explorer_routes(explored));
   fmt::print("{}\n", server.url());
   std::fflush(stdout);
   if (job.open) open_in_browser(server.url());

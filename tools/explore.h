@@ -12,7 +12,8 @@
 namespace calotype {
 
 struct ExploreJob {
-  std::filesystem::path codec;
+  std::filesystem::path model;  // a codec, or a diffusion model of its latents
+  std::filesystem::path codec;  // of a diffusion model; empty: where it was
   std::filesystem::path store;  // of its latents; empty: `data` is encoded
   std::string data;             // images; empty: those that the run learnt from
   std::filesystem::path beside;  // a codec to compare with; empty: none

@@ -320,17 +320,8 @@ class StoreOutput : public GenerateOutput {
 }  // namespace
 
 LoadedCodec codec_of(const GenerateJob& job, const LatentSpace& space) {
-  auto path = job.codec;
-  if (path.empty()) {
-    path = space.codec.path();
-    if (path.empty() || !is_codec_there(path))
-      throw ConfigError(
-          fmt::format("{}: its codec was at \"{}\", which is not there; name "
-                      "it with --codec, or write latents with --latents",
-                      job.model.string(), path.string()));
-  }
-  auto codec = load_codec(path, job.device);
-  if (!job.any_codec) expect_same_codec(codec, space.codec, job.model.string());
+  auto codec = load_recorded_codec(space.codec, job.codec, job.any_codec,
+                                   job.model, job.device);
   if (!space.grid_shape.empty())  // of tokens it is not told
     expect_depth(codec, space.grid_shape[0], job.model.string());
   return codec;

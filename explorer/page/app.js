@@ -3,10 +3,14 @@
 import {Backend} from 'explorer/backend.js';
 import {Between} from 'explorer/between.js';
 import {base64OfBytes} from 'explorer/bytes.js';
+import {Directions} from 'explorer/directions.js';
+import {Drawer} from 'explorer/drawer.js';
 import {Drawing} from 'explorer/drawing.js';
+import {Grid} from 'explorer/grid.js';
 import {ModelView} from 'explorer/model_view.js';
 import {cutSheet, tile} from 'explorer/pictures.js';
 import {Sliders} from 'explorer/sliders.js';
+import {Tokens} from 'explorer/tokens.js';
 
 class App {
   constructor() {
@@ -44,10 +48,20 @@ class App {
     document.getElementById('models').append(copy);
     const view = new ModelView(host, new Backend(prefix), model, this);
     this.views.push(view);
-    this.panels.set(view, {
-      sliders: new Sliders(view.part('sliders'), view),
+    const isGrid = model.code[1] * model.code[2] > 1;
+    const panels = {
+      // Each number, or each channel of a grid.
+      numbers: isGrid ? new Grid(view.part('numbers'), view)
+                      : new Sliders(view.part('numbers'), view),
       between: new Between(view.part('between'), view),
-    });
+      directions: new Directions(view.part('directions'), view),
+    };
+    if (model.diffusion) panels.drawer = new Drawer(view.part('drawer'), view);
+    if (model.num_codes > 0) panels.tokens = new Tokens(view.part('tokens'), view);
+    view.part('tokens').parentElement.hidden = model.num_codes === 0;
+    view.part('drawer').parentElement.hidden = !model.diffusion;
+    view.part('directions').parentElement.hidden = !model.set;
+    this.panels.set(view, panels);
   }
 
   /// Says what went wrong, and gives null instead of it.
@@ -86,13 +100,18 @@ class App {
   }
 
   changed(view) {
-    this.panels.get(view).sliders.show(view.code);
+    this.panels.get(view).numbers.show(view.code);
     if (view === this.first) this.chosen = undefined;
   }
 
   settled(view) {
-    this.panels.get(view).sliders.show(view.code);
+    this.panels.get(view).numbers.show(view.code);
     if (view === this.first) this.writeAddress();
+  }
+
+  /// What encode answered, to whoever shows more of it than the view does.
+  encoded(view, answer) {
+    this.panels.get(view).tokens?.take(answer);
   }
 
   async bytes(bytes) {
@@ -141,7 +160,7 @@ class App {
     this.axes = axes;
     for (const view of this.views) {
       await this.guard(view.showPlane(axes));
-      if (view.code && view.numbers > 2) view.showOffPlane();
+      if (view.code) view.settle();
     }
     this.writeAddress();
   }

@@ -59,13 +59,14 @@ export class ModelView {
   }
 
   facts() {
-    const {set} = this.model, facts = [];
-    if (!set) return '';
-    facts.push(`${set.count} pictures of ${set.spec}`);
+    const {set, diffusion} = this.model, facts = [];
+    if (diffusion)
+      facts.push(`drawn from by ${diffusion.path} (${diffusion.class})`);
+    if (set) facts.push(`${set.count} pictures of ${set.spec}`);
     if (this.model.beta !== undefined) facts.push(`β ${this.model.beta}`);
-    if (set.kl_nats !== undefined)
+    if (set?.kl_nats !== undefined)
       facts.push(`KL ${numberText(set.kl_nats)} nats`);
-    if (set.active !== undefined)
+    if (set?.active !== undefined)
       facts.push(`${set.active} of ${this.numbers} numbers active`);
     return facts.join(' · ');
   }
@@ -74,6 +75,7 @@ export class ModelView {
     if (!this.plane) return;
     const answer = await this.backend.ask('plane', numbers ? {numbers} : {});
     this.plane.show(unpacked(answer, this.model), this.model.set.labels);
+    this.offPlaneOf = null;
     this.legend();
     if (this.code) this.showHand();
     this.showThumbnails();
@@ -125,7 +127,7 @@ export class ModelView {
   }
 
   showHand() {
-    if (!this.plane?.plane) return;
+    if (!this.plane?.plane || !this.code) return;
     const spread = this.spreadOf(this.logvar);
     let samples = [];
     if (spread) {
@@ -137,7 +139,15 @@ export class ModelView {
         [a * noise[2 * i], b * noise[2 * i] + d * noise[2 * i + 1]]);
     }
     this.plane.moveTo(this.projected(this.code), spread, samples);
-    this.part('far').textContent = this.plane.farText();
+    // Of longer codes it takes all numbers, which showNearest() asks for.
+    if (this.numbers <= 2) this.sayFar(this.plane.nearestToHand());
+  }
+
+  /// "nearest code 0.12 away, 3 × what is usual: a hole".
+  sayFar(distance) {
+    const times = distance / this.plane.plane.usualDistance;
+    this.part('far').textContent = `nearest code ${numberText(distance)} away` +
+      (times > 1 ? `, ${numberText(times)} × what is usual: a hole` : '');
   }
 
   /// Moves the code in hand within the plane; what lies off it stays.
@@ -205,12 +215,44 @@ export class ModelView {
       ? savable(pictureElement(answer.picture, 'the original'), 'original')
       : document.createTextNode('not at hand'));
     await this.showDecoded(answer);
+    this.app.encoded(this, answer);
     this.showHand();
-    if (this.plane && this.numbers > 2) this.showOffPlane();
     this.settle();
   }
 
+  /// Takes a code that was drawn, of which there is no original.
+  async takeDrawn(answer, name) {
+    this.original = null;
+    this.code = floatsOf(answer.code);
+    this.logvar = null;
+    this.host.dataset.original = name;
+    this.part('original-name').textContent = 'none: it was drawn';
+    this.part('original').replaceChildren();
+    this.app.changed(this, true);
+    await this.showDecoded(answer);
+    this.showHand();
+    this.settle();
+  }
+
+  /// Whether the plane's parallel through the code is another than the one that
+  /// distances are known for.
+  hasLeftPlane() {
+    if (!this.offPlaneOf) return true;
+    const {directions} = this.plane.plane;
+    let off = 0, size = 0;
+    const apart = this.code.map((value, i) => value - this.offPlaneOf[i]);
+    const along = directions.map((d) =>
+      d.reduce((sum, value, i) => sum + value * apart[i], 0));
+    for (let i = 0; i < apart.length; ++i) {
+      off += (apart[i] - along[0] * directions[0][i] -
+              along[1] * directions[1][i]) ** 2;
+      size += this.code[i] ** 2;
+    }
+    return off > 1e-8 * size;  // beyond the rounding of floats
+  }
+
   async showOffPlane() {
+    this.offPlaneOf = this.code;
     const answer = await this.app.guard(this.backend.newest(
       'off_plane', {code: Array.from(this.code), ...this.app.axesRequest()}));
     if (answer) this.plane.setOffPlane(floatsOf(answer.squared_distances));
@@ -219,6 +261,8 @@ export class ModelView {
   /// What can wait until the hand rests.
   async settle() {
     this.showNearest();
+    if (this.plane?.plane && this.numbers > 2 && this.hasLeftPlane())
+      this.showOffPlane();
     if (this.plane?.options.cloud) this.showCloud();
     this.app.settled(this);
   }
@@ -228,6 +272,7 @@ export class ModelView {
     const answer = await this.app.guard(this.backend.newest(
       'nearest', {code: Array.from(this.code), count: 8}));
     if (!answer) return;
+    if (this.numbers > 2) this.sayFar(answer.nearest[0].distance);
     const sheet = await this.app.guard(this.backend.ask(
       'thumbnails', {rows: answer.nearest.map((n) => n.row)}));
     if (!sheet) return;

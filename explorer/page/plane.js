@@ -1,5 +1,4 @@
 // The map: all codes of the set, the code in hand, and how sure the map is.
-import {numberText} from 'explorer/bytes.js';
 import {NearestCode} from 'explorer/holes.js';
 import {PointRaster, colourOf} from 'explorer/raster.js';
 
@@ -7,6 +6,11 @@ const kHandle = 14;         // px around the code in hand that take hold of it
 const kFrame_ms = 8;        // of work in one frame
 const kShadeCell = 8;       // device pixels
 const kMaxThumbnails = 150;
+
+/// Of so many points, in pixels.
+function dotEdgeOf(count) {
+  return count > 5000 ? 2 : count > 1000 ? 3 : 5;
+}
 
 /// Ellipse of a covariance (xx, xy, yy): half axes and their angle.
 export function ellipseOf(xx, xy, yy) {
@@ -129,8 +133,8 @@ export class PlaneView {
     if (this.stale) {
       this.stale = false;
       const zoomed = this.view.scale / this.fitted;
-      this.view.dotEdge = Math.round(
-        Math.min(7, Math.max(2, 2 * Math.sqrt(zoomed))) * this.density);
+      this.view.dotEdge = Math.round(this.density * Math.min(
+        7, dotEdgeOf(this.labels.length) * Math.max(1, Math.sqrt(zoomed))));
       this.raster.draw(this.points.getContext('2d'), this.view, this.visible());
       this.shade = null;
     }
@@ -486,12 +490,8 @@ export class PlaneView {
     this.on.lasso(rows);
   }
 
-  /// "nearest code: 0.12 away, 3 times what is usual".
-  farText() {
-    if (!this.place || !this.nearest) return '';
-    const {distance} = this.nearest.at(...this.place);
-    const times = distance / this.plane.usualDistance;
-    return `nearest code ${numberText(distance)} away` +
-      (times > 1 ? `, ${numberText(times)} × what is usual: a hole` : '');
+  /// Of codes of two numbers: how far the nearest one is from the code in hand.
+  nearestToHand() {
+    return this.nearest.at(...this.place).distance;
   }
 }

@@ -44,6 +44,34 @@ CONFIG = '''{
 }'''
 
 
+GRID_CONFIG = '''{
+  "model": {"_class_name": "AutoencoderKL", "in_channels": 1, "out_channels": 1,
+            "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D"],
+            "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D"],
+            "block_out_channels": [8, 8], "layers_per_block": 1, "latent_channels": 2,
+            "norm_num_groups": 4, "mid_block_add_attention": false},
+  "data": {"train": "%s"},
+  "training": {"steps": 30, "batch_size": 20, "log_every": 10}
+}'''
+TOKENS_CONFIG = '''{
+  "model": {"_class_name": "VQModel", "in_channels": 1, "out_channels": 1,
+            "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D"],
+            "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D"],
+            "block_out_channels": [8, 8], "layers_per_block": 1, "latent_channels": 2,
+            "num_vq_embeddings": 16, "norm_num_groups": 4,
+            "mid_block_add_attention": false},
+  "data": {"train": "%s"},
+  "training": {"steps": 30, "batch_size": 20, "log_every": 10}
+}'''
+DIFFUSION_CONFIG = '''{
+  "model": {"_class_name": "UNet2DModel", "block_out_channels": [8],
+            "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"],
+            "layers_per_block": 1, "norm_num_groups": 4},
+  "data": {"train": "%s"},
+  "training": {"steps": 30, "batch_size": 20, "log_every": 10}
+}'''
+
+
 def run(*arguments):
     done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
     if done.returncode != 0:
@@ -51,10 +79,10 @@ def run(*arguments):
     return done.stdout
 
 
-def train(folder, name, numbers=2, variational='true'):
+def train(folder, name, text):
     config = os.path.join(folder, name + '.json')
     with open(config, 'w', encoding='utf-8') as file:
-        file.write(CONFIG % (numbers, variational, DATA))
+        file.write(text)
     run('train', config, '--out', os.path.join(folder, name), '--quiet')
     return os.path.join(folder, name)
 
@@ -130,9 +158,14 @@ class PageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp()
-        cls.vae = train(cls.folder, 'vae')
-        cls.plain = train(cls.folder, 'plain', variational='false')
-        cls.wide = train(cls.folder, 'wide', numbers=5)
+        cls.vae = train(cls.folder, 'vae', CONFIG % (2, 'true', DATA))
+        cls.plain = train(cls.folder, 'plain', CONFIG % (2, 'false', DATA))
+        cls.wide = train(cls.folder, 'wide', CONFIG % (5, 'true', DATA))
+        cls.grid = train(cls.folder, 'grid', GRID_CONFIG % DATA)
+        cls.tokens = train(cls.folder, 'tokens', TOKENS_CONFIG % DATA)
+        store = os.path.join(cls.folder, 'latents')
+        run('encode', cls.grid, '--data', DATA, '--out', store)
+        cls.diffusion = train(cls.folder, 'diffusion', DIFFUSION_CONFIG % store)
         cls.driver = browser()
 
     @classmethod
@@ -247,7 +280,7 @@ class PageTest(unittest.TestCase):
     def test_sliders_move_one_number_and_walk_along_it(self):
         page = self.explore(self.wide, '--data', DATA)
         before = page.code()
-        slider = page.part('sliders').find_elements(By.CSS_SELECTOR, '.slider')[3]
+        slider = page.part('numbers').find_elements(By.CSS_SELECTOR, '.slider')[3]
         page.decodes(lambda: page.js('''const input = arguments[0];
             input.value = Number(input.value) + 0.5;
             input.dispatchEvent(new Event('change'))''',
@@ -289,6 +322,81 @@ class PageTest(unittest.TestCase):
             page.part('between').find_element(By.CSS_SELECTOR, '.walk input')))
         np.testing.assert_allclose(page.code(), 0.75 * a + 0.25 * b, rtol=1e-5, atol=1e-6)
 
+    def test_the_brush_edits_a_cell_of_a_channel(self):
+        page = self.explore(self.grid, '--data', DATA)
+        before = page.code()
+        channel = page.part('numbers').find_elements(By.TAG_NAME, 'canvas')[1]
+        edge = channel.size['width'] / 8
+        page.decodes(lambda: ActionChains(self.driver).move_to_element_with_offset(
+            channel, 1.5 * edge, -2.5 * edge).click().perform())
+        after = page.code()
+        cell = 64 + 1 * 8 + 5  # channel 1, row 1, column 5
+        changed = [i for i, (a, b) in enumerate(zip(before, after)) if a != b]
+        self.assertEqual(changed, [cell])
+
+    def test_neighbours_vary_in_directions(self):
+        page = self.explore(self.grid, '--data', DATA)
+        box = page.part('directions')
+        page.js('arguments[0].parentElement.open = true', box)
+        box.find_element(By.TAG_NAME, 'button').click()
+        page.wait('return document.querySelectorAll("[data-part=directions] canvas").length'
+                  ' === 28')
+
+    def test_draws_what_generate_draws(self):
+        page = self.explore(self.diffusion)
+        drawer = page.part('drawer')
+        named = {name: drawer.find_element(By.CSS_SELECTOR, f'[data-name="{name}"]')
+                 for name in ('class', 'seed', 'steps', 'sampler', 'to_seed')}
+        page.js('arguments[0].value = 6; arguments[1].value = "ddim"; arguments[2].value = 5;'
+                'arguments[3].value = "circle"', named['steps'], named['sampler'],
+                named['seed'], named['class'])
+        page.js('return calotype.panels.get(calotype.first).drawer.draw()')
+        page.wait('return document.querySelectorAll("[data-tiles=way] canvas").length === 6')
+        out = os.path.join(self.folder, 'drawn')
+        run('generate', self.diffusion, '--count', '1', '--seed', '5', '--steps', '6',
+            '--sampler', 'ddim', '--class', 'circle', '--guidance', '2', '--out', out)
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(out)
+                 for name in names if name.endswith('.png')]
+        want = imread(files[0])
+        np.testing.assert_array_equal(page.picture('decoded'),
+                                      want if want.ndim == 2 else want[..., 0])
+        # A walk begins with that picture.
+        code = page.code()
+        page.js('return calotype.panels.get(calotype.first).drawer.walk()')
+        page.wait('return document.querySelectorAll("[data-tiles=walk] button").length === 9')
+        page.decodes(lambda: drawer.find_elements(
+            By.CSS_SELECTOR, '[data-tiles=walk] button')[0].click())
+        np.testing.assert_allclose(page.code(), code, rtol=1e-5, atol=1e-6)
+        # Of a part that is drawn anew the rest stays.
+        mask = drawer.find_element(By.CSS_SELECTOR, '.mask canvas')
+        page.js('arguments[0].scrollIntoView({block: "center"})', mask)
+        ActionChains(self.driver).move_to_element_with_offset(mask, 4, 4).click().perform()
+        page.js('return calotype.panels.get(calotype.first).drawer.draw(true)')
+        part = page.code()
+        changed = [i for i, (a, b) in enumerate(zip(code, part)) if abs(a - b) > 1e-6]
+        self.assertEqual({i % 64 for i in changed}, {4 * 8 + 4})
+
+    def test_tokens_are_painted(self):
+        page = self.explore(self.tokens, '--data', DATA)
+        panel = 'calotype.panels.get(calotype.first).tokens'
+        page.wait(f'return {panel}.codePictures && {panel}.tokens')
+        tokens = page.js(f'return {panel}.tokens')
+        picture = page.picture('decoded')
+        usage = page.js(f'return [...{panel}.usage.values()]')
+        self.assertEqual(sum(usage), 60 * len(tokens))
+        self.assertEqual(usage, sorted(usage, reverse=True))
+        brush = next(code for code in range(16) if code != tokens[0])
+        page.js(f'{panel}.brush = {brush}')
+        canvas = page.part('tokens').find_element(By.TAG_NAME, 'canvas')
+        page.js('arguments[0].scrollIntoView({block: "center"})', canvas)
+        box = canvas.size
+        ActionChains(self.driver).move_to_element_with_offset(
+            canvas, 6 - box['width'] / 2, 6 - box['height'] / 2).click().perform()
+        page.wait('return document.querySelector("[data-part=tokens]").dataset.painted'
+                  ' === "1"')
+        self.assertEqual(page.js(f'return {panel}.tokens'), [brush] + tokens[1:])
+        self.assertTrue((page.picture('decoded') != picture).any())
+
     def test_two_models_show_the_same_picture(self):
         page = self.explore(self.vae, '--data', DATA, '--beside', self.plain)
         page.js('return calotype.row(calotype.first, 20)')
@@ -303,6 +411,13 @@ class PageTest(unittest.TestCase):
         first = page.part('nearest').find_elements(By.TAG_NAME, 'span')
         self.assertEqual(first[0].text, '0')
         self.assertGreater(float(first[1].text), 0)
+        self.assertTrue(page.part('far').text.startswith('nearest code 0 away'))
+        # Off the plane that was asked for, the distance is that of all numbers.
+        page.js('const c = calotype.first.code.slice(); c[4] += 50;'
+                'return calotype.first.setCode(c)')
+        page.wait('return parseFloat(calotype.first.part("far").textContent.slice(13)) > 40')
+        page.wait("""const p = calotype.first.plane;
+            return p.nearest.offPlane && p.nearest.at(...p.place).distance > 40""")
 
     def test_a_bad_file_is_told_and_nothing_breaks(self):
         page = self.explore(self.vae, '--data', DATA)
@@ -315,7 +430,8 @@ class PageTest(unittest.TestCase):
         self.assertEqual(page.code(), before)
 
     def test_nothing_is_asked_of_the_network(self):
-        self.driver.get_log('performance')
+        for log in ('performance', 'browser'):
+            self.driver.get_log(log)
         self.explore(self.vae, '--data', DATA)
         messages = [json.loads(entry['message'])['message']
                     for entry in self.driver.get_log('performance')]

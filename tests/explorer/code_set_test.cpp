@@ -149,6 +149,19 @@ TEST(NearestCodes, AreExactFarFromTheOrigin) {
   EXPECT_EQ(near[0].distance, 1);
 }
 
+// Beside (0, 0, 0) lie three codes along the first number, whose standard
+// deviation is 1, and a cloud far away.
+TEST(LocalDirections, AreThoseOfTheNeighbours) {
+  const auto set = set_of(
+      {{-1, 0, 0}, {0, 0, 0}, {1, 0, 0}, {0, 90, 0}, {0, 70, 0}, {0, 80, 9}});
+  const auto directions =
+      local_directions(set, torch::zeros({3}), 2, /*neighbours=*/3);
+  ASSERT_EQ(directions.size(0), 2);
+  EXPECT_NEAR(directions[0][0].abs().item<double>(), 1, 1e-9);
+  EXPECT_NEAR(directions[0].norm().item<double>(), 1, 1e-9);
+  EXPECT_NEAR(directions[1].norm().item<double>(), 0, 1e-6);
+}
+
 TEST(UsualDistance, IsThatOfNeighbours) {
   const auto set = set_of({{0, 0}, {1, 0}, {2, 0}, {3, 0}});
   EXPECT_EQ(usual_distance(set), 1);

@@ -186,7 +186,7 @@ const std::map<std::string, std::set<std::string>>& allowed_folders() {
         "vqvae", "models", "outputs"}},
       {"explorer",
        {"core", "images", "store", "nn", "datasets", "report", "metrics",
-        "models"}},
+        "diffusion", "models"}},
       {"tools",
        {"core", "images", "store", "nn", "datasets", "report", "metrics", "vae",
         "vqvae", "diffusion", "denoisers", "training", "models", "outputs",
