@@ -50,6 +50,12 @@ WebAnswer answer_of(const Json& json) {
   return {.body = json_text(json) + "\n"};
 }
 
+WebRoute page_route(const std::string& page) {
+  return {"GET", [page](const WebRequest&) {
+            return WebAnswer{.type = "text/html; charset=utf-8", .body = page};
+          }};
+}
+
 WebRoute route_of(const NamedAnswer& named,
                   const std::shared_ptr<Explorer>& explorer) {
   const auto handle = [answer = named.answer,
@@ -78,10 +84,7 @@ WebRoute drawing_route(const std::shared_ptr<DiffusionView>& view, Drawn draw) {
 
 std::map<std::string, WebRoute> explorer_routes(const Explored& explored) {
   std::map<std::string, WebRoute> routes;
-  routes["/"] = {"GET", [page = explorer_page()](const WebRequest&) {
-                   return WebAnswer{.type = "text/html; charset=utf-8",
-                                    .body = page};
-                 }};
+  routes["/"] = page_route(explorer_page());
   for (const auto& named : kAnswers) {
     routes[std::string("/api/") + named.name] = route_of(named, explored.codec);
     if (explored.beside)
@@ -95,6 +98,10 @@ std::map<std::string, WebRoute> explorer_routes(const Explored& explored) {
         drawing_route(explored.diffusion, &DiffusionView::walk);
   }
   return routes;
+}
+
+std::map<std::string, WebRoute> toy_routes() {
+  return {{"/", page_route(toy_page())}};
 }
 
 }  // namespace calotype

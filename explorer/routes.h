@@ -21,4 +21,7 @@ struct Explored {
 /// compare with, at /api/beside/NAME.
 std::map<std::string, WebRoute> explorer_routes(const Explored& explored);
 
+/// The toy page alone, at "/".
+std::map<std::string, WebRoute> toy_routes();
+
 }  // namespace calotype

@@ -107,8 +107,7 @@ CommandRun add_denoise(CLI::App& app) {
 CommandRun add_explore(CLI::App& app) {
   auto job = new_job<ExploreJob>();
   app.add_option("model", job->model,
-                 "Model folder or run folder of a codec or a diffusion model")
-      ->required();
+                 "Model folder or run folder of a codec or a diffusion model");
   app.add_option("store", job->store,
                  "Latent store that the codec made; its codes are the map");
   app.add_option("--codec", job->codec,
@@ -120,6 +119,9 @@ CommandRun add_explore(CLI::App& app) {
       "and a store, those that the model's run was held to");
   app.add_option("--beside", job->beside,
                  "Another codec, for the same images, beside it");
+  app.add_flag("--toy", job->toy,
+               "No model: the family of autoencoders on points of the plane, "
+               "learning while you watch");
   app.add_flag("--any-codec", job->any_codec,
                "Take the store's codes although another codec made them");
   app.add_option("--port", job->port, "On 127.0.0.1; 0: a free one")

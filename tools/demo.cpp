@@ -71,10 +71,15 @@ class Demo {
     stages_.run("train the diffusion model", [&] {
       results_["diffusion"] = train_model("diffusion", preset_.diffusion);
     });
+    stages_.run("train two codes of two numbers", [&] {
+      for (const char* name : {"plane_vae", "plane_ae"})
+        results_[name] = train_model(name, std::string("fashion_") + name);
+    });
     stages_.run("draw and decode", [&] { results_["generate"] = draw(); });
     stages_.run("measure", [&] { measure(); });
     results_["seconds"] = stages_.seconds();
     results_["preset"] = job_.preset;
+    results_["explore"] = explore_command();
     write_file_atomic(job_.out / "results.json", json_text(results_, 2) + "\n");
     write_demo_report(job_.out, results_);
     output.finish();
@@ -166,7 +171,15 @@ class Demo {
             {"drawn_class_agreement", drawn.value("class_agreement", Json())},
             {"drawn_frechet_distance", drawn["frechet_distance"]},
             {"real_frechet_distance", results_["real"]["frechet_distance"]},
-            {"took", duration_text(stages_.total())}};
+            {"took", duration_text(stages_.total())},
+            {"explore", explore_command()}};
+  }
+
+  /// The two planes of the same images, side by side.
+  std::string explore_command() const {
+    return fmt::format("calotype explore {} --beside {} --data {}",
+                       folder("plane_vae").string(),
+                       folder("plane_ae").string(), preset_.test);
   }
 
   DemoJob job_;

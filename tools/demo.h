@@ -18,7 +18,8 @@ struct DemoJob {
 
 /// The whole path on Fashion-MNIST: trains a VAE, encodes all images, trains a
 /// class-conditional latent diffusion model and a classifier that judges it,
-/// draws and decodes clothes, measures, and leaves report/index.html. What was
+/// draws and decodes clothes, measures, and leaves report/index.html, and two
+/// autoencoders of two numbers to be explored. What was
 /// done by an earlier call in the same folder is not done again. With a preset
 /// of token_demo's, that.
 Json demo(const DemoJob& job);

@@ -165,6 +165,11 @@ void write_demo_report(const fs::path& folder, const Json& results) {
       "The sets are compared in the features of the built-in network; the real "
       "ones are from the training set. These numbers depend on how many images "
       "there are, so compare only the columns.");
+  report.section("Where to put your hand in");
+  report.paragraph(fmt::format(
+      "A VAE and a plain autoencoder of two numbers an image lie beside the "
+      "others. Drag a code and watch it being decoded: {}",
+      results["explore"].get<std::string>()));
   add_fidelity_sections(report, folder / "report" / "reconstructed");
   add_sets_sections(report, folder / "report" / "drawn");
   report.section("How training went");

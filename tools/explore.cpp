@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -99,9 +100,8 @@ void open_in_browser(const std::string& url) {
   posix_spawn_file_actions_destroy(&quietly);
 }
 
-}  // namespace
-
-Json explore(const ExploreJob& job) {
+/// What the page of a model asks, answered.
+std::map<std::string, WebRoute> model_routes(const ExploreJob& job) {
   std::shared_ptr<LatentDiffusion> diffusion;
   if (is_diffusion(job.model))
     diffusion = load_latent_diffusion(job.model, job.device);
@@ -121,12 +121,13 @@ Json explore(const ExploreJob& job) {
   if (set.store.empty() && set.data.empty()) {
     // A diffusion model learns from a store, a codec from images.
     const auto data = data_of_run(job.model);
-    if (diffusion && fs::exists(fs::path(data) / "store.json"))
-      set.store = data;
-    else if (!diffusion)
-      set.data = data;
-    if (!data.empty() && data == (diffusion ? set.store.string() : set.data))
+    if (diffusion ? fs::exists(fs::path(data) / "store.json") : !data.empty()) {
+      if (diffusion)
+        set.store = data;
+      else
+        set.data = data;
       note(fmt::format("shown are the images of the run: {}", data));
+    }
   }
   auto codes = set_for(codec, set);
   Explored explored;
@@ -154,7 +155,16 @@ Json explore(const ExploreJob& job) {
   facts["beside"] = explored.beside != nullptr;
   explored.codec = std::make_shared<Explorer>(
       codec, std::move(codes), job.preprocessing, facts, job.device);
-  LocalServer server(uint16_t(job.port), explorer_routes(explored));
+  return explorer_routes(explored);
+}
+
+}  // namespace
+
+Json explore(const ExploreJob& job) {
+  if (job.toy ? !job.model.empty() : job.model.empty())
+    throw ConfigError("explore: give a model, or --toy without one");
+  LocalServer server(uint16_t(job.port),
+                     job.toy ? toy_routes() : model_routes(job));
   fmt::print("{}\n", server.url());
   std::fflush(stdout);
   if (job.open) open_in_browser(server.url());

@@ -18,6 +18,7 @@ struct ExploreJob {
   std::string data;             // images; empty: those that the run learnt from
   std::filesystem::path beside;  // a codec to compare with; empty: none
   bool any_codec = false;        // whichever codec the store is of
+  bool toy = false;              // points of the plane, and no model
   int port = 0;                  // 0: a free one
   bool open = true;              // in a browser, where there is a desktop
   int64_t limit = 100'000;       // images that are shown
