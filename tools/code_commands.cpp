@@ -128,8 +128,13 @@ CommandRun add_explore(CLI::App& app) {
       ->check(in_range(0, 65535))
       ->capture_default_str();
   app.add_flag("!--no-open", job->open, "Open no browser");
-  app.add_option("--limit", job->limit, "Show only the first so many images")
-      ->check(in_range(1, 100'000))
+  app.add_option("--export", job->page,
+                 "FILE.html: write a page that needs neither server nor "
+                 "network, and end");
+  app.add_option("--limit", job->limit,
+                 "Show only the first so many images; 0: 100000, and 2000 in a "
+                 "page that is given away")
+      ->check(in_range(0, 100'000))
       ->capture_default_str();
   add_batch_size(app, job->batch_size);
   return run_of(job, explore);

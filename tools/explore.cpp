@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,23 +15,31 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/note.h"
 #include "core/stop_signal.h"
 #include "explorer/code_set.h"
 #include "explorer/diffusion_view.h"
 #include "explorer/explorer.h"
+#include "explorer/frozen_page.h"
 #include "explorer/local_server.h"
+#include "explorer/page.h"
 #include "explorer/routes.h"
 #include "models/codec.h"
 #include "models/diffusion_model.h"
 #include "models/pixel_codec.h"
 #include "models/registry.h"
 #include "nn/model_folder.h"
+#include "outputs/apart.h"
+#include "outputs/folder_files.h"
 
 namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int64_t kMaxRows = 100'000;
+constexpr int64_t kMaxRowsInPage = 2000;
 
 /// The images that a run was held to, or learnt from; empty if that is unknown.
 std::string data_of_run(const fs::path& folder) {
@@ -100,62 +107,108 @@ void open_in_browser(const std::string& url) {
   posix_spawn_file_actions_destroy(&quietly);
 }
 
-/// What the page of a model asks, answered.
-std::map<std::string, WebRoute> model_routes(const ExploreJob& job) {
+/// What is explored, and the same images in another codec.
+struct Opened {
+  LoadedCodec codec;
+  std::optional<CodeSet> codes;
   std::shared_ptr<LatentDiffusion> diffusion;
+  std::optional<LoadedCodec> other;
+  std::optional<CodeSet> other_codes;
+};
+
+/// What a model is shown without a store or images that are named: a diffusion
+/// model learnt from a store, a codec from images.
+void take_data_of_run(const ExploreJob& job, bool is_diffusion,
+                      CodeSetJob& set) {
+  const auto data = data_of_run(job.model);
+  if (data.empty()) return;
+  if (!is_diffusion)
+    set.data = data;
+  else if (fs::exists(fs::path(data) / "store.json"))
+    set.store = data;
+  else
+    return;
+  note(fmt::format("shown are the images of the run: {}", data));
+}
+
+Opened open_model(const ExploreJob& job) {
+  Opened opened;
   if (is_diffusion(job.model))
-    diffusion = load_latent_diffusion(job.model, job.device);
+    opened.diffusion = load_latent_diffusion(job.model, job.device);
   else if (!job.codec.empty())
     throw ConfigError("explore: --codec is for a diffusion model");
-  const auto codec = diffusion ? codec_of(job, diffusion->space())
-                               : load_codec(job.model, job.device);
+  opened.codec = opened.diffusion ? codec_of(job, opened.diffusion->space())
+                                  : load_codec(job.model, job.device);
   CodeSetJob set{.data = job.data,
                  .store = job.store,
                  .any_codec = job.any_codec,
-                 .limit = job.limit,
+                 .limit = job.limit > 0      ? job.limit
+                          : job.page.empty() ? kMaxRows
+                                             : kMaxRowsInPage,
                  .preprocessing = job.preprocessing,
                  .batch_size = job.batch_size,
                  .num_workers = job.num_workers,
                  .strict = job.strict,
                  .device = job.device};
-  if (set.store.empty() && set.data.empty()) {
-    // A diffusion model learns from a store, a codec from images.
-    const auto data = data_of_run(job.model);
-    if (diffusion ? fs::exists(fs::path(data) / "store.json") : !data.empty()) {
-      if (diffusion)
-        set.store = data;
-      else
-        set.data = data;
-      note(fmt::format("shown are the images of the run: {}", data));
-    }
-  }
-  auto codes = set_for(codec, set);
+  if (set.store.empty() && set.data.empty())
+    take_data_of_run(job, opened.diffusion != nullptr, set);
+  opened.codes = set_for(opened.codec, set);
+  if (job.beside.empty()) return opened;
+  opened.other = load_codec(job.beside, job.device);
+  set.store.clear();
+  if (set.data.empty() && opened.codes && opened.codes->images)
+    set.data = opened.codes->images->spec();
+  if (set.data.empty())
+    throw ConfigError(
+        "explore: --beside needs --data, to encode the same images");
+  opened.other_codes = encode_code_set(*opened.other, set);
+  return opened;
+}
+
+/// What the page of a model asks, answered.
+Explored explored(const ExploreJob& job, const Opened& opened) {
   Explored explored;
-  auto facts = facts_of(codec);
-  if (!job.beside.empty()) {
-    const auto other = load_codec(job.beside, job.device);
-    auto same = set;
-    same.store.clear();
-    if (same.data.empty() && codes && codes->images)
-      same.data = codes->images->spec();
-    if (same.data.empty())
-      throw ConfigError(
-          "explore: --beside needs --data, to encode the same images");
+  auto facts = facts_of(opened.codec);
+  if (opened.other)
     explored.beside = std::make_shared<Explorer>(
-        other, encode_code_set(other, same), job.preprocessing, facts_of(other),
-        job.device);
-  }
-  if (diffusion) {
-    explored.diffusion =
-        std::make_shared<DiffusionView>(diffusion, codec, job.device);
+        *opened.other, opened.other_codes, job.preprocessing,
+        facts_of(*opened.other), job.device);
+  if (opened.diffusion) {
+    explored.diffusion = std::make_shared<DiffusionView>(
+        opened.diffusion, opened.codec, job.device);
     facts["diffusion"] = explored.diffusion->facts();
     facts["diffusion"]["path"] = job.model.filename().string();
     facts["diffusion"]["class"] = open_model_folder(job.model).class_name;
   }
   facts["beside"] = explored.beside != nullptr;
   explored.codec = std::make_shared<Explorer>(
-      codec, std::move(codes), job.preprocessing, facts, job.device);
-  return explorer_routes(explored);
+      opened.codec, opened.codes, job.preprocessing, facts, job.device);
+  return explored;
+}
+
+/// Writes the page that needs no program.
+Json give_away(const ExploreJob& job, const Opened& opened) {
+  if (!opened.codes)
+    throw ConfigError("explore: --export needs a store or --data");
+  const auto views = explored(job, opened);
+  Json beside;
+  if (opened.other)
+    beside = frozen_model(*views.beside, *opened.other, *opened.other_codes,
+                          job.device);
+  const auto model =
+      frozen_model(*views.codec, opened.codec, *opened.codes, job.device);
+  if (opened.diffusion)
+    note("the page holds the codec, not the diffusion model");
+  if (model.contains("lattice"))
+    note(fmt::format(
+        "the page cannot run {}: it holds {} decoded places of the plane",
+        opened.codec.class_name,
+        model["lattice"]["sheet"]["count"].get<int64_t>()));
+  const auto page = frozen_page(model, beside);
+  write_file_atomic(job.page, page);
+  return {{"page", job.page.string()},
+          {"pictures", opened.codes->size()},
+          {"bytes", page.size()}};
 }
 
 }  // namespace
@@ -163,8 +216,18 @@ std::map<std::string, WebRoute> model_routes(const ExploreJob& job) {
 Json explore(const ExploreJob& job) {
   if (job.toy ? !job.model.empty() : job.model.empty())
     throw ConfigError("explore: give a model, or --toy without one");
-  LocalServer server(uint16_t(job.port),
-                     job.toy ? toy_routes() : model_routes(job));
+  if (!job.page.empty()) {
+    expect_other_than(job.page,
+                      {job.model, job.store, path_of_source(job.data)});
+    expect_own_text(job.page, "Calotype explorer");
+    if (!job.toy) return give_away(job, open_model(job));
+    const auto page = toy_page();
+    write_file_atomic(job.page, page);
+    return {{"page", job.page.string()}, {"bytes", page.size()}};
+  }
+  LocalServer server(
+      uint16_t(job.port),
+      job.toy ? toy_routes() : explorer_routes(explored(job, open_model(job))));
   fmt::print("{}\n", server.url());
   std::fflush(stdout);
   if (job.open) open_in_browser(server.url());

@@ -21,7 +21,8 @@ struct ExploreJob {
   bool toy = false;              // points of the plane, and no model
   int port = 0;                  // 0: a free one
   bool open = true;              // in a browser, where there is a desktop
-  int64_t limit = 100'000;       // images that are shown
+  std::filesystem::path page;    // write a page that needs no program; or empty
+  int64_t limit = 0;             // images; 0: 100,000, and 2,000 in a page
   Preprocessing preprocessing;
   int64_t batch_size = 64;
   int num_workers = 2;
@@ -30,7 +31,7 @@ struct ExploreJob {
 };
 
 /// Serves the explorer's page on 127.0.0.1 until a signal ends it. The address
-/// is a line of its own on stdout.
+/// is a line of its own on stdout. With `page`: writes that and ends.
 Json explore(const ExploreJob& job);
 
 }  // namespace calotype

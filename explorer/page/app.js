@@ -6,6 +6,7 @@ import {base64OfBytes} from 'explorer/bytes.js';
 import {Directions} from 'explorer/directions.js';
 import {Drawer} from 'explorer/drawer.js';
 import {Drawing} from 'explorer/drawing.js';
+import {FrozenBackend, frozenParts} from 'explorer/frozen.js';
 import {Grid} from 'explorer/grid.js';
 import {ModelView} from 'explorer/model_view.js';
 import {cutSheet, tile} from 'explorer/pictures.js';
@@ -21,10 +22,17 @@ class App {
   }
 
   async start() {
-    const model = await new Backend('/api/').ask('model');
-    this.add('/api/', model);
-    if (model.beside)
-      this.add('/api/beside/', await new Backend('/api/beside/').ask('model'));
+    const frozen = this.frozen = frozenParts();
+    const backend = frozen ? new FrozenBackend(frozen.model)
+                           : new Backend('/api/');
+    const model = await backend.ask('model');
+    this.add(backend, model);
+    if (frozen?.beside || model.beside) {
+      const beside = frozen ? new FrozenBackend(frozen.beside)
+                            : new Backend('/api/beside/');
+      this.add(beside, await beside.ask('model'));
+    }
+    if (frozen) this.showFrozen();
     document.title = `${model.path} · Calotype`;
     document.body.classList.toggle('two', this.views.length > 1);
     this.listen();
@@ -41,12 +49,30 @@ class App {
     return this.views[0];
   }
 
-  add(prefix, model) {
+  /// What only the program can do goes; what stands for a decoder is said.
+  showFrozen() {
+    for (const id of ['file', 'draw', 'axes'])
+      document.getElementById(id).parentElement.hidden = true;
+    const said = document.querySelector('.frozen');
+    said.hidden = false;
+    for (const view of this.views) {
+      view.part('directions').parentElement.hidden = true;
+      const {lattice} = view.backend.parts;
+      if (!lattice) continue;
+      for (const name of ['numbers', 'between'])
+        view.part(name).parentElement.hidden = true;
+      said.textContent = `given away as one file: ${lattice.edge} × ` +
+        `${lattice.edge} places of the plane were decoded beforehand, and the ` +
+        'nearest is shown';
+    }
+  }
+
+  add(backend, model) {
     const copy = document.getElementById('model').content.cloneNode(true);
     const host = copy.querySelector('article');
     host.id = `model-${this.views.length}`;
     document.getElementById('models').append(copy);
-    const view = new ModelView(host, new Backend(prefix), model, this);
+    const view = new ModelView(host, backend, model, this);
     this.views.push(view);
     const isGrid = model.code[1] * model.code[2] > 1;
     const panels = {
@@ -173,7 +199,7 @@ class App {
       !this.views.some((view) => view.model.has_variance);
     const {model, numbers} = this.first;
     const axes = document.getElementById('axes');
-    axes.parentElement.hidden = numbers < 3;
+    axes.parentElement.hidden = numbers < 3 || Boolean(this.frozen);
     axes.addEventListener('change', () => {
       const pair = axes.value.match(/^z(\d+) *, *z(\d+)$/);
       if (axes.value.trim() === '') this.setAxes(null);

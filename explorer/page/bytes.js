@@ -1,6 +1,7 @@
 // Numbers as the server writes them: base64 of little-endian floats.
 
 export function floatsOf(text) {
+  if (typeof text !== 'string') return Float32Array.from(text);  // of the page
   const letters = atob(text);
   const bytes = new Uint8Array(letters.length);
   for (let i = 0; i < letters.length; ++i) bytes[i] = letters.charCodeAt(i);

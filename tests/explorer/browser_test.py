@@ -445,6 +445,55 @@ class PageTest(unittest.TestCase):
                   if entry['level'] == 'SEVERE']
         self.assertEqual(errors, [])
 
+    def test_a_page_that_is_given_away_decodes_as_the_program(self):
+        page = self.explore(self.wide, '--data', DATA)
+        codes = [page.js(f'return calotype.row(calotype.first, {row})') or page.code()
+                 for row in (0, 9)]
+        codes.append([0.3, -1.2, 0.8, 2.0, -0.4])
+        want = [page.js('return calotype.first.backend.ask("decode", {code: arguments[0]})',
+                        code)['decoded'] for code in codes]
+        row = page.js('return calotype.first.backend.ask("encode", {row: 9})')
+        near = page.js('return calotype.first.backend.ask("nearest", {code: arguments[0]})',
+                       codes[2])
+        file = os.path.join(self.folder, 'away.html')
+        run('explore', self.wide, '--data', DATA, '--export', file)
+        self.driver.execute_cdp_cmd('Network.enable', {})
+        self.driver.execute_cdp_cmd('Network.emulateNetworkConditions', {
+            'offline': True, 'latency': 0, 'downloadThroughput': 0, 'uploadThroughput': 0})
+        self.driver.get('file://' + file)
+        page.wait('return document.body.dataset.ready === "yes"')
+        levels = lambda url: imread(io.BytesIO(base64.b64decode(url.split(',')[1])))
+        grey = lambda url: (lambda a: a if a.ndim == 2 else a[..., 0])(levels(url)).astype(int)
+        for code, url in zip(codes, want):
+            got = page.js('return calotype.first.backend.ask("decode", {code: arguments[0]})',
+                          code)['decoded']
+            self.assertLessEqual(np.abs(grey(got) - grey(url)).max(), 1)
+        away = page.js('return calotype.first.backend.ask("encode", {row: 9})')
+        np.testing.assert_array_equal(grey(away['picture']), grey(row['picture']))
+        self.assertAlmostEqual(away['error']['mse'], row['error']['mse'], delta=1e-5)
+        found = page.js('return calotype.first.backend.ask("nearest", '
+                        '{code: arguments[0], count: 8})', codes[2])
+        self.assertEqual([n['row'] for n in found['nearest']],
+                         [n['row'] for n in near['nearest']])
+        self.driver.execute_cdp_cmd('Network.emulateNetworkConditions', {
+            'offline': False, 'latency': 0, 'downloadThroughput': -1, 'uploadThroughput': -1})
+
+    def test_a_codec_that_no_page_can_run_is_frozen(self):
+        file = os.path.join(self.folder, 'frozen.html')
+        run('explore', self.grid, '--data', DATA, '--export', file)
+        self.driver.get('file://' + file)
+        WebDriverWait(self.driver, 30).until(lambda d: d.execute_script(
+            'return document.body.dataset.ready === "yes"'))
+        self.assertIn('24 × 24 places', self.driver.find_element(By.CLASS_NAME, 'frozen').text)
+        at, edge, error = self.driver.execute_script("""
+            const {parts} = calotype.first.backend, {x, y, edge} = parts.lattice;
+            const {origin, directions: [u, v]} = calotype.first.plane.plane;
+            const code = origin.map((o, i) => o + x[1] * u[i] + y[0] * v[i]);
+            return calotype.first.backend.lattice().then(({tileAt}) => [
+              tileAt(code), parts.lattice.edge, calotype.first.part('lost').textContent])""")
+        self.assertEqual(at, [(edge - 1) * 16, 0])
+        self.assertIn('MSE', error)
+
     def test_ctrl_c_ends_it(self):
         page = self.explore(self.vae, '--data', DATA)
         code, out, err = page.close()

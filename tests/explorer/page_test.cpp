@@ -8,6 +8,7 @@
 
 #include "core/base64.h"
 #include "core/config.h"
+#include "explorer/frozen_page.h"
 
 namespace calotype {
 namespace {
@@ -48,6 +49,19 @@ TEST(ExplorerPage, NeedsNothingFromElsewhere) {
   EXPECT_THAT(page, Not(HasSubstr("http://")));
   EXPECT_THAT(page, Not(HasSubstr("https://")));
   EXPECT_THAT(page, Not(HasSubstr("/* style */")));
+}
+
+// Names of pictures come from strangers.
+TEST(FrozenPage, IsNotEndedByAName) {
+  const Json model{{"names", {"</script><b>", "<!--<script>"}}};
+  const auto page = frozen_page(model, {});
+  EXPECT_THAT(page, Not(HasSubstr("</script><b>")));
+  EXPECT_THAT(page, Not(HasSubstr("<!--<script>")));
+  const std::string open = "id=\"frozen\">";
+  const auto begin = page.find(open) + open.size();
+  EXPECT_EQ(Json::parse(page.substr(
+                begin, page.find("</script>", begin) - begin))["model"],
+            model);
 }
 
 }  // namespace
