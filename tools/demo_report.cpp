@@ -6,6 +6,7 @@
 #include <array>
 
 #include "core/files.h"
+#include "core/parallel.h"
 #include "core/progress.h"
 #include "core/runtime.h"
 #include "datasets/class_folder.h"
