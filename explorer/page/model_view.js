@@ -1,8 +1,8 @@
 // One model: its map, the code in hand, and what the code could not keep.
 import {floatsOf, numberText} from 'explorer/bytes.js';
-import {cutSheet, loaded, normals, pictureElement, savable,
-        tile} from 'explorer/pictures.js';
+import {cutSheet, pictureElement, savable, tile} from 'explorer/pictures.js';
 import {PlaneView} from 'explorer/plane.js';
+import {normals} from 'explorer/random.js';
 import {colourOf} from 'explorer/raster.js';
 
 const kCloud = 200;     // samples drawn in the map
@@ -35,7 +35,6 @@ export class ModelView {
     this.code = null;      // Float32Array, what is decoded
     this.logvar = null;
     this.original = null;  // what the server calls it
-    this.pins = [];
     const numbers = model.code.reduce((a, b) => a * b, 1);
     this.numbers = numbers;
     this.part('name').textContent =

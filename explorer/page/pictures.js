@@ -56,23 +56,3 @@ export function savable(element, name) {
   link.href = '#';
   return link;
 }
-
-/// Normal numbers that are the same for the same seed (mulberry32, Box and
-/// Muller).
-export function normals(seed, count) {
-  let state = seed >>> 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-  const numbers = new Float32Array(count);
-  for (let i = 0; i < count; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
-    const angle = 2 * Math.PI * uniform();
-    numbers[i] = radius * Math.cos(angle);
-    if (i + 1 < count) numbers[i + 1] = radius * Math.sin(angle);
-  }
-  return numbers;
-}

@@ -1,25 +1,14 @@
 // The map: all codes of the set, the code in hand, and how sure the map is.
 import {NearestCode} from 'explorer/holes.js';
-import {PointRaster, colourOf} from 'explorer/raster.js';
+import {drawLayers} from 'explorer/layers.js';
+import {PointRaster} from 'explorer/raster.js';
 
 const kHandle = 14;         // px around the code in hand that take hold of it
-const kFrame_ms = 8;        // of work in one frame
-const kShadeCell = 8;       // device pixels
 const kMaxThumbnails = 150;
 
 /// Of so many points, in pixels.
 function dotEdgeOf(count) {
   return count > 5000 ? 2 : count > 1000 ? 3 : 5;
-}
-
-/// Ellipse of a covariance (xx, xy, yy): half axes and their angle.
-export function ellipseOf(xx, xy, yy) {
-  const middle = (xx + yy) / 2, apart = Math.hypot((xx - yy) / 2, xy);
-  return {
-    long: Math.sqrt(Math.max(0, middle + apart)),
-    short: Math.sqrt(Math.max(0, middle - apart)),
-    angle: 0.5 * Math.atan2(2 * xy, xx - yy),
-  };
 }
 
 export class PlaneView {
@@ -149,100 +138,12 @@ export class PlaneView {
 
   drawOverlay(begin) {
     const c = this.overlay.getContext('2d');
-    const {width, height} = this.overlay;
-    c.clearRect(0, 0, width, height);
-    if (this.options.holes) this.drawHoles(c, begin);
-    this.drawAxes(c);
-    this.drawThumbnails(c);
-    if (this.options.cloud) this.drawCloud(c);
-    this.drawPath(c);
-    if (this.place) this.drawHand(c);
-    if (this.lasso) {
-      c.strokeStyle = this.colour('--text');
-      c.setLineDash([4, 4]);
-      c.beginPath();
-      for (const [x, y] of this.lasso) c.lineTo(x, y);
-      c.closePath();
-      c.stroke();
-      c.setLineDash([]);
-    }
+    c.clearRect(0, 0, this.overlay.width, this.overlay.height);
+    drawLayers(this, c, begin);
   }
 
   colour(name) {
     return getComputedStyle(this.host).getPropertyValue(name).trim();
-  }
-
-  // The shade grows from row to row, so that no frame waits for it.
-  drawHoles(c, begin) {
-    const {width, height} = this.overlay;
-    const cell = kShadeCell * Math.max(1, Math.round(this.density));
-    const columns = Math.ceil(width / cell), rows = Math.ceil(height / cell);
-    if (!this.shade) {
-      const image = new OffscreenCanvas(columns, rows);
-      this.shade = {image, row: 0, context: image.getContext('2d')};
-    }
-    const {shade} = this;
-    const [r, g, b] = this.colour('--shade').split(',').map(Number);
-    while (shade.row < rows && performance.now() - begin < kFrame_ms) {
-      const line = shade.context.createImageData(columns, 1);
-      for (let k = 0; k < columns; ++k) {
-        const [x, y] = this.toPlane((k + 0.5) * cell, (shade.row + 0.5) * cell);
-        const far = this.nearest.at(x, y).distance / this.plane.usualDistance;
-        // Nothing up to what is usual between codes, then ever darker.
-        const alpha = far <= 1 ? 0 : 1 - 1 / Math.sqrt(far);
-        line.data.set([r, g, b, Math.round(230 * Math.min(1, alpha))], 4 * k);
-      }
-      shade.context.putImageData(line, 0, shade.row++);
-    }
-    c.imageSmoothingEnabled = true;
-    c.drawImage(shade.image, 0, 0, columns * cell, rows * cell);
-    if (shade.row < rows) this.redrawOverlay();
-  }
-
-  /// Text that reads on points and on shade.
-  text(c, words, x, y) {
-    c.strokeStyle = this.colour('--back');
-    c.lineWidth = 4 * this.density;
-    c.lineJoin = 'round';
-    c.strokeText(words, x, y);
-    c.fillStyle = this.colour('--text');
-    c.fillText(words, x, y);
-  }
-
-  drawAxes(c) {
-    const {width, height} = this.overlay;
-    c.font = `${12 * this.density}px system-ui, sans-serif`;
-    const [x, y] = this.plane.labels;
-    c.textAlign = 'right';
-    this.text(c, x, width - 8 * this.density, height - 8 * this.density);
-    c.save();
-    c.translate(16 * this.density, 8 * this.density);
-    c.rotate(-Math.PI / 2);
-    this.text(c, y, 0, 0);
-    c.restore();
-    if (!this.options.cloud || !this.plane.priorCentre) return;
-    // Standard normal numbers stay so in any plane: rings of its deviations.
-    const [px, py] = this.toPixel(...this.plane.priorCentre);
-    c.textAlign = 'center';
-    for (const ring of [1, 2, 3]) {
-      const radius = ring * this.view.scale;
-      c.strokeStyle = this.colour('--text');
-      c.lineWidth = this.density;
-      c.beginPath();
-      c.arc(px, py, radius, 0, 2 * Math.PI);
-      c.stroke();
-      this.text(c, ring === 1 ? '1σ of the prior' : `${ring}σ`, px,
-                py - radius - 4 * this.density);
-    }
-  }
-
-  drawThumbnails(c) {
-    if (!this.options.thumbnails || !this.thumbnails) return;
-    for (const {row, draw} of this.thumbnails) {
-      const [x, y] = this.toPixel(this.plane.points[2 * row],
-                                  this.plane.points[2 * row + 1]);
-      draw(c, x, y, 28 * this.density);
-    }
   }
 
   /// Rows in sight, if they are few enough to be shown as pictures; else null.
@@ -259,86 +160,6 @@ export class PlaneView {
       if (rows.length > kMaxThumbnails) return null;
     }
     return rows;
-  }
-
-  drawEllipse(c, x, y, covariance, deviations) {
-    const {long, short, angle} = ellipseOf(...covariance);
-    const [px, py] = this.toPixel(x, y);
-    c.beginPath();
-    c.ellipse(px, py, deviations * long * this.view.scale,
-              deviations * short * this.view.scale, -angle, 0, 2 * Math.PI);
-  }
-
-  drawCloud(c) {
-    const {points, spread} = this.plane;
-    if (spread) {
-      // Posteriors of some codes of the set, to scale.
-      const count = points.length / 2;
-      const step = Math.max(1, Math.floor(count / 300));
-      c.lineWidth = this.density;
-      for (let i = 0; i < count; i += step) {
-        if (this.hidden.has(this.labels[i])) continue;
-        c.strokeStyle = colourOf(this.labels[i]);
-        c.globalAlpha = 0.55;
-        this.drawEllipse(c, points[2 * i], points[2 * i + 1],
-                         spread.subarray(3 * i, 3 * i + 3), 1);
-        c.stroke();
-      }
-      c.globalAlpha = 1;
-    }
-    if (!this.place || !this.spread) return;
-    c.fillStyle = this.colour('--hand');
-    for (const [x, y] of this.samples) {
-      const [px, py] = this.toPixel(this.place[0] + x, this.place[1] + y);
-      c.fillRect(px - this.density, py - this.density, 2 * this.density,
-                 2 * this.density);
-    }
-    c.strokeStyle = this.colour('--hand');
-    c.lineWidth = 1.5 * this.density;
-    for (const deviations of [1, 2]) {
-      this.drawEllipse(c, ...this.place, this.spread, deviations);
-      c.stroke();
-    }
-  }
-
-  drawPath(c) {
-    if (this.path.length > 1) {
-      c.strokeStyle = this.colour('--hand');
-      c.lineWidth = 1.5 * this.density;
-      c.beginPath();
-      for (const [x, y] of this.path) c.lineTo(...this.toPixel(x, y));
-      c.stroke();
-    }
-    c.textAlign = 'left';
-    for (const {x, y, name} of this.pins) {
-      const [px, py] = this.toPixel(x, y);
-      this.text(c, name, px + 6 * this.density, py - 6 * this.density);
-      c.fillRect(px - 3 * this.density, py - 3 * this.density,
-                 6 * this.density, 6 * this.density);
-    }
-  }
-
-  drawHand(c) {
-    const [px, py] = this.toPixel(...this.place);
-    c.beginPath();
-    c.arc(px, py, 8 * this.density, 0, 2 * Math.PI);
-    c.fillStyle = this.colour('--hand');
-    c.fill();
-    c.strokeStyle = this.colour('--back');
-    c.lineWidth = 2 * this.density;
-    c.stroke();
-    if (!this.options.holes) return;
-    const {row} = this.nearest.at(...this.place);
-    if (row < 0) return;
-    c.strokeStyle = this.colour('--text');
-    c.lineWidth = this.density;
-    c.setLineDash([3, 3]);
-    c.beginPath();
-    c.moveTo(px, py);
-    c.lineTo(...this.toPixel(this.plane.points[2 * row],
-                             this.plane.points[2 * row + 1]));
-    c.stroke();
-    c.setLineDash([]);
   }
 
   moveTo(place, spread, samples) {

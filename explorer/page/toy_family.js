@@ -1,6 +1,7 @@
 // The autoencoder family on points of the plane: the same network, and what
 // each member adds to the objective.
-import {Adam, Mlp, normalOf, uniforms} from 'explorer/mlp.js';
+import {Adam, Mlp} from 'explorer/mlp.js';
+import {normalOf, uniforms} from 'explorer/random.js';
 
 const kHidden = [32, 32];
 const kBatch = 64;

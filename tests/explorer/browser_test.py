@@ -502,7 +502,8 @@ class ToyTest(unittest.TestCase):
         page = self.toy()
         wrong = self.driver.execute_async_script("""
             const done = arguments[0];
-            import('explorer/mlp.js').then(({Mlp, uniforms}) => {
+            Promise.all([import('explorer/mlp.js'), import('explorer/random.js')])
+                .then(([{Mlp}, {uniforms}]) => {
               const u = uniforms(3), net = new Mlp([2, 5, 4, 3], u);
               const x = Float64Array.from({length: 14}, () => u() - 0.5);
               const loss = () => net.output(x, 7).reduce((s, v) => s + v * v, 0);
