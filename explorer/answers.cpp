@@ -41,6 +41,12 @@ std::vector<double> numbers_of(const at::Tensor& numbers) {
   return {first, first + row.numel()};
 }
 
+std::vector<int64_t> whole_numbers_of(const at::Tensor& numbers) {
+  const auto row = numbers.to(at::kLong).contiguous();
+  const auto* first = row.data_ptr<int64_t>();
+  return {first, first + row.numel()};
+}
+
 int64_t whole_number(const Json& request, const char* key, int64_t low,
                      int64_t high, std::optional<int64_t> otherwise) {
   if (!request.contains(key) && otherwise) return *otherwise;

@@ -22,6 +22,9 @@ std::string packed(const at::Tensor& numbers);
 /// [N] of any type, as a list.
 std::vector<double> numbers_of(const at::Tensor& numbers);
 
+/// The same of whole numbers.
+std::vector<int64_t> whole_numbers_of(const at::Tensor& numbers);
+
 /// Pictures [N,C,H,W] without gaps on one sheet of about as many rows as
 /// columns: "picture", "columns", "count", "height" and "width" of each.
 Json sheet_of(const at::Tensor& images);

@@ -178,8 +178,13 @@ at::Tensor image_of(const CodeSet& set, int64_t row) {
       set.images->name(index) != set.names[size_t(row)])
     throw DataError(fmt::format("{}: is not the set any more that {} is of",
                                 set.images->spec(), set.spec));
-  return to_tensor(preprocess(set.images->load(index).image, set.preprocessing))
-      .unsqueeze(0);
+  auto image =
+      to_tensor(preprocess(set.images->load(index).image, set.preprocessing))
+          .unsqueeze(0);
+  // Of a store whose images were of several sizes, and padded to one grid.
+  if (image.size(2) != set.image_size[0] || image.size(3) != set.image_size[1])
+    return {};
+  return image;
 }
 
 CodePlane plane_of_numbers(const CodeSet& set, int64_t x, int64_t y) {

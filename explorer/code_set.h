@@ -57,7 +57,8 @@ CodeSet encode_code_set(const LoadedCodec& codec, const CodeSetJob& job);
 CodeSet read_code_set(const LoadedCodec& codec, const CodeSetJob& job);
 
 /// Image `row` as the codec is given it, [1,C,H,W] in [-1,1]; undefined if it
-/// is not at hand. Throws DataError if its file is bad by now.
+/// is not at hand, or not of the set's size. Throws DataError if its file is
+/// bad by now.
 at::Tensor image_of(const CodeSet& set, int64_t row);
 
 /// A plane through the space of codes.

@@ -102,8 +102,17 @@ Json Explorer::model() const {
   return json;
 }
 
-CodePlane Explorer::plane_of(const Json& request) const {
+const CodePlane& Explorer::plane_of(const Json& request) const {
   if (!set_) throw ConfigError("there is no set of codes to show");
+  const auto name =
+      request.contains("numbers") ? json_text(request["numbers"]) : "usual";
+  if (name == plane_name_) return plane_;
+  plane_ = new_plane(request);
+  plane_name_ = name;
+  return plane_;
+}
+
+CodePlane Explorer::new_plane(const Json& request) const {
   if (!request.contains("numbers")) return usual_plane(*set_);
   const auto& numbers = list_of(request, "numbers");
   if (numbers.size() != 2 || !numbers[0].is_number_integer() ||
@@ -114,20 +123,21 @@ CodePlane Explorer::plane_of(const Json& request) const {
 }
 
 Json Explorer::plane(const Json& request) const {
-  const auto plane = plane_of(request);
+  const auto& plane = plane_of(request);
+  if (!usual_distance_) usual_distance_ = usual_distance(*set_);
   Json json{{"labels", plane.labels},
             {"shares", plane.shares},
             {"origin", packed(plane.origin)},
             {"directions", packed(plane.directions)},
             {"points", packed(plane.points)},
-            {"usual_distance", usual_distance(*set_)}};
+            {"usual_distance", *usual_distance_}};
   if (set_->logvar.defined())
     json["spread"] = packed(plane.spread_of(set_->logvar));
   return json;
 }
 
 Json Explorer::off_plane(const Json& request) const {
-  const auto plane = plane_of(request);
+  const auto& plane = plane_of(request);
   const auto code = code_of(list_of(request, "code"));
   return {
       {"squared_distances", packed(squared_distances_off(*set_, plane, code))}};
@@ -218,7 +228,7 @@ Json Explorer::encode(const Json& request) {
     if (codec_.tokenizer) {
       const auto tokens = tokens_of(image);
       json["token_shape"] = tokens.sizes().slice(1).vec();
-      json["tokens"] = numbers_of(tokens.flatten());
+      json["tokens"] = whole_numbers_of(tokens.flatten());
     }
   }
   json["decoded"] = data_url(to_image(back[0]));
@@ -294,9 +304,10 @@ Json Explorer::codebook(const Json& request) const {
                            .narrow(3, left, w * f - 2 * left));
   }
   Json json = sheet_of(at::cat(pictures));
-  json["codes"] = numbers_of(codes);
-  json["usage"] = numbers_of(usage.index_select(0, codes));
+  json["codes"] = whole_numbers_of(codes);
   json["num_codes"] = tokenizer.num_codes();
+  if (!set_ || !set_->tokens.defined()) return json;  // nobody counted
+  json["usage"] = whole_numbers_of(usage.index_select(0, codes));
   json["num_dead"] = usage.eq(0).sum().item<int64_t>();
   return json;
 }

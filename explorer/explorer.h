@@ -69,7 +69,8 @@ class Explorer {
   Json thumbnails(const Json& request);
 
  private:
-  CodePlane plane_of(const Json& request) const;
+  const CodePlane& plane_of(const Json& request) const;
+  CodePlane new_plane(const Json& request) const;
   at::Tensor code_of(const Json& numbers) const;
   at::Tensor decoded(const at::Tensor& codes) const;
   Tokenizer& tokenizer() const;
@@ -85,6 +86,11 @@ class Explorer {
   Json facts_;
   c10::Device device_;
   std::vector<int64_t> grid_shape_, image_size_;
+  // The plane that was asked for last, by its request; and, once it was, the
+  // set's usual distance.
+  mutable std::string plane_name_;
+  mutable CodePlane plane_;
+  mutable std::optional<double> usual_distance_;
   // Images that came last, by the names that the page knows them by.
   std::deque<std::pair<std::string, at::Tensor>> kept_;
   int64_t num_given_ = 0;

@@ -78,11 +78,14 @@ at::Tensor decoded_set(const LoadedCodec& codec, const CodeSet& set,
   return at::cat(all);
 }
 
-/// Every picture of the set, as the codec is given it.
+/// Every picture of the set, as the codec is given it; undefined if one of them
+/// is not at hand.
 at::Tensor originals_of(const CodeSet& set) {
   std::vector<at::Tensor> all;
-  for (int64_t row = 0; row < set.size(); ++row)
+  for (int64_t row = 0; row < set.size(); ++row) {
     all.push_back(image_of(set, row));
+    if (!all.back().defined()) return {};
+  }
   return at::cat(all);
 }
 
@@ -128,12 +131,14 @@ std::optional<Json> portable_decoder(const LoadedCodec& codec) {
 
 Json frozen_model(Explorer& explorer, const LoadedCodec& codec,
                   const CodeSet& set, c10::Device device) {
-  Json json{
-      {"model", explorer.model()},
-      {"plane", explorer.plane(Json::object())},
-      {"codes", packed(set.mean)},
-      {"pictures", sheet_of(set.images ? originals_of(set)
-                                       : decoded_set(codec, set, device))}};
+  const auto originals = originals_of(set);
+  Json json{{"model", explorer.model()},
+            {"plane", explorer.plane(Json::object())},
+            {"codes", packed(set.mean)},
+            {"pictures",
+             sheet_of(originals.defined() ? originals
+                                          : decoded_set(codec, set, device))}};
+  json["model"]["set"]["originals"] = originals.defined();
   // A server's answers would be asked for these.
   for (const char* key : {"beside", "diffusion"}) json["model"].erase(key);
   json["model"]["num_codes"] = 0;

@@ -9,7 +9,7 @@ HandlerQueue::HandlerQueue(int max_waiting)
     : max_waiting_(static_cast<size_t>(max_waiting)),
       thread_([this] { run(); }) {}
 
-HandlerQueue::~HandlerQueue() {
+void HandlerQueue::end() {
   std::deque<Work> left;
   {
     const std::lock_guard lock(mutex_);
@@ -18,13 +18,14 @@ HandlerQueue::~HandlerQueue() {
   }
   changed_.notify_all();
   for (auto& work : left) work.drop();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 bool HandlerQueue::push(Work work) {
   std::function<void()> drop;
   {
     const std::lock_guard lock(mutex_);
+    if (ends_) return false;
     const auto same = work.key.empty()
                           ? waiting_.end()
                           : std::ranges::find(waiting_, work.key, &Work::key);
@@ -32,7 +33,7 @@ bool HandlerQueue::push(Work work) {
       drop = std::move(same->drop);
       *same = std::move(work);
     } else {
-      if (ends_ || waiting_.size() >= max_waiting_) return false;
+      if (waiting_.size() >= max_waiting_) return false;
       waiting_.push_back(std::move(work));
     }
   }

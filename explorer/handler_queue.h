@@ -21,10 +21,13 @@ class HandlerQueue {
   };
 
   explicit HandlerQueue(int max_waiting);
-  /// Drops what waits and ends after what runs.
-  ~HandlerQueue();
+  ~HandlerQueue() { end(); }
 
-  /// False if too much waits; then `work` was neither run nor dropped.
+  /// Drops what waits, ends after what runs, and takes nothing more.
+  void end();
+
+  /// False if too much waits, or after end(); then `work` was neither run nor
+  /// dropped.
   bool push(Work work);
 
   /// Whether work of this key waits.

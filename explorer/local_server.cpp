@@ -112,7 +112,10 @@ struct LocalServer::Impl {
       : limits(its_limits),
         routes(std::move(its_routes)),
         token(new_token()),
-        queue(std::in_place, its_limits.max_waiting) {
+        queue(its_limits.max_waiting) {
+    // The daemon answers as soon as it is there: a port that is known is told
+    // before, to whoever asks from an earlier page.
+    host = fmt::format("127.0.0.1:{}", wanted);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -133,12 +136,13 @@ struct LocalServer::Impl {
                                     wanted, std::strerror(errno)));
     const auto* info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
     port = info ? info->port : wanted;
-    host = fmt::format("127.0.0.1:{}", port);
+    if (wanted == 0) host = fmt::format("127.0.0.1:{}", port);
   }
 
   ~Impl() {
-    // First the handlers: who waits is answered, and so resumed.
-    queue.reset();
+    // First the handlers: who waits is answered, and so resumed. Requests that
+    // come until the daemon stops are refused.
+    queue.end();
     MHD_stop_daemon(daemon);
   }
 
@@ -181,7 +185,7 @@ struct LocalServer::Impl {
   /// On the handlers' thread.
   void run(MHD_Connection* connection, Exchange& exchange) {
     exchange.request.is_outdated = [this, &exchange] {
-      return exchange.route->newest_wins && queue->has(exchange.path);
+      return exchange.route->newest_wins && queue.has(exchange.path);
     };
     try {
       exchange.answer = exchange.route->handle(exchange.request);
@@ -197,7 +201,7 @@ struct LocalServer::Impl {
   void enqueue(MHD_Connection* connection, Exchange& exchange) {
     // Before the handler can end, and resume it.
     MHD_suspend_connection(connection);
-    const bool taken = queue->push(
+    const bool taken = queue.push(
         {.key = exchange.route->newest_wins ? exchange.path : "",
          .run = [this, connection, &exchange] { run(connection, exchange); },
          .drop =
@@ -294,7 +298,7 @@ struct LocalServer::Impl {
   std::mutex mutex;
   // Connections whose request has not arrived whole, and since when.
   std::map<MHD_Connection*, Clock::time_point> begun;
-  std::optional<HandlerQueue> queue;
+  HandlerQueue queue;
   std::atomic<int64_t> num_answered = 0;
   MHD_Daemon* daemon = nullptr;
 };

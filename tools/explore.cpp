@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -32,6 +33,7 @@
 #include "nn/model_folder.h"
 #include "outputs/apart.h"
 #include "outputs/folder_files.h"
+#include "store/latent_store.h"
 
 namespace calotype {
 namespace {
@@ -40,6 +42,7 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMaxRows = 100'000;
 constexpr int64_t kMaxRowsInPage = 2000;
+constexpr int64_t kMaxPixelsInPage = int64_t{32} << 20;  // what browsers bear
 
 /// The images that a run was held to, or learnt from; empty if that is unknown.
 std::string data_of_run(const fs::path& folder) {
@@ -122,12 +125,19 @@ void take_data_of_run(const ExploreJob& job, bool is_diffusion,
                       CodeSetJob& set) {
   const auto data = data_of_run(job.model);
   if (data.empty()) return;
-  if (!is_diffusion)
-    set.data = data;
-  else if (fs::exists(fs::path(data) / "store.json"))
+  try {
+    if (is_diffusion)
+      StoreReader(data, /*allow_incomplete=*/true);
+    else
+      open_source(data, job.preprocessing);
+  } catch (const std::runtime_error& error) {
+    return note(
+        fmt::format("the images of the run are not at hand: {}", error.what()));
+  }
+  if (is_diffusion)
     set.store = data;
   else
-    return;
+    set.data = data;
   note(fmt::format("shown are the images of the run: {}", data));
 }
 
@@ -155,7 +165,9 @@ Opened open_model(const ExploreJob& job) {
   opened.codes = set_for(opened.codec, set);
   if (job.beside.empty()) return opened;
   opened.other = load_codec(job.beside, job.device);
+  // The same images, as the first codec was given them.
   set.store.clear();
+  if (opened.codes) set.preprocessing = opened.codes->preprocessing;
   if (set.data.empty() && opened.codes && opened.codes->images)
     set.data = opened.codes->images->spec();
   if (set.data.empty())
@@ -190,6 +202,12 @@ Explored explored(const ExploreJob& job, const Opened& opened) {
 Json give_away(const ExploreJob& job, const Opened& opened) {
   if (!opened.codes)
     throw ConfigError("explore: --export needs a store or --data");
+  const auto& size = opened.codes->image_size;
+  const auto most = kMaxPixelsInPage / (size[0] * size[1]);
+  if (opened.codes->size() > most)
+    throw ConfigError(fmt::format(
+        "explore: a page takes {} pictures of {}x{}, got {}; say --limit {}",
+        most, size[1], size[0], opened.codes->size(), most));
   const auto views = explored(job, opened);
   Json beside;
   if (opened.other)

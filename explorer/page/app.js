@@ -37,7 +37,11 @@ class App {
     document.body.classList.toggle('two', this.views.length > 1);
     this.listen();
     this.readAddress();
-    for (const view of this.views) await view.showPlane(this.axes);
+    // Axes of an address that this model does not have.
+    if (this.axes && (this.frozen ||
+        this.views.some((view) => Math.max(...this.axes) >= view.numbers)))
+      this.axes = null;
+    for (const view of this.views) await this.guard(view.showPlane(this.axes));
     await this.showPresets();
     if (this.wanted.code) await this.first.setCode(this.wanted.code);
     else if (model.set)
@@ -114,8 +118,10 @@ class App {
   // What views tell
 
   async row(from, row) {
-    this.chosen = row;
     const name = from.model.set.names[row];
+    const ofFirst = from === this.first
+      ? row : this.first.model.set?.names.indexOf(name) ?? -1;
+    this.chosen = ofFirst >= 0 ? ofFirst : undefined;
     await Promise.all(this.views.map(async (view) => {
       const its = view === from ? row : view.model.set?.names.indexOf(name);
       if (its === undefined || its < 0)
@@ -183,10 +189,14 @@ class App {
   }
 
   async setAxes(axes) {
+    for (const view of this.views)
+      if (axes && Math.max(...axes) >= view.numbers)
+        return this.say(`axes are two of [0, ${view.numbers})`);
     this.axes = axes;
     for (const view of this.views) {
       await this.guard(view.showPlane(axes));
       if (view.code) view.settle();
+      this.panels.get(view).between.showPins();
     }
     this.writeAddress();
   }
@@ -217,7 +227,10 @@ class App {
       this.files(event.clipboardData.files));
     window.addEventListener('hashchange', () => {
       if (location.hash.slice(1) === this.address) return;
+      const shown = String(this.axes);
       this.readAddress();
+      if (String(this.axes) !== shown) this.setAxes(this.axes);
+      for (const view of this.views) view.plane?.redraw();
       if (this.wanted.code) this.first.setCode(this.wanted.code);
       else if (this.wanted.row !== undefined) this.row(this.first, this.wanted.row);
     });

@@ -63,17 +63,7 @@ export class Between {
       button.setAttribute('aria-pressed', this.pins.has(button.dataset.pin));
     this.host.querySelector('.sum').hidden = this.pins.size < 3;
     this.host.querySelector('.walk').hidden = !(a && b);
-    if (view.plane?.plane) {
-      view.plane.pins = [...this.pins].map(([name, code]) => {
-        const [x, y] = view.projected(code);
-        return {x, y, name};
-      });
-      view.plane.path = a && b
-        ? Array.from({length: 33}, (_, k) => view.projected(
-          between(a, b, k / 32, this.round.checked)))
-        : [];
-      view.plane.redrawOverlay();
-    }
+    this.showPins();
     if (!a || !b) return;
     const codes = Array.from({length: kStrip}, (_, k) => Array.from(
       between(a, b, k / (kStrip - 1), this.round.checked)));
@@ -82,6 +72,21 @@ export class Between {
         this.input.value = k / (kStrip - 1);
         this.scrub(true);
       });
+  }
+
+  /// On the map, in the plane that it shows now.
+  showPins() {
+    const {view} = this, [a, b] = [this.pins.get('A'), this.pins.get('B')];
+    if (!view.plane?.plane) return;
+    view.plane.pins = [...this.pins].map(([name, code]) => {
+      const [x, y] = view.projected(code);
+      return {x, y, name};
+    });
+    view.plane.path = a && b
+      ? Array.from({length: 33}, (_, k) => view.projected(
+        between(a, b, k / 32, this.round.checked)))
+      : [];
+    view.plane.redrawOverlay();
   }
 
   scrub(isLast) {

@@ -178,7 +178,10 @@ export class FrozenBackend {
   async answer_encode({row}) {
     if (row === undefined)
       throw new Error('pictures of yours need the program: calotype explore');
-    const code = this.code(row), picture = await this.original(row);
+    const code = this.code(row);
+    // What stands for an original that is not at hand is no original.
+    const picture = this.parts.model.set.originals
+      ? await this.original(row) : null;
     const decoded = await (this.layers ? this.decoded(code)
                                        : this.cut('decoded', row));
     const {names, labels} = this.parts.model.set;
@@ -186,8 +189,8 @@ export class FrozenBackend {
       original: `row ${row}`, name: names[row], label: labels[row],
       code, logvar: this.logvars?.subarray(row * this.numbers,
                                            (row + 1) * this.numbers),
-      picture: picture.toDataURL(), decoded: decoded.toDataURL(),
-      error: this.error(decoded, picture),
+      picture: picture?.toDataURL(), decoded: decoded.toDataURL(),
+      error: picture ? this.error(decoded, picture) : undefined,
     };
   }
 
@@ -195,7 +198,8 @@ export class FrozenBackend {
     const decoded = await this.decoded(code);
     const answer = {decoded: decoded.toDataURL()};
     // Of a place near the code nothing can be said.
-    if (this.layers && original?.startsWith('row '))
+    if (this.layers && this.parts.model.set.originals &&
+        original?.startsWith('row '))
       answer.error = this.error(decoded, await this.original(
         Number(original.slice(4))));
     return answer;

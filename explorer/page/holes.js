@@ -59,8 +59,12 @@ export class NearestCode {
       for (let r = Math.max(0, row - ring);
            r <= Math.min(this.rows - 1, row + ring); ++r) {
         const isEdge = Math.abs(r - row) === ring;
+        // The whole side of the ring, or its two ends; within the grid.
         const step = isEdge || ring === 0 ? 1 : 2 * ring;
-        for (let c = column - ring; c <= column + ring; c += step) {
+        const first = step === 1 ? Math.max(0, column - ring) : column - ring;
+        const end = step === 1 ? Math.min(this.columns - 1, column + ring)
+                               : column + ring;
+        for (let c = first; c <= end; c += step) {
           if (c < 0 || c >= this.columns) continue;
           const b = r * this.columns + c;
           for (let k = this.begins[b]; k < this.begins[b + 1]; ++k) {

@@ -36,6 +36,7 @@ export function drawLayers(map, c, begin) {
 
 // The shade grows from row to row, so that no frame waits for it.
 function drawHoles(map, c, begin) {
+  if (map.needsOffPlane && !map.nearest.offPlane) return;
   const {width, height} = map.overlay;
   const cell = kShadeCell * Math.max(1, Math.round(map.density));
   const columns = Math.ceil(width / cell), rows = Math.ceil(height / cell);

@@ -88,7 +88,7 @@ export class ModelView {
       button.className = 'class';
       button.style.setProperty('--class', colourOf(label));
       button.textContent = name;
-      button.setAttribute('aria-pressed', 'true');
+      button.setAttribute('aria-pressed', String(!this.plane.hidden.has(label)));
       button.title = 'show or hide';
       button.addEventListener('click', () => {
         const {hidden} = this.plane;
@@ -157,11 +157,14 @@ export class ModelView {
     const code = this.code.slice();
     for (let i = 0; i < code.length; ++i)
       code[i] += (x - px) * u[i] + (y - py) * v[i];
-    await this.setCode(code, isLast);
+    await this.setCode(code, isLast, /*isDragged=*/true);
   }
 
-  async setCode(code, isLast = true) {
+  /// A code that a hand made has no posterior of its own: that of the picture
+  /// it was stays with it while it is dragged, and goes with anything else.
+  async setCode(code, isLast = true, isDragged = false) {
     this.code = code;
+    if (!isDragged) this.logvar = null;
     this.showHand();
     this.app.changed(this, isLast);
     await this.decode();
@@ -251,10 +254,13 @@ export class ModelView {
   }
 
   async showOffPlane() {
-    this.offPlaneOf = this.code;
+    const {code} = this, shown = this.plane.plane;
     const answer = await this.app.guard(this.backend.newest(
       'off_plane', {code: Array.from(this.code), ...this.app.axesRequest()}));
-    if (answer) this.plane.setOffPlane(floatsOf(answer.squared_distances));
+    // Of the plane that is still shown; else the next settling asks anew.
+    if (!answer || this.plane.plane !== shown) return;
+    this.offPlaneOf = code;
+    this.plane.setOffPlane(floatsOf(answer.squared_distances));
   }
 
   /// What can wait until the hand rests.

@@ -46,7 +46,9 @@ export class PlaneView {
     this.plane = plane;
     this.labels = labels;
     this.raster = new PointRaster(plane.points, labels);
-    this.nearest = new NearestCode(plane.points, plane.offPlane || null);
+    this.nearest = new NearestCode(plane.points, null);
+    // Codes of more numbers lie off it, how far is told of the code in hand.
+    this.needsOffPlane = plane.origin.length > 2;
     this.chosen = null;
     this.view = null;
     this.resize();
@@ -185,6 +187,8 @@ export class PlaneView {
 
   zoom(factor, px, py) {
     const {view} = this;
+    const next = view.scale * factor / this.fitted;
+    if (next < 1 / 16 || next > 1e6) return;  // nothing is to be seen there
     view.scale *= factor;
     view.x0 = px + (view.x0 - px) * factor;
     view.y0 = py + (view.y0 - py) * factor;

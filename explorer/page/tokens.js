@@ -141,16 +141,22 @@ export class Tokens {
       view.backend.ask('codebook', {level: this.level}));
     if (!answer) return;
     this.codes = answer.codes;
-    this.usage = new Map(answer.codes.map((code, i) => [code, answer.usage[i]]));
+    this.usage = answer.usage && new Map(
+      answer.codes.map((code, i) => [code, answer.usage[i]]));
     this.codePictures = await cutSheet(answer);
     this.brush = this.codes[0];
     this.columns = Math.ceil(Math.sqrt(this.codes.length));
     this.rows = Math.ceil(this.codes.length / this.columns);
     const shown = answer.codes.length;
     this.host.querySelector('[data-part=codebook-facts]').textContent =
-      `${answer.num_codes} codes, ${answer.num_dead} of them dead (crossed out)` +
-      (shown < answer.num_codes ? `; the ${shown} most used are shown` : '') +
-      '. Brightness is how often the set uses a code, most used first.';
+      this.usage
+        ? `${answer.num_codes} codes, ${answer.num_dead} of them dead (crossed ` +
+          'out)' +
+          (shown < answer.num_codes ? `; the ${shown} most used are shown` : '') +
+          '. Brightness is how often the set uses a code, most used first.'
+        : `${answer.num_codes} codes` +
+          (shown < answer.num_codes ? `; the first ${shown} are shown` : '') +
+          '. How often the set uses them is known where it is given as images.';
     this.drawCodebook();
   }
 
@@ -158,10 +164,10 @@ export class Tokens {
     const c = this.book.getContext('2d');
     this.book.width = this.columns * kCode;
     this.book.height = this.rows * kCode;
-    const most = Math.max(1, ...this.usage.values());
+    const most = this.usage ? Math.max(1, ...this.usage.values()) : 1;
     this.codes.forEach((code, i) => {
       const x = (i % this.columns) * kCode, y = Math.floor(i / this.columns) * kCode;
-      const used = this.usage.get(code);
+      const used = this.usage ? this.usage.get(code) : most;
       this.codePictures[i](c, x + kCode / 2, y + kCode / 2, kCode - 2);
       // Never quite dark, so that a rare code is still seen.
       c.fillStyle = `rgb(0 0 0 / ${0.75 * (1 - Math.sqrt(used / most))})`;

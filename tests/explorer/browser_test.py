@@ -287,6 +287,33 @@ class PageTest(unittest.TestCase):
         page.wait('return !document.getElementById("message").hidden')
         self.assertIn('[0, 5)', page.driver.find_element(By.ID, 'message').text)
 
+    def test_an_address_with_axes_that_are_not_there_opens_all_the_same(self):
+        page = self.explore(self.wide, '--data', DATA)
+        page.open('#row=4&axes=0,99')
+        self.assertEqual(page.js('return calotype.first.host.dataset.original'), 'row 4')
+        self.assertIn('component', page.js('return calotype.first.plane.plane.labels[0]'))
+        page.js('location.hash = "row=4&axes=0,3"')
+        page.wait('return calotype.first.plane.plane.labels[1] === "z3"')
+
+    def test_a_lost_original_is_no_original(self):
+        # Codes of pictures that are gone: nothing can be said of what was lost.
+        images, store, file = (os.path.join(self.folder, name)
+                               for name in ('pictures', 'codes', 'lost.html'))
+        os.mkdir(images)
+        for i in range(5):
+            imsave(os.path.join(images, f'{i}.png'),
+                   np.full((16, 16), 40 * i, np.uint8), check_contrast=False)
+        run('encode', self.wide, '--data', images, '--out', store)
+        shutil.rmtree(images)
+        run('explore', self.wide, store, '--export', file)
+        self.driver.get('file://' + file)
+        WebDriverWait(self.driver, 60).until(lambda d: d.execute_script(
+            'return document.body.dataset.ready === "yes"'))
+        self.assertEqual(self.driver.find_element(
+            By.CSS_SELECTOR, '[data-part=original]').text, 'not at hand')
+        self.assertEqual(self.driver.find_element(
+            By.CSS_SELECTOR, '[data-part=lost]').text, '')
+
     def test_the_way_between_two_codes(self):
         page = self.explore(self.vae, '--data', DATA)
         for name, row in (('A', 3), ('B', 11)):

@@ -93,5 +93,15 @@ TEST(HandlerQueue, TakesNoMoreThanMayWaitAndDropsWhatIsLeft) {
   EXPECT_EQ(log.lines()[0], "drop 2");
 }
 
+TEST(HandlerQueue, TakesNothingAfterItsEnd) {
+  Log log;
+  HandlerQueue queue(8);
+  queue.end();
+  EXPECT_FALSE(queue.push(log.work("1")));
+  EXPECT_FALSE(queue.push(log.work("2", "key")));
+  queue.end();
+  EXPECT_TRUE(log.lines().empty());
+}
+
 }  // namespace
 }  // namespace calotype

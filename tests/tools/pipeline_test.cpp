@@ -104,6 +104,10 @@ TEST_F(Pipeline, DemoGoesAllTheWayAndItsPicturesSayHowTheyWereMade) {
   EXPECT_EQ(inspect(folder_ / "demo" / "vae")["kind"], "training run");
   EXPECT_EQ(inspect(folder_ / "demo" / "latents" / "train")["kind"],
             "latent store");
+  for (const char* name : {"plane_vae", "plane_ae"})
+    EXPECT_EQ(inspect(folder_ / "demo" / name)["config"]["latent_channels"], 2);
+  EXPECT_NE(result["explore"].get<std::string>().find("plane_vae --beside"),
+            std::string::npos);
 }
 
 TEST_F(Pipeline, TokenDemoDrawsWithBothGenerators) {
