@@ -99,7 +99,7 @@ class Explorer:
         return self.driver.execute_script(script, *arguments)
 
     def wait(self, condition):
-        WebDriverWait(self.driver, 60, 0.05).until(lambda _: self.js(condition))
+        WebDriverWait(self.driver, 120, 0.05).until(lambda _: self.js(condition))
 
     def part(self, name, view=0):
         return self.driver.find_elements(By.TAG_NAME, 'article')[view].find_element(
