@@ -210,6 +210,50 @@ class PageTest(unittest.TestCase):
         np.testing.assert_allclose(page.code(), want, rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(page.picture('original'), levels)
 
+    def test_pictures_are_dropped_pasted_and_drawn(self):
+        page = self.explore(self.vae, '--data', DATA)
+        levels = np.zeros((16, 16), np.uint8)
+        levels[4:12, 6:9] = 200
+        png = io.BytesIO()
+        imsave(png, levels, plugin='pil', format_str='png', check_contrast=False)
+        give = """const files = new DataTransfer();
+            const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0));
+            files.items.add(new File([bytes], 'mine.png', {type: 'image/png'}));
+            window.dispatchEvent(%s)"""
+        text = base64.b64encode(png.getvalue()).decode()
+        for k, event in enumerate((
+                "new DragEvent('drop', {dataTransfer: files, cancelable: true})",
+                "new ClipboardEvent('paste', {clipboardData: files})")):
+            page.js(give % event, text)
+            page.wait(f'return calotype.first.host.dataset.original === "image {k}"')
+            np.testing.assert_array_equal(page.picture('original'), levels)
+        page.driver.find_element(By.CSS_SELECTOR, 'header summary').click()
+        canvas = page.driver.find_element(By.CLASS_NAME, 'drawing')
+        ActionChains(self.driver).move_to_element(canvas).click_and_hold().move_by_offset(
+            60, 0).release().perform()
+        page.wait('return calotype.first.host.dataset.original === "image 2"')
+        drawn = page.picture('original')
+        self.assertGreater(drawn[6:10].max(), 120)  # a line a pixel wide, between two
+        self.assertEqual(drawn[0].max(), 0)
+
+    def test_a_lasso_chooses_what_lies_in_it(self):
+        page = self.explore(self.vae, '--data', DATA)
+        overlay = page.part('plane').find_element(By.CLASS_NAME, 'overlay')
+        w, h = overlay.size['width'] - 8, overlay.size['height'] - 8
+        ActionChains(self.driver).move_to_element_with_offset(
+            overlay, -w / 2, -h / 2).key_down(Keys.SHIFT).click_and_hold().move_by_offset(
+            w, 0).move_by_offset(0, h).move_by_offset(-w, 0).release().key_up(
+            Keys.SHIFT).perform()
+        page.wait('return calotype.first.part("chosen").textContent.includes("chosen")')
+        inside = page.js("""const p = calotype.first.plane, {points} = p.plane;
+            let count = 0;
+            for (let i = 0; i < points.length; i += 2) {
+              const [x, y] = p.toPixel(points[i], points[i + 1]);
+              count += x > 4 && y > 4 && x < p.overlay.width - 4 && y < p.overlay.height - 4;
+            }
+            return count""")
+        self.assertEqual(int(page.part('chosen').text.split()[0]), inside)
+
     def test_keys_move_the_code_and_the_address_keeps_it(self):
         page = self.explore(self.vae, '--data', DATA)
         overlay = page.part('plane').find_element(By.CLASS_NAME, 'overlay')
