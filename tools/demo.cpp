@@ -1,5 +1,8 @@
 #include "tools/demo.h"
 
+#include <filesystem>
+#include <system_error>
+
 #include "core/files.h"
 #include "core/runtime.h"
 #include "evaluation/evaluate.h"
@@ -53,6 +56,16 @@ Preset preset_of(const std::string& name) {
   return preset;
 }
 
+/// How this program is called from here: whoever came by ./run has it on no
+/// search path.
+std::string this_program() {
+  std::error_code error;
+  const auto path = fs::read_symlink("/proc/self/exe", error);
+  if (error) return "calotype";
+  const auto below = path.lexically_relative(fs::current_path(error));
+  return (below.empty() || *below.begin() == ".." ? path : below).string();
+}
+
 /// One stage after the other, each timed.
 class Demo {
  public:
@@ -79,7 +92,7 @@ class Demo {
     stages_.run("measure", [&] { measure(); });
     results_["seconds"] = stages_.seconds();
     results_["preset"] = job_.preset;
-    results_["explore"] = explore_command();
+    results_["explore"] = explore_command("calotype");
     write_file_atomic(job_.out / "results.json", json_text(results_, 2) + "\n");
     write_demo_report(job_.out, results_);
     output.finish();
@@ -172,12 +185,12 @@ class Demo {
             {"drawn_frechet_distance", drawn["frechet_distance"]},
             {"real_frechet_distance", results_["real"]["frechet_distance"]},
             {"took", duration_text(stages_.total())},
-            {"explore", explore_command()}};
+            {"explore", explore_command(this_program())}};
   }
 
   /// The two planes of the same images, side by side.
-  std::string explore_command() const {
-    return fmt::format("calotype explore {} --beside {} --data {}",
+  std::string explore_command(const std::string& program) const {
+    return fmt::format("{} explore {} --beside {} --data {}", program,
                        folder("plane_vae").string(),
                        folder("plane_ae").string(), preset_.test);
   }
