@@ -17,14 +17,12 @@ std::string data_url(const Image& image) {
   return "data:image/png;base64," + base64(encode_png(image));
 }
 
-/// Floats, little-endian.
 std::string packed(const at::Tensor& numbers) {
   const auto floats = numbers.to(at::kCPU, at::kFloat).contiguous();
   return base64({static_cast<const uint8_t*>(floats.data_ptr()),
                  size_t(floats.nbytes())});
 }
 
-/// Pictures of one size, without gaps, in about as many rows as columns.
 Json sheet_of(const at::Tensor& images) {
   const auto count = images.size(0);
   const auto columns = int64_t(std::ceil(std::sqrt(double(count))));

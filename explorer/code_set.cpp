@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
+#include <functional>
 #include <numeric>
 
 #include "core/error.h"

@@ -65,7 +65,6 @@ Json Explorer::model() const {
        {codec_.codec->image_channels(), image_size_[0], image_size_[1]}},
       {"code", grid_shape_},
       {"has_variance", codec_.codec->has_variance()},
-      {"has_prior", codec_.codec->prior_size().has_value()},
       {"num_codes", codec_.tokenizer ? codec_.tokenizer->num_codes() : 0},
       {"num_levels", codec_.tokenizer ? codec_.tokenizer->num_levels() : 0}};
   json.update(facts_);

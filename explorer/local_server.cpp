@@ -6,7 +6,6 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -14,9 +13,7 @@
 #include <cstring>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "core/config.h"

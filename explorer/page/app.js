@@ -9,7 +9,7 @@ import {Drawing} from 'explorer/drawing.js';
 import {FrozenBackend, frozenParts} from 'explorer/frozen.js';
 import {Grid} from 'explorer/grid.js';
 import {ModelView} from 'explorer/model_view.js';
-import {cutSheet, tile} from 'explorer/pictures.js';
+import {cutSheet, tileButton} from 'explorer/pictures.js';
 import {Sliders} from 'explorer/sliders.js';
 import {Tokens} from 'explorer/tokens.js';
 
@@ -97,8 +97,7 @@ class App {
   /// Says what went wrong, and gives null instead of it.
   async guard(promise) {
     try {
-      const answer = await promise;
-      return answer;
+      return await promise;
     } catch (error) {
       if (error.status !== 409) this.say(error.message);
       return null;
@@ -165,15 +164,9 @@ class App {
       this.first.backend.ask('thumbnails', {rows: set.typical}));
     if (!sheet) return;
     const tiles = await cutSheet(sheet);
-    host.replaceChildren(...set.typical.map((row, i) => {
-      const button = document.createElement('button');
-      button.className = 'thumbnail';
-      const name = set.classes[set.labels[row]] ?? set.names[row];
-      button.append(tile(tiles[i], 44, name));
-      button.title = name;
-      button.addEventListener('click', () => this.row(this.first, row));
-      return button;
-    }));
+    host.replaceChildren(...set.typical.map((row, i) => tileButton(
+      tiles[i], 44, set.classes[set.labels[row]] ?? set.names[row],
+      () => this.row(this.first, row))));
   }
 
   option(name, isOn) {

@@ -2,7 +2,7 @@
 // picture, walks between seeds, and parts drawn anew.
 import {floatsOf} from 'explorer/bytes.js';
 import {cellCanvas} from 'explorer/grid.js';
-import {cutSheet, tile} from 'explorer/pictures.js';
+import {cutSheet, tile, tileButton} from 'explorer/pictures.js';
 
 export class Drawer {
   constructor(host, view) {
@@ -123,13 +123,8 @@ export class Drawer {
     if (!answer) return;
     const codes = floatsOf(answer.codes), n = view.numbers;
     const pictures = await cutSheet(answer);
-    this.tiles('walk').replaceChildren(...pictures.map((draw, i) => {
-      const button = document.createElement('button');
-      button.className = 'thumbnail';
-      button.append(tile(draw, 44, `${i} of ${pictures.length - 1} steps`));
-      button.addEventListener('click', () =>
-        view.setCode(codes.slice(i * n, (i + 1) * n)));
-      return button;
-    }));
+    this.tiles('walk').replaceChildren(...pictures.map((draw, i) => tileButton(
+      draw, 44, `${i} of ${pictures.length - 1} steps`,
+      () => view.setCode(codes.slice(i * n, (i + 1) * n)))));
   }
 }

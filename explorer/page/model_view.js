@@ -1,6 +1,7 @@
 // One model: its map, the code in hand, and what the code could not keep.
 import {floatsOf, numberText} from 'explorer/bytes.js';
-import {cutSheet, pictureElement, savable, tile} from 'explorer/pictures.js';
+import {cutSheet, pictureElement, savable, tile,
+        tileButton} from 'explorer/pictures.js';
 import {PlaneView} from 'explorer/plane.js';
 import {normals} from 'explorer/random.js';
 import {colourOf} from 'explorer/raster.js';
@@ -44,7 +45,7 @@ export class ModelView {
         : `${model.code.join(' × ')} = ${numbers} numbers a picture`);
     this.part('facts').textContent = this.facts();
     if (model.set)
-      this.plane = new PlaneView(this.part('plane'), model, {
+      this.plane = new PlaneView(this.part('plane'), {
         place: (x, y, isLast) => this.place(x, y, isLast),
         row: (row) => app.row(this, row),
         lasso: (rows) => this.showLasso(rows),
@@ -166,7 +167,7 @@ export class ModelView {
     this.code = code;
     if (!isDragged) this.logvar = null;
     this.showHand();
-    this.app.changed(this, isLast);
+    this.app.changed(this);
     await this.decode();
     if (isLast) this.settle();
   }
@@ -230,7 +231,7 @@ export class ModelView {
     this.host.dataset.original = name;
     this.part('original-name').textContent = 'none: it was drawn';
     this.part('original').replaceChildren();
-    this.app.changed(this, true);
+    this.app.changed(this);
     await this.showDecoded(answer);
     this.showHand();
     this.settle();
@@ -283,14 +284,12 @@ export class ModelView {
     if (!sheet) return;
     const tiles = await cutSheet(sheet);
     this.part('nearest').replaceChildren(...answer.nearest.map((n, i) => {
-      const button = document.createElement('button');
-      button.className = 'thumbnail';
-      button.append(tile(tiles[i], 44, n.name));
+      const button = tileButton(tiles[i], 44, n.name,
+                                () => this.app.row(this, n.row));
       const caption = document.createElement('span');
       caption.textContent = numberText(n.distance);
       button.append(caption);
       button.title = `${n.name}, ${numberText(n.distance)} away`;
-      button.addEventListener('click', () => this.app.row(this, n.row));
       return button;
     }));
   }
@@ -332,14 +331,8 @@ export class ModelView {
     const tiles = await cutSheet(sheet);
     const strip = document.createElement('div');
     strip.className = 'tiles';
-    some.forEach((row, i) => {
-      const button = document.createElement('button');
-      button.className = 'thumbnail';
-      button.title = this.model.set.names[row];
-      button.append(tile(tiles[i], 32, this.model.set.names[row]));
-      button.addEventListener('click', () => this.app.row(this, row));
-      strip.append(button);
-    });
+    strip.append(...some.map((row, i) => tileButton(
+      tiles[i], 32, this.model.set.names[row], () => this.app.row(this, row))));
     host.append(strip);
   }
 
@@ -360,14 +353,8 @@ export class ModelView {
     const sheet = await this.app.guard(this.backend.ask('sheet', {codes}));
     if (!sheet) return;
     const tiles = await cutSheet(sheet);
-    host.replaceChildren(...tiles.map((draw, i) => {
-      const picture = tile(draw, 44, label);
-      if (!choose) return picture;
-      const button = document.createElement('button');
-      button.className = 'thumbnail';
-      button.append(picture);
-      button.addEventListener('click', () => choose(i));
-      return button;
-    }));
+    host.replaceChildren(...tiles.map((draw, i) => choose
+      ? tileButton(draw, 44, label, () => choose(i))
+      : tile(draw, 44, label)));
   }
 }

@@ -43,6 +43,17 @@ export function tile(draw, edge, label) {
   return canvas;
 }
 
+/// The same as a button.
+export function tileButton(draw, edge, label, choose) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'thumbnail';
+  button.title = label;
+  button.append(tile(draw, edge, label));
+  button.addEventListener('click', choose);
+  return button;
+}
+
 /// A picture that can be kept: a link around it saves it as a PNG.
 export function savable(element, name) {
   const link = document.createElement('a');

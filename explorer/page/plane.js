@@ -12,11 +12,10 @@ function dotEdgeOf(count) {
 }
 
 export class PlaneView {
-  /// host: a <div>; model: what /api/model said; on: {place(x, y, isLast),
+  /// host: a <div>; on: {place(x, y, isLast),
   /// row(row), lasso(rows), view()} are told what the hand does.
-  constructor(host, model, on) {
+  constructor(host, on) {
     this.host = host;
-    this.model = model;
     this.on = on;
     this.options = {holes: false, cloud: false, thumbnails: true};
     this.hidden = new Set();  // classes

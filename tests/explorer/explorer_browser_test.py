@@ -1,8 +1,6 @@
-"""What a person does with the explorer's page, in Debian's Chromium, headless.
+"""What a person does with the explorer's page.
 
-  CALOTYPE_PROGRAM=build/dev/tools/calotype /usr/bin/python3 browser_test.py
-
-Ends with 77 where Chromium, its driver or python3-selenium is missing.
+  CALOTYPE_PROGRAM=build/dev/tools/calotype /usr/bin/python3 explorer_browser_test.py
 """
 import base64
 import csv
@@ -11,30 +9,18 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import unittest
 
-try:
-    import numpy as np
-    from skimage.io import imread, imsave
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.ui import WebDriverWait
-except ImportError as error:
-    print(f'skipped: {error}; ./run test installs it where CI=true')
-    sys.exit(77)
-for program in ('chromium', 'chromedriver'):
-    if not shutil.which(program):
-        print(f'skipped: {program} is missing; ./run test installs it where CI=true')
-        sys.exit(77)
+from in_browser import Explorer, browser, run  # first: it skips where there is no browser
 
-PROGRAM = os.environ['CALOTYPE_PROGRAM']
+import numpy as np
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+from skimage.io import imread, imsave
+
 DATA = 'synthetic:60:16:1:4'
 CONV = {'in_channels': 1, 'out_channels': 1,
         'down_block_types': ['DownEncoderBlock2D'] * 2,
@@ -51,13 +37,6 @@ def dense(numbers, variational):
             'latent_channels': numbers, 'variational': variational}
 
 
-def run(*arguments):
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f'{arguments}: {done.stderr}')
-    return done.stdout
-
-
 def train(folder, name, model, data=DATA):
     config = os.path.join(folder, name + '.json')
     with open(config, 'w', encoding='utf-8') as file:
@@ -65,73 +44,6 @@ def train(folder, name, model, data=DATA):
                    'training': {'steps': 30, 'batch_size': 20, 'log_every': 10}}, file)
     run('train', config, '--out', os.path.join(folder, name), '--quiet')
     return os.path.join(folder, name)
-
-
-def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which('chromium')
-    for argument in ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic',
-                     '--no-first-run', '--disable-background-networking',
-                     '--disable-component-update', '--disable-sync',
-                     '--window-size=1400,1200'):
-        options.add_argument(argument)
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
-    return webdriver.Chrome(service=Service(shutil.which('chromedriver')), options=options)
-
-
-class Explorer:
-    """The program serving, and the page that it serves."""
-
-    def __init__(self, driver, *arguments):
-        self.process = subprocess.Popen(
-            [PROGRAM, 'explore', *arguments, '--no-open', '--quiet'],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.url = self.process.stdout.readline().strip()
-        self.driver = driver
-        self.open()
-
-    def open(self, fragment=''):
-        self.driver.get('about:blank')
-        self.driver.get(self.url + fragment)
-        self.wait('return document.body.dataset.ready === "yes"')
-
-    def js(self, script, *arguments):
-        return self.driver.execute_script(script, *arguments)
-
-    def wait(self, condition):
-        WebDriverWait(self.driver, 120, 0.05).until(lambda _: self.js(condition))
-
-    def part(self, name, view=0):
-        return self.driver.find_elements(By.TAG_NAME, 'article')[view].find_element(
-            By.CSS_SELECTOR, f'[data-part="{name}"]')
-
-    def picture(self, name, view=0):
-        """The grey levels of one of the three pictures."""
-        url = self.part(name, view).find_element(By.TAG_NAME, 'img').get_attribute('src')
-        levels = imread(io.BytesIO(base64.b64decode(url.split(',')[1])))
-        return levels if levels.ndim == 2 else levels[..., 0]
-
-    def code(self, view=0):
-        return self.js(f'return Array.from(calotype.views[{view}].code)')
-
-    def place(self):
-        """Of the dot, from the middle of the map, in pixels of the page."""
-        return self.js('''const p = calotype.first.plane;
-            const [x, y] = p.toPixel(...p.place);
-            return [x / p.density - p.host.clientWidth / 2,
-                    y / p.density - p.host.clientHeight / 2]''')
-
-    def decodes(self, act):
-        """Acts, and waits until what it led to is shown."""
-        before = self.js('return Number(calotype.first.host.dataset.decodes || 0)')
-        act()
-        self.wait(f'return Number(calotype.first.host.dataset.decodes || 0) > {before}'
-                  ' && calotype.first.backend.busy.size === 0')
-
-    def close(self):
-        self.process.send_signal(signal.SIGINT)
-        out, err = self.process.communicate(timeout=20)
-        return self.process.returncode, out, err
 
 
 class PageTest(unittest.TestCase):
@@ -551,101 +463,6 @@ class PageTest(unittest.TestCase):
         code, out, err = page.close()
         self.assertEqual((code, err), (0, ''))
         self.assertIn('requests', out)
-
-
-class ToyTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.driver = browser()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.driver.quit()
-
-    def toy(self, fragment=''):
-        page = Explorer(self.driver, '--toy')
-        self.addCleanup(lambda: page.process.poll() is None and page.close())
-        if fragment:
-            page.open(fragment)
-        return page
-
-    def test_gradients_are_those_of_differences(self):
-        page = self.toy()
-        wrong = self.driver.execute_async_script("""
-            const done = arguments[0];
-            Promise.all([import('explorer/mlp.js'), import('explorer/random.js')])
-                .then(([{Mlp}, {uniforms}]) => {
-              const u = uniforms(3), net = new Mlp([2, 5, 4, 3], u);
-              const x = Float64Array.from({length: 14}, () => u() - 0.5);
-              const loss = () => net.output(x, 7).reduce((s, v) => s + v * v, 0);
-              const all = net.forward(x, 7);
-              const dx = net.backward(all, all.at(-1).map((v) => 2 * v), 7);
-              const wrong = [];
-              const check = (values, grads) => values.forEach((v, i) => {
-                values[i] = v + 1e-5;
-                const more = loss();
-                values[i] = v - 1e-5;
-                const less = loss();
-                values[i] = v;
-                const want = (more - less) / 2e-5;
-                if (Math.abs(grads[i] - want) > 1e-6 * (1 + Math.abs(want)))
-                  wrong.push([grads[i], want]);
-              });
-              for (const [values, grads] of net.parameters()) check(values, grads);
-              check(x, dx);
-              done(wrong);
-            });""")
-        self.assertEqual(wrong, [])
-        self.assertEqual(page.close()[0], 0)
-
-    def test_a_linear_one_finds_the_principal_component(self):
-        page = self.toy('#member=linear&set=arc&numbers=1')
-        page.wait('return Number(document.body.dataset.steps) > 4000')
-        apart = self.driver.execute_async_script("""
-            const done = arguments[0];
-            import('explorer/toy_family.js').then(({principalLine}) => {
-              const {mean, direction: d} = principalLine(toy.points);
-              const apart = [];
-              for (const p of [[1, 1], [-1, 0.3], [0.4, -1.2]]) {
-                const t = (p[0] - mean[0]) * d[0] + (p[1] - mean[1]) * d[1];
-                const [x, y] = toy.model.decode(toy.model.encode(p));
-                apart.push(Math.hypot(mean[0] + t * d[0] - x, mean[1] + t * d[1] - y));
-              }
-              done(apart);
-            });""")
-        self.assertLess(max(apart), 0.1)  # of steps that never end, Adam's own noise
-
-    def test_a_denoising_one_pushes_points_to_the_data(self):
-        page = self.toy('#member=denoising&set=circle&numbers=2')
-        page.wait('return Number(document.body.dataset.steps) > 2500')
-        # From both sides of a circle of radius 1.2.
-        for radius in (0.9, 1.5):
-            got = page.js("""const at = [];
-                for (let k = 0; k < 24; ++k)
-                  at.push(arguments[0] * Math.cos(k * 0.26), arguments[0] * Math.sin(k * 0.26));
-                const to = toy.model.decode(toy.model.encode(at)), far = [];
-                for (let i = 0; i < to.length; i += 2)
-                  far.push(Math.abs(Math.hypot(to[i], to[i + 1]) - 1.2));
-                return far""", radius)
-            self.assertLess(np.mean(got), 0.7 * abs(radius - 1.2))
-
-    def test_every_member_learns(self):
-        page = self.toy()
-        for button in page.driver.find_elements(By.CSS_SELECTOR, '#members button'):
-            button.click()
-            page.wait('return toy.model.losses.length > 800')
-            begin, end = page.js("""const mean = (a) => a.reduce((s, v) => s + v, 0) / a.length;
-                return [mean(toy.model.losses.slice(0, 10)), mean(toy.model.losses.slice(-50))]""")
-            self.assertLess(end, 0.5 * begin, button.text)
-
-    def test_an_input_is_put_where_one_clicks(self):
-        page = self.toy()
-        plane = page.driver.find_element(By.ID, 'plane')
-        width = plane.size['width']
-        ActionChains(self.driver).move_to_element_with_offset(
-            plane, width / 4, -width / 8).click().perform()
-        np.testing.assert_allclose(page.js('return toy.input'), [1, 0.5], atol=0.03)
-        self.assertIn('lands', page.driver.find_element(By.ID, 'lands').text)
 
 
 if __name__ == '__main__':
