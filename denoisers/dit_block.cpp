@@ -9,6 +9,7 @@
 #include "denoisers/adaptive_norm.h"
 #include "nn/activation.h"
 #include "nn/scaled_dot_product.h"
+#include "nn/sliced.h"
 
 namespace calotype {
 namespace {
@@ -60,7 +61,7 @@ torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x) {
         activate(activation_ == "geglu" ? Activation::kGelu : Activation::kSilu,
                  halves[1]);
   }
-  if (dropout_ > 0) h = torch::dropout(h, dropout_, is_training());
+  if (dropout_ > 0) h = drop_out(h, dropout_, is_training());
   return out_(h);
 }
 
@@ -107,7 +108,7 @@ torch::Tensor DiTBlockImpl::attend(const torch::Tensor& x) {
       merge_heads(scaled_dot_product(heads(to_q_), heads(to_k_), heads(to_v_)));
   const auto out = to_out_[0]->as<Linear>()->forward(mixed);
   return config_.dropout > 0
-             ? torch::dropout(out, config_.dropout, is_training())
+             ? drop_out(out, config_.dropout, is_training())
              : out;
 }
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "nn/fir.h"
 #include "nn/group_norm.h"
+#include "nn/sliced.h"
 
 namespace calotype {
 namespace {
@@ -66,7 +67,7 @@ torch::Tensor KResnetBlockImpl::forward(const torch::Tensor& x,
   auto h = conv1_(activate(config_.activation, norm1_(x, embedding)));
   h = activate(config_.activation, norm2_(h, embedding));
   if (config_.dropout > 0)
-    h = torch::dropout(h, config_.dropout, is_training());
+    h = drop_out(h, config_.dropout, is_training());
   return conv2_(h) + (conv_shortcut_ ? conv_shortcut_(x) : x);
 }
 

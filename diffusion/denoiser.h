@@ -18,7 +18,8 @@ class Denoiser {
   /// num_classes() itself is the null class "no label"; undefined for an
   /// unconditional network. Returns [N,D,h,w], or [N,2D,h,w] of a network that
   /// learns the variance of each step as well: the answer first, then v of
-  /// arXiv:2102.09672, equation 15.
+  /// arXiv:2102.09672, equation 15. May be called for several slices of a batch
+  /// at once.
   virtual at::Tensor forward(const at::Tensor& sample,
                              const at::Tensor& timestep,
                              const at::Tensor& class_labels) = 0;
@@ -35,5 +36,9 @@ class Denoiser {
 
   virtual torch::nn::Module& module() = 0;
 };
+
+/// forward(), for slices of the rows side by side (nn/sliced.h).
+at::Tensor denoise(Denoiser& denoiser, const at::Tensor& sample,
+                   const at::Tensor& timestep, const at::Tensor& class_labels);
 
 }  // namespace calotype

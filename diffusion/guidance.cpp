@@ -53,9 +53,8 @@ Answers with_and_without_label(Denoiser& denoiser, const at::Tensor& sample,
                                const at::Tensor& labels) {
   const auto null_labels = at::full_like(labels, denoiser.num_classes());
   const auto halves =
-      denoiser
-          .forward(at::cat({sample, sample}), at::cat({timestep, timestep}),
-                   at::cat({null_labels, labels}))
+      denoise(denoiser, at::cat({sample, sample}),
+              at::cat({timestep, timestep}), at::cat({null_labels, labels}))
           .chunk(2);
   return {halves[0], halves[1]};
 }
@@ -90,17 +89,17 @@ at::Tensor guided_forward(Denoiser& denoiser, const at::Tensor& sample,
   const auto known = with_null_class(labels, num_classes);
   const bool guides =
       scale != 1 && guidance.sigma_low <= sigma && sigma <= guidance.sigma_high;
-  if (!guides) return denoiser.forward(sample, timestep, known);
+  if (!guides) return denoise(denoiser, sample, timestep, known);
   const auto D = sample.size(1);
   if (guidance.weak) {
     const auto of_weak = with_null_class(labels, guidance.weak->num_classes());
-    return combined({guidance.weak->forward(sample, timestep, of_weak),
-                     denoiser.forward(sample, timestep, known)},
+    return combined({denoise(*guidance.weak, sample, timestep, of_weak),
+                     denoise(denoiser, sample, timestep, known)},
                     guidance, D);
   }
   if (scale == 0)
-    return denoiser.forward(sample, timestep,
-                            at::full_like(known, num_classes));
+    return denoise(denoiser, sample, timestep,
+                   at::full_like(known, num_classes));
   return combined(with_and_without_label(denoiser, sample, timestep, known),
                   guidance, D);
 }

@@ -119,7 +119,7 @@ Losses Objective::losses(Denoiser& denoiser, const Batch& batch) const {
   const auto input =
       training_input(schedule_, noisy.x0, noisy.noise, noisy.levels);
   const auto timestep = noisy.levels.timestep.to(input.options());
-  const auto output = denoiser.forward(input, timestep, noisy.labels);
+  const auto output = denoise(denoiser, input, timestep, noisy.labels);
   const auto D = noisy.x0.size(1);
   expect_channels(output.size(1), D);
   const auto target =

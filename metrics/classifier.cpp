@@ -3,8 +3,11 @@
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "core/check.h"
 #include "core/error.h"
+#include "nn/sliced.h"
 
 namespace calotype {
 namespace {
@@ -81,7 +84,11 @@ Losses ClassifierTraining::losses(const Batch& batch) {
         num_classes - 1,
         batch.labels.masked_select(outside)[0].item<int64_t>()));
 
-  const auto logits = classifier_->forward(batch.data).logits;
+  const auto logits = in_slices(
+      *classifier_, {batch.data},
+      [classifier = classifier_.ptr()](const std::vector<at::Tensor>& images) {
+        return classifier->forward(images[0]).logits;
+      });
   const auto loss = at::cross_entropy_loss(logits, batch.labels);
   const auto accuracy =
       logits.detach().argmax(1).eq(batch.labels).to(at::kFloat).mean();

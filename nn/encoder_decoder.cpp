@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "nn/sampling.h"
+#include "nn/sliced.h"
 
 namespace calotype {
 namespace {
@@ -119,7 +120,13 @@ EncoderImpl::EncoderImpl(const ConvCoderConfig& config)
                               conv3x3(channels.back(), config.latent_channels));
 }
 
-torch::Tensor EncoderImpl::forward(torch::Tensor x) {
+torch::Tensor EncoderImpl::forward(const torch::Tensor& x) {
+  return in_slices(*this, {x}, [this](const std::vector<at::Tensor>& inputs) {
+    return forward_rows(inputs[0]);
+  });
+}
+
+torch::Tensor EncoderImpl::forward_rows(torch::Tensor x) {
   x = conv_in_(x);
   for (const auto& level : *down_blocks_) x = level->as<Level>()->forward(x);
   x = mid_block_(x);
@@ -152,8 +159,16 @@ DecoderImpl::DecoderImpl(const ConvCoderConfig& config)
                               conv3x3(channels.front(), config.image_channels));
 }
 
-torch::Tensor DecoderImpl::forward(torch::Tensor z,
+torch::Tensor DecoderImpl::forward(const torch::Tensor& z,
                                    const torch::Tensor& condition) {
+  return in_slices(*this, {z, condition},
+                   [this](const std::vector<at::Tensor>& inputs) {
+                     return forward_rows(inputs[0], inputs[1]);
+                   });
+}
+
+torch::Tensor DecoderImpl::forward_rows(torch::Tensor z,
+                                        const torch::Tensor& condition) {
   z = mid_block_(conv_in_(z), condition);
   for (const auto& level : *up_blocks_)
     z = level->as<Level>()->forward(z, condition);

@@ -12,7 +12,8 @@
 #include "nn/group_norm.h"
 #include "nn/mid_block.h"
 
-// The two halves that diffusers' convolutional autoencoders share.
+// The two halves that diffusers' convolutional autoencoders share. They work on
+// slices of their batch (sliced.h).
 namespace calotype {
 
 struct ConvCoderConfig {
@@ -52,9 +53,11 @@ void validate_decoder(const char* where, const ConvCoderConfig& config);
 class EncoderImpl : public torch::nn::Module {
  public:
   explicit EncoderImpl(const ConvCoderConfig& config);
-  torch::Tensor forward(torch::Tensor x);
+  torch::Tensor forward(const torch::Tensor& x);
 
  private:
+  torch::Tensor forward_rows(torch::Tensor x);
+
   Activation activation_;
   Conv2d conv_in_{nullptr}, conv_out_{nullptr};
   torch::nn::ModuleList down_blocks_;
@@ -69,9 +72,12 @@ class DecoderImpl : public torch::nn::Module {
   explicit DecoderImpl(const ConvCoderConfig& config);
 
   /// `condition`: [N,condition_channels,h,w], undefined without.
-  torch::Tensor forward(torch::Tensor z, const torch::Tensor& condition = {});
+  torch::Tensor forward(const torch::Tensor& z,
+                        const torch::Tensor& condition = {});
 
  private:
+  torch::Tensor forward_rows(torch::Tensor z, const torch::Tensor& condition);
+
   Activation activation_;
   Conv2d conv_in_{nullptr}, conv_out_{nullptr};
   MidBlock mid_block_{nullptr};

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "nn/batch_invariant.h"
+#include "nn/sliced.h"
 
 namespace calotype {
 namespace {
@@ -192,7 +193,6 @@ std::vector<at::Tensor> Lpips::features(const at::Tensor& images) const {
 }
 
 at::Tensor Lpips::distance(const at::Tensor& a, const at::Tensor& b) const {
-  constexpr double kTiny = 1e-10;  // also keeps the root's gradient finite
   if (a.dim() != 4 || a.sizes() != b.sizes() ||
       (a.size(1) != 1 && a.size(1) != 3) || a.size(2) < Lpips::kSmallestSide ||
       a.size(3) < Lpips::kSmallestSide)
@@ -200,8 +200,17 @@ at::Tensor Lpips::distance(const at::Tensor& a, const at::Tensor& b) const {
         "LPIPS: images must be [N,1|3,H,W] of at least {} pixels to a side, "
         "and alike, got {} and {}",
         Lpips::kSmallestSide, shape_text(a.sizes()), shape_text(b.sizes())));
+  return in_slices(std::vector<at::Tensor>(), {a, b},
+                   [this](const std::vector<at::Tensor>& inputs) {
+                     return distance_of_rows(inputs[0], inputs[1]);
+                   });
+}
+
+at::Tensor Lpips::distance_of_rows(const at::Tensor& a,
+                                   const at::Tensor& b) const {
   const auto of_a = features(a), of_b = features(b);
   const auto unit = [&](const at::Tensor& x) {
+    constexpr double kTiny = 1e-10;  // also keeps the root's gradient finite
     const auto squares = x.square().sum(1, /*keepdim=*/true);
     return x / ((squares + kTiny * kTiny).sqrt() + kTiny);
   };

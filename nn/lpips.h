@@ -35,6 +35,7 @@ class Lpips {
   void to(c10::Device device);
 
  private:
+  at::Tensor distance_of_rows(const at::Tensor& a, const at::Tensor& b) const;
   std::vector<at::Tensor> features(const at::Tensor& images) const;
   const at::Tensor& weight(const std::string& name) const;
 

@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "nn/batch_invariant.h"
 #include "nn/resnet_block.h"
+#include "nn/sliced.h"
 
 namespace calotype {
 namespace {
@@ -50,7 +51,10 @@ PatchDiscriminatorImpl::PatchDiscriminatorImpl(
 }
 
 torch::Tensor PatchDiscriminatorImpl::forward(const torch::Tensor& images) {
-  return layers_->forward(images);
+  return in_slices(*this, {images},
+                   [this](const std::vector<at::Tensor>& inputs) {
+                     return layers_->forward(inputs[0]);
+                   });
 }
 
 }  // namespace calotype

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "nn/fir.h"
 #include "nn/sampling.h"
+#include "nn/sliced.h"
 
 namespace calotype {
 
@@ -113,8 +114,7 @@ torch::Tensor ResnetBlockImpl::forward_to(const torch::Tensor& x,
     if (shift.defined()) h = h + shift;
     h = normalise(norm2_, spatial2_, h, embedding);
   }
-  if (config_.dropout > 0)
-    h = torch::dropout(h, config_.dropout, is_training());
+  if (config_.dropout > 0) h = drop_out(h, config_.dropout, is_training());
   h = conv2_(h);
 
   if (conv_shortcut_) shortcut = conv_shortcut_(shortcut);

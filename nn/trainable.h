@@ -54,6 +54,11 @@ class Trainable {
   /// All that is trained: the network, and what helps it to learn.
   virtual torch::nn::Module& trained_module() { return module(); }
 
+  /// Whether networks may work on slices of the batch in step `step`
+  /// (nn/sliced.h): all but those whose gradients a loss asks for itself, which
+  /// slices would compute anew.
+  virtual bool takes_slices(int64_t) const { return true; }
+
   /// Names of the parameters that step `step` may change; empty: all of them.
   virtual std::vector<std::string> trained_parameters(int64_t) const {
     return {};

@@ -106,6 +106,8 @@ Prepared prepare_training(const TrainJob& job) {
   Prepared prepared{.config = job.config};
   auto& config = prepared.config;
   config.training.validate();
+  auto& slices = config.training.slices;
+  if (slices == 0) slices = usual_slices(config.training.batch_size);
   if (config.data.train.empty())
     throw ConfigError("config: data.train is missing");
   const auto& known = configured_class(config.model);

@@ -7,7 +7,9 @@ namespace calotype {
 
 Json completed_config(const Json& stored) {
   TrainConfig config;
-  config.data.flips = false;  // what its absence was resolved to
+  // What absence was resolved to, or was.
+  config.data.flips = false;
+  config.training.slices = 1;
   read_config(stored, config, "config");
   const auto* known = find_model_class(config.model.value("_class_name", ""));
   if (!known) return write_config(config);

@@ -5,16 +5,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/check.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
 #include "core/runtime.h"
+#include "core/slices.h"
 #include "core/stop_signal.h"
 #include "images/image_io.h"
 #include "images/png_recipe.h"
 #include "nn/onednn_check.h"
+#include "nn/sliced.h"
 #include "training/ema_snapshots.h"
 #include "training/loss_means.h"
 
@@ -48,6 +51,7 @@ void TrainerConfig::validate() const {
   check_range("training", "steps", double(steps), 1, kMany);
   check_range("training", "batch_size", double(batch_size), 1, 1 << 20);
   check_range("training", "accumulate", double(accumulate), 1, 1 << 20);
+  check_range("training", "slices", double(slices), 0, 1 << 12);
   check_range("training", "gradient_clip", gradient_clip, 0, 1e12);
   check_range("training", "ema_decay", ema_decay, 0, 1);
   check_lengths("training", ema_lengths);
@@ -64,6 +68,10 @@ void TrainerConfig::validate() const {
   optimizer.validate();
 }
 
+int64_t usual_slices(int64_t batch_size) {
+  return std::clamp<int64_t>(batch_size / 8, 1, 16);
+}
+
 Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
                  RunFolder& run)
     : config_(config),
@@ -73,6 +81,7 @@ Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
       optimizer_(config.optimizer, parameters_.values()),
       averages_(averages_of(config, parameters_.values())) {
   config.validate();
+  if (config_.slices == 0) config_.slices = usual_slices(config_.batch_size);
   if (setup_.device.is_cpu()) use_onednn();  // or leaves it out
   resume();
   first_step_ = step_;
@@ -215,6 +224,13 @@ Trainer::StepLosses Trainer::step() {
   torch::manual_seed(setup_.seed +
                      uint64_t(step_));  // dropout is the only other draw
 
+  // Whatever adds up numbers outside of the slices does so on one thread.
+  const bool in_slices =
+      config_.slices > 1 && setup_.trainable->takes_slices(step_);
+  const SliceScope slices(in_slices ? config_.slices : 1);
+  std::optional<AloneInLoops> alone;
+  if (in_slices && setup_.device.is_cpu()) alone.emplace();
+
   StepLosses losses;
   Batch batch;
   LossMeans means(std::min(config_.batch_size, setup_.data->size()) *
@@ -232,6 +248,7 @@ Trainer::StepLosses Trainer::step() {
   losses.total = means.total();
   losses.parts = means.parts();
   losses.gradient_norm = euclidean_norm(gradients);
+  alone.reset();
   check_finite(losses, batch);
   if (config_.gradient_clip > 0 && losses.gradient_norm > config_.gradient_clip)
     gradients.mul_(config_.gradient_clip / losses.gradient_norm);

@@ -22,6 +22,11 @@ struct TrainerConfig {
   int64_t steps = 10000;    // optimizer steps
   int64_t batch_size = 64;  // samples per forward and backward pass
   int64_t accumulate = 1;   // passes per optimizer step
+  // Parts of a batch that networks work on side by side, each on one thread
+  // (nn/sliced.h); 1: none, and all threads in each loop; 0: usual_slices().
+  // The last digits of what is learnt depend on it, and on no number of
+  // threads.
+  int64_t slices = 0;
   LearningRateConfig learning_rate;
   AdamWConfig optimizer;
   double gradient_clip = 1;  // largest norm of the whole gradient; 0: none
@@ -50,6 +55,7 @@ void visit_fields(TrainerConfig& c, Visitor&& visit) {
   visit("steps", c.steps);
   visit("batch_size", c.batch_size);
   visit("accumulate", c.accumulate);
+  visit("slices", c.slices);
   visit("learning_rate", c.learning_rate);
   visit("optimizer", c.optimizer);
   visit("gradient_clip", c.gradient_clip);
@@ -62,6 +68,10 @@ void visit_fields(TrainerConfig& c, Visitor&& visit) {
   visit("sample_every", c.sample_every);
   visit("checkpoint_every", c.checkpoint_every);
 }
+
+/// One slice for each eight rows, sixteen at most: each costs some time of its
+/// own, and takes one thread.
+int64_t usual_slices(int64_t batch_size);
 
 /// What a run needs from outside.
 struct TrainerSetup {

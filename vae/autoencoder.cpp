@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "nn/sliced.h"
 #include "vae/conv_network.h"
 #include "vae/dense_network.h"
 #include "vae/gaussian.h"
@@ -115,13 +116,19 @@ Json CalotypeAutoencoderImpl::notes() const {
 LatentGrid CalotypeAutoencoderImpl::encode(const torch::Tensor& images) {
   const auto size = fixed_size().value_or(-1);
   check_shape(kWhere, "images", images, {-1, config_.in_channels, size, size});
-  const auto code = network_->encode(images);
+  const auto code =
+      in_slices(*network_, {images}, [this](const std::vector<at::Tensor>& x) {
+        return network_->encode(x[0]);
+      });
   if (config_.variational) return split_moments(code);
   return {.mean = activate(parse_activation(config_.code_act_fn), code)};
 }
 
 torch::Tensor CalotypeAutoencoderImpl::decode_raw(const torch::Tensor& latent) {
-  return network_->decode(latent);
+  return in_slices(*network_, {latent},
+                   [this](const std::vector<at::Tensor>& z) {
+                     return network_->decode(z[0]);
+                   });
 }
 
 torch::Tensor CalotypeAutoencoderImpl::decode(const torch::Tensor& latent) {

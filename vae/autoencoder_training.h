@@ -97,6 +97,9 @@ class AutoencoderTraining : public Trainable {
 
   /// Rows of eight: what the network is given (where that is not the original),
   /// originals, reconstructions.
+  bool takes_slices(int64_t) const override {
+    return config_.contractive.weight == 0;
+  }
   at::Tensor preview(const Batch& batch) override;
 
   std::vector<std::string> trained_parameters(int64_t step) const override;

@@ -13,6 +13,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "nn/sliced.h"
 
 namespace calotype {
 namespace {
@@ -120,12 +121,17 @@ at::Tensor MaskedNetwork::decode(const at::Tensor& code) {
 
 at::Tensor MaskedNetwork::complete(const at::Tensor& images,
                                    const at::Tensor& visible) {
-  const auto seen = decoder_embed_(codes(pick(tokens(images), visible)));
-  const auto index =
-      visible.unsqueeze(2).expand({-1, -1, config_.decoder_width});
-  return pixels(
-      mask_token_.expand({images.size(0), num_patches(), config_.decoder_width})
-          .scatter(1, index, seen));
+  return in_slices(
+      *this, {images, visible}, [this](const std::vector<at::Tensor>& inputs) {
+        const auto seen =
+            decoder_embed_(codes(pick(tokens(inputs[0]), inputs[1])));
+        const auto index =
+            inputs[1].unsqueeze(2).expand({-1, -1, config_.decoder_width});
+        return pixels(
+            mask_token_
+                .expand({seen.size(0), num_patches(), config_.decoder_width})
+                .scatter(1, index, seen));
+      });
 }
 
 at::Tensor visible_patches(int64_t num_patches, double hidden_share,

@@ -12,6 +12,7 @@
 #include "core/random.h"
 #include "core/stop_signal.h"
 #include "nn/batch_invariant.h"
+#include "nn/sliced.h"
 
 namespace calotype {
 namespace {
@@ -130,6 +131,14 @@ torch::Tensor MaskedGeneratorImpl::forward(const torch::Tensor& tokens,
                                            const torch::Tensor& labels) {
   check_shape(kGenerator, "tokens", tokens, {-1, num_tokens()});
   check_shape(kGenerator, "labels", labels, {tokens.size(0)});
+  return in_slices(*this, {tokens, labels},
+                   [this](const std::vector<at::Tensor>& inputs) {
+                     return forward_rows(inputs[0], inputs[1]);
+                   });
+}
+
+at::Tensor MaskedGeneratorImpl::forward_rows(const at::Tensor& tokens,
+                                             const at::Tensor& labels) {
   const auto known = torch::where(
       labels < 0, torch::full_like(labels, config_.num_classes), labels);
   const auto K = config_.num_codes, L = config_.num_levels;

@@ -61,6 +61,8 @@ class MaskedGeneratorImpl : public torch::nn::Module {
   const MaskedGeneratorConfig& config() const { return config_; }
 
  private:
+  at::Tensor forward_rows(const at::Tensor& tokens, const at::Tensor& labels);
+
   MaskedGeneratorConfig config_;
   torch::nn::Embedding token_embed_{nullptr}, label_embed_{nullptr};
   torch::Tensor positions_;  // [1,T,width], learned

@@ -36,6 +36,9 @@ class VqTraining : public Trainable {
   torch::nn::Module& trained_module() override { return *trained_; }
 
   /// Rows of eight originals above their reconstructions: [2N,C,H,W].
+  bool takes_slices(int64_t step) const override {
+    return !image_loss_.asks_gradients(step);
+  }
   at::Tensor preview(const Batch& batch) override;
 
   std::vector<std::pair<std::string, at::Tensor>> training_state() override;

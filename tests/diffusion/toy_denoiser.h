@@ -10,6 +10,7 @@
 #include "diffusion/denoiser.h"
 #include "diffusion/latent_space.h"
 #include "nn/batch_invariant.h"
+#include "nn/sliced.h"
 
 namespace calotype {
 
@@ -39,6 +40,7 @@ class FormulaDenoiser : public Denoiser {
   int64_t num_classes_;
   Formula formula_;
   torch::nn::Module module_;
+  SliceScope whole_{1};  // a call of each batch, one after the other
 };
 
 /// The smallest network that mixes pixels, timestep and class.

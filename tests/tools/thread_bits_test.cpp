@@ -1,0 +1,170 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "tests/support/threads.h"
+#include "tests/tools/training_runs.h"
+#include "tools/encode.h"
+#include "tools/generate.h"
+
+namespace calotype {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ThreadBits : public TrainingRuns {
+ protected:
+  void SetUp() override {
+    TrainingRuns::SetUp();
+    save_images("d", 24, {{16, 16}});
+  }
+
+  /// Trains with 1, 2 and 3 threads, and begins with 3 and ends with 2.
+  void expect_same_bits(const Json& model, const std::string& data,
+                        const Json& loss = {}) {
+    auto json = config(model, data);
+    json["training"]["batch_size"] = 16;  // two slices
+    if (!loss.is_null()) json["loss"] = loss;
+    const auto trained = [&](const std::string& out, int num_threads,
+                             int64_t stop_after = 0) {
+      const ThreadsFor threads(num_threads);
+      run(json, out, stop_after);
+      return weights(out);
+    };
+    const auto name = model.at("_class_name").get<std::string>() + "_" +
+                      std::to_string(num_models_++);
+    const auto one = trained(name + "1", 1);
+    EXPECT_EQ(trained(name + "2", 2), one) << model;
+    EXPECT_EQ(trained(name + "3", 3), one) << model;
+    trained(name + "5", 3, /*stop_after=*/2);
+    EXPECT_EQ(trained(name + "5", 2), one) << model;
+  }
+
+  static Json vq(const char* quantizer) {
+    auto model = vae();
+    model["_class_name"] = "VQModel";
+    model["num_vq_embeddings"] = 16;
+    model["quantizer"] = {{"kind", quantizer}};
+    return model;
+  }
+
+  int num_models_ = 0;
+};
+
+TEST_F(ThreadBits, AreThoseOfTheSlicesInCodecs) {
+  auto attentive = vae();
+  attentive["mid_block_add_attention"] = true;
+  expect_same_bits(attentive, "d");
+  expect_same_bits(vq("ema"), "d");
+  expect_same_bits(vq("residual"), "d");
+  expect_same_bits({{"_class_name", "CalotypeVQVAE2"},
+                    {"in_channels", 1},
+                    {"out_channels", 1},
+                    {"block_out_channels", {8, 8}},
+                    {"norm_num_groups", 4},
+                    {"latent_channels", 4},
+                    {"num_vq_embeddings", 16}},
+                   "d");
+  const Json family{{"_class_name", "CalotypeAutoencoder"},
+                    {"sample_size", 16},
+                    {"hidden", {16}},
+                    {"latent_channels", 3}};
+  for (const Json& keys :
+       {Json{{"variational", true}}, Json{{"network", "conv"}},
+        Json{{"network", "masked"},
+             {"width", 8},
+             {"num_layers", 1},
+             {"num_attention_heads", 2},
+             {"decoder_width", 8},
+             {"decoder_layers", 1}}}) {
+    auto model = family;
+    model.update(keys);
+    expect_same_bits(model, "d");
+  }
+}
+
+TEST_F(ThreadBits, AreThoseOfTheSlicesWithADiscriminator) {
+  expect_same_bits(vae(), "d",
+                   {{"adversarial",
+                     {{"weight", 0.1}, {"adaptive", false}, {"channels", 8}}}});
+}
+
+TEST_F(ThreadBits, AreThoseOfTheSlicesInModelsThatDraw) {
+  run(config(vq("ema"), "d"), "codec");
+  for (const char* kind : {"latents", "tokens"}) {
+    EncodeJob encoding;
+    encoding.codec = at("codec");
+    encoding.data = at("d").string();
+    encoding.kind = kind;
+    encoding.out = at(kind);
+    encode(encoding);
+  }
+  auto dropping = unet();
+  dropping["dropout"] = 0.2;
+  expect_same_bits(dropping, "latents");
+  expect_same_bits({{"_class_name", "CalotypeDiT"},
+                    {"hidden_size", 16},
+                    {"num_layers", 1},
+                    {"num_attention_heads", 2},
+                    {"patch_size", 2}},
+                   "latents");
+  expect_same_bits({{"_class_name", "CalotypeMaskedGenerator"},
+                    {"width", 16},
+                    {"num_layers", 1},
+                    {"num_attention_heads", 2}},
+                   "tokens");
+}
+
+TEST_F(ThreadBits, AreTheSameInStoresAndPicturesOfAnyBatch) {
+  save_images("many", 70, {{16, 16}});
+  auto attentive = vae();
+  attentive["mid_block_add_attention"] = true;
+  run(config(attentive, "many"), "codec");
+  run(config(vq("ema"), "many"), "tokenizer");
+  for (const char* codec : {"codec", "tokenizer"}) {
+    std::map<std::string, std::string> first;
+    for (const int num_threads : {1, 2, 3})
+      for (const int64_t batch_size : {1, 7, 64}) {
+        const ThreadsFor threads(num_threads);
+        EncodeJob encoding;
+        encoding.codec = at(codec);
+        encoding.data = at("many").string();
+        encoding.batch_size = batch_size;
+        encoding.out =
+            at(fmt::format("{}_{}_{}", codec, num_threads, batch_size));
+        encode(encoding);
+        std::map<std::string, std::string> shards;
+        for (const auto& file : fs::directory_iterator(encoding.out))
+          if (file.path().extension() == ".h5")
+            shards[file.path().filename()] = content(file.path().string());
+        EXPECT_FALSE(shards.empty());
+        if (first.empty()) first = shards;
+        EXPECT_EQ(shards == first, true) << codec << " " << encoding.out;
+      }
+  }
+  auto learning = config(unet(), "codec_1_1");
+  run(learning, "diffusion");
+  std::map<std::string, std::string> first;
+  for (const int num_threads : {1, 2, 3})
+    for (const int64_t batch_size : {1, 5}) {
+      const ThreadsFor threads(num_threads);
+      const auto out = at(fmt::format("drawn_{}_{}", num_threads, batch_size));
+      generate({.model = at("diffusion"),
+                .out = out,
+                .count = 5,
+                .steps = 3,
+                .batch_size = batch_size});
+      std::map<std::string, std::string> pictures;
+      for (const auto& file : fs::recursive_directory_iterator(out))
+        if (file.path().extension() == ".png")
+          pictures[file.path().filename()] = content(file.path().string());
+      EXPECT_EQ(pictures.size(), 5U);
+      if (first.empty()) first = pictures;
+      EXPECT_EQ(pictures == first, true) << out;
+    }
+}
+
+}  // namespace
+}  // namespace calotype
