@@ -1,11 +1,13 @@
 """How long a hand waits for a picture, and how long a frame of the map takes.
 
   /usr/bin/python3 bench/explorer_latency.py build/release/tools/calotype MODEL [STORE] [OPTION...]
+  /usr/bin/python3 bench/explorer_latency.py PAGE.html
 
-Starts `calotype explore MODEL ...`, opens its page in headless Chromium (python3-selenium,
-chromium-driver) and prints medians and 95th percentiles: from a new place of the dot to its
+Starts `calotype explore MODEL ...`, or takes a page that --export wrote, opens it in headless
+Chromium (python3-selenium, chromium-driver) and prints medians and 95th percentiles: from a new place of the dot to its
 picture on the page, and script in a frame that draws all points anew.
 """
+import os
 import shutil
 import signal
 import subprocess
@@ -24,8 +26,9 @@ def quantiles(values):
 
 
 def main():
-    server = subprocess.Popen([sys.argv[1], 'explore', *sys.argv[2:], '--no-open'],
-                              stdout=subprocess.PIPE, text=True)
+    is_page = sys.argv[1].endswith('.html')
+    server = None if is_page else subprocess.Popen(
+        [sys.argv[1], 'explore', *sys.argv[2:], '--no-open'], stdout=subprocess.PIPE, text=True)
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which('chromium')
     for argument in ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic',
@@ -35,7 +38,8 @@ def main():
     driver = webdriver.Chrome(service=Service(shutil.which('chromedriver')), options=options)
     driver.set_script_timeout(600)
     try:
-        driver.get(server.stdout.readline().strip())
+        driver.get('file://' + os.path.abspath(sys.argv[1]) if is_page
+                   else server.stdout.readline().strip())
         WebDriverWait(driver, 300).until(
             lambda d: d.execute_script('return document.body.dataset.ready === "yes"'))
         waits = driver.execute_async_script("""
@@ -63,8 +67,9 @@ def main():
         points = driver.execute_script('return calotype.first.model.set.count')
     finally:
         driver.quit()
-        server.send_signal(signal.SIGINT)
-        server.wait(20)
+        if server:
+            server.send_signal(signal.SIGINT)
+            server.wait(20)
     print('drag to picture: {:.1f} ms, 95 % below {:.1f}'.format(*quantiles(waits)))
     print('script in a frame of {} points: {:.1f} ms, 95 % below {:.1f}'.format(
         points, *quantiles(frames)))

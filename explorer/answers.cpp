@@ -3,9 +3,12 @@
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <span>
 
 #include "core/base64.h"
 #include "core/error.h"
@@ -21,6 +24,20 @@ std::string packed(const at::Tensor& numbers) {
   const auto floats = numbers.to(at::kCPU, at::kFloat).contiguous();
   return base64({static_cast<const uint8_t*>(floats.data_ptr()),
                  size_t(floats.nbytes())});
+}
+
+std::string packed_short(const at::Tensor& numbers, int num_bytes) {
+  const auto floats = numbers.to(at::kCPU, at::kFloat).contiguous();
+  const auto cut = 32 - 8 * num_bytes;  // bits that go
+  std::vector<uint8_t> bytes;
+  bytes.reserve(size_t(floats.numel() * num_bytes));
+  for (const auto value :
+       std::span(floats.data_ptr<float>(), size_t(floats.numel()))) {
+    const auto bits =
+        std::bit_cast<uint32_t>(value) + (uint32_t{1} << (cut - 1));
+    for (int at = cut; at < 32; at += 8) bytes.push_back(uint8_t(bits >> at));
+  }
+  return base64(bytes);
 }
 
 Json sheet_of(const at::Tensor& images) {
@@ -61,6 +78,15 @@ const Json& list_of(const Json& request, const char* key) {
   if (!request.contains(key) || !request[key].is_array())
     throw ConfigError(fmt::format("\"{}\" must be a list", key));
   return request[key];
+}
+
+int64_t class_of(const Json& request, const std::vector<std::string>& names) {
+  if (!request.contains("class") || !request["class"].is_string()) return -1;
+  const auto name = request["class"].get<std::string>();
+  const auto at = std::ranges::find(names, name);
+  if (at == names.end())
+    throw ConfigError(fmt::format("there is no class \"{}\"", name));
+  return at - names.begin();
 }
 
 double real_number(const Json& request, const char* key, double low,

@@ -19,6 +19,10 @@ std::string data_url(const Image& image);
 /// Floats, little-endian, as base64.
 std::string packed(const at::Tensor& numbers);
 
+/// The same of their `num_bytes` high bytes alone, rounded to nearest: 3 leave
+/// them right to 1 of 65,536, 2 to 1 of 256.
+std::string packed_short(const at::Tensor& numbers, int num_bytes);
+
 /// [N] of any type, as a list.
 std::vector<double> numbers_of(const at::Tensor& numbers);
 
@@ -37,6 +41,15 @@ int64_t whole_number(const Json& request, const char* key, int64_t low,
 /// The same of any number.
 double real_number(const Json& request, const char* key, double low,
                    double high, double otherwise);
+
+/// Of what is drawn; the seed is what JavaScript counts to.
+inline constexpr int64_t kMaxSeed = int64_t{1} << 53;
+inline constexpr int64_t kMaxSteps = 1000;
+inline constexpr double kMaxGuidance = 100;
+
+/// The number of the class that "class" names, -1 where it is null or not said.
+/// Throws ConfigError for a name that is not among `names`.
+int64_t class_of(const Json& request, const std::vector<std::string>& names);
 
 /// Throws ConfigError for what is no list.
 const Json& list_of(const Json& request, const char* key);

@@ -118,15 +118,41 @@ CodeSet encode_code_set(const LoadedCodec& codec, const CodeSetJob& job) {
   return set;
 }
 
+namespace {
+
+/// Tokens lie in no plane: what was encoded to them is encoded anew.
+CodeSet encode_images_of(const LoadedCodec& codec, const StoreReader& store,
+                         const CodeSetJob& job) {
+  const auto& info = store.info();
+  const auto where = job.store.string();
+  auto again = job;
+  if (again.data.empty()) again.data = info.source.value("spec", "");
+  again.preprocessing = job.preprocessing;
+  read_config(info.preprocessing, again.preprocessing, where);
+  try {
+    if (!again.data.empty()) open_source(again.data, again.preprocessing);
+  } catch (const ConfigError& error) {
+    note(error.what());
+    again.data.clear();
+  }
+  if (again.data.empty())
+    throw ConfigError(
+        where +
+        ": holds tokens, which lie in no plane, and the images "
+        "that they are of are not at hand; say where with --data");
+  note(fmt::format("{}: holds tokens, which lie in no plane; {} is encoded",
+                   where, again.data));
+  return encode_code_set(codec, again);
+}
+
+}  // namespace
+
 CodeSet read_code_set(const LoadedCodec& codec, const CodeSetJob& job) {
   const StoreReader store(job.store);
   const auto& info = store.info();
   const auto where = job.store.string();
-  if (info.kind == "tokens")
-    throw ConfigError(where +
-                      ": holds tokens, which lie in no plane; give the images "
-                      "that they are of with --data");
   if (!job.any_codec) expect_same_codec(codec, info.codec, where);
+  if (info.kind == "tokens") return encode_images_of(codec, store, job);
   if (info.grid_shapes.size() != 1)
     throw ConfigError(where +
                       ": has latents of several shapes, which share no plane");

@@ -36,7 +36,7 @@ struct CodeSet {
 
 struct CodeSetJob {
   std::string data;             // a source, to be encoded
-  std::filesystem::path store;  // or a store of moments or latents
+  std::filesystem::path store;  // or a store
   bool any_codec = false;       // whichever codec the store is of
   int64_t limit = 100'000;      // only the first so many rows
   Preprocessing preprocessing;
@@ -52,8 +52,9 @@ CodeSet encode_code_set(const LoadedCodec& codec, const CodeSetJob& job);
 
 /// Reads codes that the same codec made; the images that they are of are opened
 /// where the store says that they were, and a note says if they are not there.
-/// Throws ConfigError for a store of tokens, of another codec, or of several
-/// grid shapes.
+/// Of a store of tokens, which lie in no plane, these images are encoded anew.
+/// Throws ConfigError for a store of another codec, of several grid shapes, or
+/// of tokens whose images are not at hand.
 CodeSet read_code_set(const LoadedCodec& codec, const CodeSetJob& job);
 
 /// Image `row` as the codec is given it, [1,C,H,W] in [-1,1]; undefined if it

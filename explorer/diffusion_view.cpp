@@ -19,11 +19,8 @@
 namespace calotype {
 namespace {
 
-constexpr int64_t kMaxSteps = 1000;
 constexpr int64_t kMaxShown = 64;  // pictures of a way or a walk
 constexpr int64_t kUsualSteps = 16;
-constexpr double kMaxGuidance = 100;
-constexpr int64_t kMaxSeed = int64_t{1} << 53;  // what JavaScript counts to
 
 }  // namespace
 
@@ -49,15 +46,7 @@ GenerateRequest DiffusionView::parsed(const Json& request, int64_t count,
   parsed.guidance.scale = real_number(request, "guidance", 0, kMaxGuidance, 1);
   if (request.contains("sampler") && request["sampler"].is_string())
     parsed.sampler = request["sampler"].get<std::string>();
-  int64_t label = -1;
-  if (request.contains("class") && request["class"].is_string()) {
-    const auto name = request["class"].get<std::string>();
-    const auto& names = model_->space().class_names;
-    const auto at = std::ranges::find(names, name);
-    if (at == names.end())
-      throw ConfigError(fmt::format("there is no class \"{}\"", name));
-    label = at - names.begin();
-  }
+  const auto label = class_of(request, model_->space().class_names);
   if (model_->denoiser()->num_classes() > 0)
     parsed.classes = at::full({count}, label, at::kLong);
   else if (label >= 0)

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "explorer/answers.h"
 #include "explorer/page.h"
+#include "explorer/portable_decoder.h"
 #include "images/image_io.h"
 #include "models/round_trip.h"
 
@@ -20,6 +21,9 @@ namespace calotype {
 namespace {
 
 constexpr int64_t kLatticeEdge = 24;  // pictures along each side of the plane
+// Of each number, so that a page of long codes stays small. What is lost of a
+// code is a thousandth of a grey level; a log-variance is there to be drawn.
+constexpr int kCodeBytes = 3, kLogvarBytes = 2;
 constexpr int64_t kLatticePixels = int64_t{2} << 20;  // of all of them
 
 /// The middle 99 % of a number, with room around it.
@@ -91,61 +95,27 @@ at::Tensor originals_of(const CodeSet& set) {
 
 }  // namespace
 
-std::optional<Json> portable_decoder(const LoadedCodec& codec) {
-  const auto& config = codec.config;
-  if (codec.class_name != "CalotypeAutoencoder" ||
-      config.value("network", "dense") != "dense")
-    return {};
-  const auto parameters = codec.codec->module().named_parameters();
-  const auto find = [&](const std::string& name) -> const at::Tensor* {
-    for (const auto& item : parameters)
-      if (item.key() == name || item.key().ends_with("." + name))
-        return &item.value();
-    return nullptr;
-  };
-  Json layers = Json::array();
-  const auto num_layers =
-      int64_t(config.value("hidden", Json::array()).size()) + 1;
-  for (int64_t i = 0; i < num_layers; ++i) {
-    const auto* weight = find(fmt::format("decoder.{}.weight", i));
-    const auto* bias = find(fmt::format("decoder.{}.bias", i));
-    at::Tensor tied;
-    if (!weight) {  // the encoder's, transposed
-      weight = find(fmt::format("encoder.{}.weight", num_layers - 1 - i));
-      bias = find(fmt::format("decoder.bias_{}", i));
-      if (weight) tied = weight->t();
-    }
-    if (!weight || !bias) return {};
-    const auto& matrix = tied.defined() ? tied : *weight;
-    layers.push_back({{"into", matrix.size(1)},
-                      {"out", matrix.size(0)},
-                      {"weight", packed(matrix)},
-                      {"bias", packed(*bias)}});
-  }
-  return Json{
-      {"layers", layers},
-      {"activation", config.value("act_fn", "relu")},
-      {"output",
-       config.value("reconstruction", "mse") == "bce" ? "sigmoid" : "none"}};
-}
-
 Json frozen_model(Explorer& explorer, const LoadedCodec& codec,
                   const CodeSet& set, c10::Device device) {
   const auto originals = originals_of(set);
   Json json{{"model", explorer.model()},
             {"plane", explorer.plane(Json::object())},
-            {"codes", packed(set.mean)},
+            {"codes", packed_short(set.mean, kCodeBytes)},
+            {"code_bytes", kCodeBytes},
+            {"logvar_bytes", kLogvarBytes},
             {"pictures",
              sheet_of(originals.defined() ? originals
                                           : decoded_set(codec, set, device))}};
   json["model"]["set"]["originals"] = originals.defined();
   // A server's answers would be asked for these.
   for (const char* key : {"beside", "diffusion"}) json["model"].erase(key);
-  json["model"]["num_codes"] = 0;
-  if (set.logvar.defined()) json["logvars"] = packed(set.logvar);
-  if (const auto decoder = portable_decoder(codec)) {
+  if (set.logvar.defined())
+    json["logvars"] = packed_short(set.logvar, kLogvarBytes);
+  if (const auto decoder = portable_decoder(codec, set.grid_shape)) {
     json["decoder"] = *decoder;
+    if (codec.tokenizer) json["codebook"] = explorer.codebook(Json::object());
   } else {
+    json["model"]["num_codes"] = 0;  // nothing paints them
     json["lattice"] = lattice_of(codec, set, device);
     json["decoded"] = sheet_of(decoded_set(codec, set, device));
   }

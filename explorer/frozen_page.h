@@ -2,7 +2,6 @@
 
 #include <c10/core/Device.h>
 
-#include <optional>
 #include <string>
 
 #include "core/config.h"
@@ -11,10 +10,6 @@
 #include "models/codec.h"
 
 namespace calotype {
-
-/// The weights of a decoder that the page can run itself: a fully connected
-/// CalotypeAutoencoder's; nothing for any other.
-std::optional<Json> portable_decoder(const LoadedCodec& codec);
 
 /// All that the page shows of a model, to be put into it: the answers of
 /// `explorer`, codes and pictures of the set, and the decoder or, where the

@@ -65,17 +65,17 @@ WebRoute route_of(const NamedAnswer& named,
   return {named.method, handle, named.newest_wins};
 }
 
-using Drawn = Json (DiffusionView::*)(const Json&,
-                                      const DiffusionView::OnStep&) const;
+using Drawn =
+    std::function<Json(const Json&, const std::function<void()>& on_step)>;
 
 /// Drawing takes many steps, of which the last is not wanted where a newer
 /// request waits.
-WebRoute drawing_route(const std::shared_ptr<DiffusionView>& view, Drawn draw) {
-  const auto handle = [view, draw](const WebRequest& request) {
+WebRoute drawing_route(const Drawn& draw) {
+  const auto handle = [draw](const WebRequest& request) {
     const auto on_step = [&] {
       if (request.is_outdated && request.is_outdated()) throw Outdated();
     };
-    return answer_of(((*view).*draw)(json_of(request), on_step));
+    return answer_of(draw(json_of(request), on_step));
   };
   return {"POST", handle, /*newest_wins=*/true};
 }
@@ -91,12 +91,15 @@ std::map<std::string, WebRoute> explorer_routes(const Explored& explored) {
       routes[std::string("/api/beside/") + named.name] =
           route_of(named, explored.beside);
   }
-  if (explored.diffusion) {
+  if (const auto view = explored.diffusion) {
     routes["/api/draw"] =
-        drawing_route(explored.diffusion, &DiffusionView::draw);
+        drawing_route(std::bind_front(&DiffusionView::draw, view));
     routes["/api/walk"] =
-        drawing_route(explored.diffusion, &DiffusionView::walk);
+        drawing_route(std::bind_front(&DiffusionView::walk, view));
   }
+  if (const auto view = explored.tokens)
+    routes["/api/draw"] =
+        drawing_route(std::bind_front(&TokenView::draw, view));
   return routes;
 }
 

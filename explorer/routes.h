@@ -7,6 +7,7 @@
 #include "explorer/diffusion_view.h"
 #include "explorer/explorer.h"
 #include "explorer/local_server.h"
+#include "explorer/token_view.h"
 
 namespace calotype {
 
@@ -15,6 +16,7 @@ struct Explored {
   std::shared_ptr<Explorer> codec;
   std::shared_ptr<Explorer> beside;          // to compare with
   std::shared_ptr<DiffusionView> diffusion;  // of the codec's latents
+  std::shared_ptr<TokenView> tokens;         // of a tokenizer's
 };
 
 /// The page at "/" and what it asks, each at /api/NAME and, of the model to

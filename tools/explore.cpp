@@ -30,6 +30,7 @@
 #include "models/diffusion_model.h"
 #include "models/pixel_codec.h"
 #include "models/registry.h"
+#include "models/token_space.h"
 #include "nn/model_folder.h"
 #include "outputs/apart.h"
 #include "outputs/folder_files.h"
@@ -70,18 +71,17 @@ Json facts_of(const LoadedCodec& codec) {
   return facts;
 }
 
-bool is_diffusion(const fs::path& path) {
-  if (PixelCodec::named(path)) return false;
+/// What a model is for; a codec, where its class is not known.
+ModelKind kind_of(const fs::path& path) {
+  if (PixelCodec::named(path)) return ModelKind::kCodec;
   const auto* known = find_model_class(open_model_folder(path).class_name);
-  return known && known->kind == ModelKind::kDenoiser;
+  return known ? known->kind : ModelKind::kCodec;
 }
 
-/// The codec of a diffusion model's latents.
-LoadedCodec codec_of(const ExploreJob& job, const LatentSpace& space) {
-  auto codec = load_recorded_codec(space.codec, job.codec, job.any_codec,
-                                   job.model, job.device);
-  expect_depth(codec, space.grid_shape[0], job.model.string());
-  return codec;
+/// The codec of what a model draws.
+LoadedCodec codec_of(const ExploreJob& job, const CodecRecord& record) {
+  return load_recorded_codec(record, job.codec, job.any_codec, job.model,
+                             job.device);
 }
 
 std::optional<CodeSet> set_for(const LoadedCodec& codec,
@@ -114,19 +114,20 @@ void open_in_browser(const std::string& url) {
 struct Opened {
   LoadedCodec codec;
   std::optional<CodeSet> codes;
-  std::shared_ptr<LatentDiffusion> diffusion;
+  // What draws its latents, or its tokens.
+  std::shared_ptr<DiffusionView> diffusion;
+  std::shared_ptr<TokenView> tokens;
   std::optional<LoadedCodec> other;
   std::optional<CodeSet> other_codes;
 };
 
-/// What a model is shown without a store or images that are named: a diffusion
-/// model learnt from a store, a codec from images.
-void take_data_of_run(const ExploreJob& job, bool is_diffusion,
-                      CodeSetJob& set) {
+/// What a model is shown without a store or images that are named: what draws
+/// learnt from a store, a codec from images.
+void take_data_of_run(const ExploreJob& job, bool draws, CodeSetJob& set) {
   const auto data = data_of_run(job.model);
   if (data.empty()) return;
   try {
-    if (is_diffusion)
+    if (draws)
       StoreReader(data, /*allow_incomplete=*/true);
     else
       open_source(data, job.preprocessing);
@@ -134,21 +135,46 @@ void take_data_of_run(const ExploreJob& job, bool is_diffusion,
     return note(
         fmt::format("the images of the run are not at hand: {}", error.what()));
   }
-  if (is_diffusion)
+  if (draws)
     set.store = data;
   else
     set.data = data;
   note(fmt::format("shown are the images of the run: {}", data));
 }
 
-Opened open_model(const ExploreJob& job) {
+/// The codec, and what draws from its codes.
+Opened open_codec(const ExploreJob& job) {
+  const auto kind = kind_of(job.model);
   Opened opened;
-  if (is_diffusion(job.model))
-    opened.diffusion = load_latent_diffusion(job.model, job.device);
-  else if (!job.codec.empty())
-    throw ConfigError("explore: --codec is for a diffusion model");
-  opened.codec = opened.diffusion ? codec_of(job, opened.diffusion->space())
-                                  : load_codec(job.model, job.device);
+  if (kind == ModelKind::kDenoiser) {
+    const auto model = load_latent_diffusion(job.model, job.device);
+    opened.codec = codec_of(job, model->space().codec);
+    expect_depth(opened.codec, model->space().grid_shape[0],
+                 job.model.string());
+    opened.diffusion =
+        std::make_shared<DiffusionView>(model, opened.codec, job.device);
+  } else if (kind == ModelKind::kGenerator) {
+    const auto model =
+        load_any_model(open_model_folder(job.model), "a generator of tokens",
+                       [](const ModelClass& known) {
+                         return known.kind == ModelKind::kGenerator;
+                       })
+            .generator;
+    model->to(job.device);
+    const auto space = read_token_space(job.model);
+    opened.codec = codec_of(job, space.codec);
+    opened.tokens = std::make_shared<TokenView>(
+        model, space.class_names, space.image_size, opened.codec, job.device);
+  } else {
+    if (!job.codec.empty())
+      throw ConfigError("explore: --codec is for a model that draws");
+    opened.codec = load_codec(job.model, job.device);
+  }
+  return opened;
+}
+
+Opened open_model(const ExploreJob& job) {
+  auto opened = open_codec(job);
   CodeSetJob set{.data = job.data,
                  .store = job.store,
                  .any_codec = job.any_codec,
@@ -161,7 +187,7 @@ Opened open_model(const ExploreJob& job) {
                  .strict = job.strict,
                  .device = job.device};
   if (set.store.empty() && set.data.empty())
-    take_data_of_run(job, opened.diffusion != nullptr, set);
+    take_data_of_run(job, opened.diffusion || opened.tokens, set);
   opened.codes = set_for(opened.codec, set);
   if (job.beside.empty()) return opened;
   opened.other = load_codec(job.beside, job.device);
@@ -185,10 +211,11 @@ Explored explored(const ExploreJob& job, const Opened& opened) {
     explored.beside = std::make_shared<Explorer>(
         *opened.other, opened.other_codes, job.preprocessing,
         facts_of(*opened.other), job.device);
-  if (opened.diffusion) {
-    explored.diffusion = std::make_shared<DiffusionView>(
-        opened.diffusion, opened.codec, job.device);
-    facts["diffusion"] = explored.diffusion->facts();
+  explored.diffusion = opened.diffusion;
+  explored.tokens = opened.tokens;
+  if (opened.diffusion || opened.tokens) {
+    facts["diffusion"] =
+        opened.diffusion ? opened.diffusion->facts() : opened.tokens->facts();
     facts["diffusion"]["path"] = job.model.filename().string();
     facts["diffusion"]["class"] = open_model_folder(job.model).class_name;
   }
@@ -215,8 +242,8 @@ Json give_away(const ExploreJob& job, const Opened& opened) {
                           job.device);
   const auto model =
       frozen_model(*views.codec, opened.codec, *opened.codes, job.device);
-  if (opened.diffusion)
-    note("the page holds the codec, not the diffusion model");
+  if (opened.diffusion || opened.tokens)
+    note("the page holds the codec, not the model that draws");
   if (model.contains("lattice"))
     note(fmt::format(
         "the page cannot run {}: it holds {} decoded places of the plane",

@@ -336,7 +336,9 @@ Json generate_by_unmasking(GenerateJob job) {
                             .seed = job.seed,
                             .num_steps = job.steps,
                             .guidance = classes.front() < 0 ? 1 : *job.guidance,
-                            .on_step = [](int64_t) { throw_if_stopped(); }});
+                            .on_step = [](int64_t, const at::Tensor&) {
+                              throw_if_stopped();
+                            }});
       });
 }
 

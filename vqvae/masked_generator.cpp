@@ -85,7 +85,7 @@ at::Tensor draw_rows(MaskedGeneratorImpl& model, const TokenRequest& request) {
       const auto again = torch::zeros_like(hidden).scatter(1, least, true);
       tokens = tokens.masked_fill(again.logical_and(hidden), c.num_codes);
     }
-    if (request.on_step) request.on_step(step + 1);
+    if (request.on_step) request.on_step(step + 1, drawn);
   }
   return tokens.to(torch::kCPU);
 }
@@ -265,7 +265,9 @@ at::Tensor MaskedTokenTraining::preview(const Batch& batch) {
                                .labels = labels,
                                .seed = batch.seed,
                                .guidance = classes > 0 ? 2.0 : 1.0,
-                               .on_step = [](int64_t) { throw_if_stopped(); }});
+                               .on_step = [](int64_t, const at::Tensor&) {
+                                 throw_if_stopped();
+                               }});
 }
 
 }  // namespace calotype

@@ -84,8 +84,9 @@ struct TokenRequest {
   int64_t num_steps = 12;
   double guidance = 1;       // 1: as the class says; more: further away
   double temperature = 4.5;  // of the noise on the confidences, falling to 0
-  // Called after each step of some of the grids; may throw to break off.
-  std::function<void(int64_t steps_done)> on_step;
+  // Called after each step of some of the grids, with what they would be if
+  // nothing were drawn again, [n,L h w]; may throw to break off.
+  std::function<void(int64_t steps_done, const at::Tensor& guess)> on_step;
 };
 
 /// Draws tokens by revealing, in each step, those that the network is surest of

@@ -140,7 +140,7 @@ class App {
     if (view === this.first) this.writeAddress();
   }
 
-  /// What encode answered, to whoever shows more of it than the view does.
+  /// A picture with its tokens, to whoever shows more of it than the view does.
   encoded(view, answer) {
     this.panels.get(view).tokens?.take(answer);
   }

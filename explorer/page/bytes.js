@@ -1,10 +1,12 @@
-// Numbers as the server writes them: base64 of little-endian floats.
+// Numbers as the server writes them: base64 of little-endian floats, or of
+// their high bytes alone.
 
-export function floatsOf(text) {
+export function floatsOf(text, numBytes = 4) {
   if (typeof text !== 'string') return Float32Array.from(text);  // of the page
-  const letters = atob(text);
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < letters.length; ++i) bytes[i] = letters.charCodeAt(i);
+  const letters = atob(text), low = 4 - numBytes;
+  const bytes = new Uint8Array(letters.length / numBytes * 4);
+  for (let i = 0, to = low; i < letters.length; to += low)
+    for (let k = 0; k < numBytes; ++k) bytes[to++] = letters.charCodeAt(i++);
   return new Float32Array(bytes.buffer);
 }
 

@@ -1,5 +1,6 @@
 // What a diffusion model draws: by class and seed, the way from noise to the
-// picture, walks between seeds, and parts drawn anew.
+// picture, walks between seeds, and parts drawn anew. A generator of tokens has
+// neither samplers nor noise to walk through.
 import {floatsOf} from 'explorer/bytes.js';
 import {cellCanvas} from 'explorer/grid.js';
 import {cutSheet, tile, tileButton} from 'explorer/pictures.js';
@@ -19,15 +20,16 @@ export class Drawer {
       'max="6" step="0.1" value="2"> <output></output></label>' +
       '<button type="button" data-act="draw">draw</button>' +
       '<button type="button" data-act="another">another</button></div>' +
-      '<h3>The way from noise, as the network guesses the end</h3>' +
-      '<div class="tiles" data-tiles="way"></div>' +
+      '<h3>The way, as the network guesses the end</h3>' +
+      '<div class="tiles" data-tiles="way"></div><div data-name="noise">' +
       '<div class="row"><label>walk to seed <input data-name="to_seed" ' +
       'type="number" min="0" value="1"></label>' +
       '<button type="button" data-act="walk">walk</button></div>' +
       '<div class="tiles" data-tiles="walk"></div>' +
       '<h3>Draw a part anew</h3><div class="row mask"></div>' +
       '<div class="row"><button type="button" data-act="repaint">draw what is ' +
-      'painted</button><button type="button" data-act="clear">clear</button></div>';
+      'painted</button><button type="button" data-act="clear">clear</button>' +
+      '</div></div>';
     const select = this.named('class');
     select.append(new Option('any', ''));
     for (const name of classes) select.append(new Option(name, name));
@@ -35,6 +37,8 @@ export class Drawer {
     select.parentElement.hidden = classes.length === 0;
     this.named('guidance').parentElement.hidden = classes.length === 0;
     for (const name of samplers) this.named('sampler').append(new Option(name));
+    this.named('noise').hidden = samplers.length === 0;
+    this.named('sampler').parentElement.hidden = samplers.length === 0;
     this.named('sampler').value = sampler;
     for (const input of host.querySelectorAll('[type=range]')) {
       const say = () => (input.parentElement.querySelector('output')
@@ -89,7 +93,7 @@ export class Drawer {
       class: this.named('class').value || null,
       seed: number('seed'),
       steps: number('steps'),
-      sampler: this.named('sampler').value,
+      sampler: this.named('sampler').value || undefined,
       guidance: this.named('guidance').parentElement.hidden
         ? 1 : number('guidance'),
     };

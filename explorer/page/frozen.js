@@ -1,27 +1,8 @@
 // What answers in a page that was given away: the same questions as the
 // program's, from what lies in the page.
 import {floatsOf} from 'explorer/bytes.js';
+import {Decoder} from 'explorer/forward.js';
 import {loaded} from 'explorer/pictures.js';
-
-const kActivations = {
-  relu: (x) => Math.max(0, x),
-  tanh: Math.tanh,
-  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-  silu: (x) => x / (1 + Math.exp(-x)),
-  swish: (x) => x / (1 + Math.exp(-x)),
-  mish: (x) => x * Math.tanh(Math.log1p(Math.exp(x))),
-  none: (x) => x,
-};
-
-/// Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26, errs by
-/// 1.5e-7 at most: a thousandth of a grey level.
-function erf(x) {
-  const t = 1 / (1 + 0.3275911 * Math.abs(x));
-  const y = 1 - ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t -
-    0.284496736) * t + 0.254829592) * t * Math.exp(-x * x);
-  return x < 0 ? -y : y;
-}
-kActivations.gelu = (x) => x * (1 + erf(x / Math.SQRT2)) / 2;
 
 /// What the page holds, or null where a server answers.
 export function frozenParts() {
@@ -34,12 +15,11 @@ export class FrozenBackend {
     this.parts = parts;
     this.busy = new Set();
     [this.channels, this.height, this.width] = parts.model.image;
-    this.codes = floatsOf(parts.codes);
+    this.codes = floatsOf(parts.codes, parts.code_bytes);
     this.numbers = parts.model.code.reduce((a, b) => a * b, 1);
-    this.logvars = parts.logvars ? floatsOf(parts.logvars) : null;
-    if (parts.decoder)
-      this.layers = parts.decoder.layers.map((layer) => ({
-        ...layer, weight: floatsOf(layer.weight), bias: floatsOf(layer.bias)}));
+    this.logvars = parts.logvars
+      ? floatsOf(parts.logvars, parts.logvar_bytes) : null;
+    if (parts.decoder) this.decoder = new Decoder(parts.decoder, parts.model.code);
   }
 
   async ask(name, request) {
@@ -57,25 +37,6 @@ export class FrozenBackend {
     return this.codes.subarray(row * this.numbers, (row + 1) * this.numbers);
   }
 
-  /// Levels 0 to 255, channel by channel.
-  levels(code) {
-    const {activation, output} = this.parts.decoder;
-    let x = Float64Array.from(code);
-    this.layers.forEach(({into, out, weight, bias}, l) => {
-      const isLast = l === this.layers.length - 1;
-      const f = kActivations[activation], y = new Float64Array(out);
-      for (let o = 0; o < out; ++o) {
-        let sum = bias[o];
-        for (let i = 0, at = o * into; i < into; ++i) sum += weight[at + i] * x[i];
-        y[o] = isLast ? sum : f(sum);
-      }
-      x = y;
-    });
-    // Of logits, probabilities; else from [-1, 1].
-    return Uint8Array.from(x, (v) => Math.round(255 * Math.min(1, Math.max(0,
-      output === 'sigmoid' ? kActivations.sigmoid(v) : v / 2 + 0.5))));
-  }
-
   canvas(width = this.width, height = this.height) {
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [width, height];
@@ -84,20 +45,25 @@ export class FrozenBackend {
 
   /// The decoded picture of a code, as a canvas.
   async decoded(code) {
+    if (this.decoder) return this.drawn(this.decoder.levels(code));
+    const {sheet, tileAt} = await this.lattice();
+    const canvas = this.canvas(), [x, y] = tileAt(code);
+    canvas.getContext('2d').drawImage(sheet, x, y, this.width, this.height, 0, 0,
+                                      this.width, this.height);
+    return canvas;
+  }
+
+  /// Levels as a canvas, without what a picture was padded by.
+  drawn({channels, height, width, data}) {
     const canvas = this.canvas(), c = canvas.getContext('2d');
-    if (!this.layers) {
-      const {sheet, tileAt} = await this.lattice();
-      const [sx, sy] = tileAt(code);
-      c.drawImage(sheet, sx, sy, this.width, this.height, 0, 0, this.width,
-                  this.height);
-      return canvas;
-    }
-    const levels = this.levels(code), pixels = this.width * this.height;
     const image = c.createImageData(this.width, this.height);
-    for (let i = 0; i < pixels; ++i)
-      for (let d = 0; d < 4; ++d)
-        image.data[4 * i + d] = d === 3 ? 255
-          : levels[(this.channels === 3 ? d : 0) * pixels + i];
+    for (let y = 0, to = 0; y < this.height; ++y)
+      for (let x = 0; x < this.width; ++x, to += 4) {
+        for (let d = 0; d < 3; ++d)
+          image.data[to + d] =
+            data[((channels === 3 ? d : 0) * height + y) * width + x];
+        image.data[to + 3] = 255;
+      }
     c.putImageData(image, 0, 0);
     return canvas;
   }
@@ -182,23 +148,34 @@ export class FrozenBackend {
     // What stands for an original that is not at hand is no original.
     const picture = this.parts.model.set.originals
       ? await this.original(row) : null;
-    const decoded = await (this.layers ? this.decoded(code)
-                                       : this.cut('decoded', row));
+    const decoded = await (this.decoder ? this.decoded(code)
+                                        : this.cut('decoded', row));
     const {names, labels} = this.parts.model.set;
+    const tokens = this.decoder?.tokens(code);
     return {
       original: `row ${row}`, name: names[row], label: labels[row],
       code, logvar: this.logvars?.subarray(row * this.numbers,
                                            (row + 1) * this.numbers),
       picture: picture?.toDataURL(), decoded: decoded.toDataURL(),
       error: picture ? this.error(decoded, picture) : undefined,
+      tokens, token_shape: tokens && [1, ...this.parts.model.code.slice(1)],
     };
   }
 
   async answer_decode({code, original}) {
-    const decoded = await this.decoded(code);
+    return this.beside(await this.decoded(code), original);
+  }
+  async answer_detokenize({tokens, original}) {
+    return this.beside(this.drawn(this.decoder.levelsOfTokens(tokens)), original);
+  }
+  async answer_codebook() {
+    return this.parts.codebook;
+  }
+
+  async beside(decoded, original) {
     const answer = {decoded: decoded.toDataURL()};
     // Of a place near the code nothing can be said.
-    if (this.layers && this.parts.model.set.originals &&
+    if (this.decoder && this.parts.model.set.originals &&
         original?.startsWith('row '))
       answer.error = this.error(decoded, await this.original(
         Number(original.slice(4))));
@@ -216,7 +193,12 @@ export class FrozenBackend {
             height: this.height, width: this.width};
   }
   async answer_sheet({codes}) {
-    return this.sheetOf(await Promise.all(codes.map((c) => this.decoded(c))));
+    const canvases = [];
+    for (const code of codes) {
+      canvases.push(await this.decoded(code));
+      await new Promise((resolve) => setTimeout(resolve));  // the hand goes on
+    }
+    return this.sheetOf(canvases);
   }
   async answer_thumbnails({rows}) {
     return this.sheetOf(await Promise.all(rows.map((r) => this.original(r))));

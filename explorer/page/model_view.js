@@ -223,7 +223,8 @@ export class ModelView {
     this.settle();
   }
 
-  /// Takes a code that was drawn, of which there is no original.
+  /// Takes a picture that was drawn, of which there is no original: its code, or
+  /// the code that its tokens' picture has.
   async takeDrawn(answer, name) {
     this.original = null;
     this.code = floatsOf(answer.code);
@@ -233,6 +234,7 @@ export class ModelView {
     this.part('original').replaceChildren();
     this.app.changed(this);
     await this.showDecoded(answer);
+    this.app.encoded(this, answer);
     this.showHand();
     this.settle();
   }

@@ -9,10 +9,10 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import unittest
 
-from in_browser import Explorer, browser, run  # first: it skips where there is no browser
+# First: it skips where there is no browser.
+from in_browser import CONV, DATA, PageTest, dense, run, train
 
 import numpy as np
 from selenium.webdriver.common.action_chains import ActionChains
@@ -21,55 +21,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from skimage.io import imread, imsave
 
-DATA = 'synthetic:60:16:1:4'
-CONV = {'in_channels': 1, 'out_channels': 1,
-        'down_block_types': ['DownEncoderBlock2D'] * 2,
-        'up_block_types': ['UpDecoderBlock2D'] * 2, 'block_out_channels': [8, 8],
-        'layers_per_block': 1, 'latent_channels': 2, 'norm_num_groups': 4,
-        'mid_block_add_attention': False}
-UNET = {'_class_name': 'UNet2DModel', 'block_out_channels': [8],
-        'down_block_types': ['DownBlock2D'], 'up_block_types': ['UpBlock2D'],
-        'layers_per_block': 1, 'norm_num_groups': 4}
 
-
-def dense(numbers, variational):
-    return {'_class_name': 'CalotypeAutoencoder', 'sample_size': 16, 'hidden': [32],
-            'latent_channels': numbers, 'variational': variational}
-
-
-def train(folder, name, model, data=DATA):
-    config = os.path.join(folder, name + '.json')
-    with open(config, 'w', encoding='utf-8') as file:
-        json.dump({'model': model, 'data': {'train': data},
-                   'training': {'steps': 30, 'batch_size': 20, 'log_every': 10}}, file)
-    run('train', config, '--out', os.path.join(folder, name), '--quiet')
-    return os.path.join(folder, name)
-
-
-class PageTest(unittest.TestCase):
+class ExplorerTest(PageTest):
     @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp()
+    def make_models(cls):
         cls.vae = train(cls.folder, 'vae', dense(2, True))
         cls.plain = train(cls.folder, 'plain', dense(2, False))
         cls.wide = train(cls.folder, 'wide', dense(5, True))
         cls.grid = train(cls.folder, 'grid', {'_class_name': 'AutoencoderKL', **CONV})
-        cls.tokens = train(cls.folder, 'tokens', {
-            '_class_name': 'VQModel', 'num_vq_embeddings': 16, **CONV})
-        store = os.path.join(cls.folder, 'latents')
-        run('encode', cls.grid, '--data', DATA, '--out', store)
-        cls.diffusion = train(cls.folder, 'diffusion', UNET, store)
-        cls.driver = browser()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.driver.quit()
-        shutil.rmtree(cls.folder)
-
-    def explore(self, *arguments):
-        page = Explorer(self.driver, *arguments)
-        self.addCleanup(lambda: page.process.poll() is None and page.close())
-        return page
 
     def test_shows_what_decode_gives(self):
         page = self.explore(self.vae, '--data', DATA)
@@ -100,6 +59,38 @@ class PageTest(unittest.TestCase):
                          after)
         self.assertEqual(answer['decoded'], page.part('decoded').find_element(
             By.TAG_NAME, 'img').get_attribute('src'))
+
+    def test_fingers_drag_and_pinch(self):
+        page = self.explore(self.vae, '--data', DATA)
+        before = page.code()
+        dot = page.place()
+        middle = page.js("""const box = calotype.first.plane.host.getBoundingClientRect();
+            return [box.left + box.width / 2, box.top + box.height / 2]""")
+
+        def touch(kind, *points):
+            self.driver.execute_cdp_cmd('Input.dispatchTouchEvent', {
+                'type': kind, 'touchPoints': [
+                    {'x': middle[0] + x, 'y': middle[1] + y, 'id': k}
+                    for k, (x, y) in enumerate(points)]})
+
+        def drag():
+            touch('touchStart', dot)
+            for step in (0.5, 1):
+                touch('touchMove', (dot[0] + 60 * step, dot[1] - 40 * step))
+            touch('touchEnd')
+        page.decodes(drag)
+        scale = page.js('const p = calotype.first.plane; return p.view.scale / p.density')
+        after = page.code()
+        self.assertAlmostEqual(after[0] - before[0], 60 / scale, delta=2 / scale)
+        self.assertAlmostEqual(after[1] - before[1], 40 / scale, delta=2 / scale)
+        # Two fingers, away from the dot, twice as far apart at the end.
+        touch('touchStart', (-40, 150), (40, 150))
+        touch('touchMove', (-60, 150), (60, 150))
+        touch('touchMove', (-80, 150), (80, 150))
+        touch('touchEnd')
+        zoomed = page.js('const p = calotype.first.plane; return p.view.scale / p.density')
+        self.assertAlmostEqual(zoomed / scale, 2, delta=0.05)
+        self.assertEqual(page.code(), after)
 
     def test_the_error_is_that_of_the_two_pictures(self):
         page = self.explore(self.vae, '--data', DATA)
@@ -306,61 +297,6 @@ class PageTest(unittest.TestCase):
         page.wait('return document.querySelectorAll("[data-part=directions] canvas").length'
                   ' === 28')
 
-    def test_draws_what_generate_draws(self):
-        page = self.explore(self.diffusion)
-        drawer = page.part('drawer')
-        named = {name: drawer.find_element(By.CSS_SELECTOR, f'[data-name="{name}"]')
-                 for name in ('class', 'seed', 'steps', 'sampler', 'to_seed')}
-        page.js('arguments[0].value = 6; arguments[1].value = "ddim"; arguments[2].value = 5;'
-                'arguments[3].value = "circle"', named['steps'], named['sampler'],
-                named['seed'], named['class'])
-        page.js('return calotype.panels.get(calotype.first).drawer.draw()')
-        page.wait('return document.querySelectorAll("[data-tiles=way] canvas").length === 6')
-        out = os.path.join(self.folder, 'drawn')
-        run('generate', self.diffusion, '--count', '1', '--seed', '5', '--steps', '6',
-            '--sampler', 'ddim', '--class', 'circle', '--guidance', '2', '--out', out)
-        files = [os.path.join(folder, name) for folder, _, names in os.walk(out)
-                 for name in names if name.endswith('.png')]
-        want = imread(files[0])
-        np.testing.assert_array_equal(page.picture('decoded'),
-                                      want if want.ndim == 2 else want[..., 0])
-        # A walk begins with that picture.
-        code = page.code()
-        page.js('return calotype.panels.get(calotype.first).drawer.walk()')
-        page.wait('return document.querySelectorAll("[data-tiles=walk] button").length === 9')
-        page.decodes(lambda: drawer.find_elements(
-            By.CSS_SELECTOR, '[data-tiles=walk] button')[0].click())
-        np.testing.assert_allclose(page.code(), code, rtol=1e-5, atol=1e-6)
-        # Of a part that is drawn anew the rest stays.
-        mask = drawer.find_element(By.CSS_SELECTOR, '.mask canvas')
-        page.js('arguments[0].scrollIntoView({block: "center"})', mask)
-        ActionChains(self.driver).move_to_element_with_offset(mask, 4, 4).click().perform()
-        page.js('return calotype.panels.get(calotype.first).drawer.draw(true)')
-        part = page.code()
-        changed = [i for i, (a, b) in enumerate(zip(code, part)) if abs(a - b) > 1e-6]
-        self.assertEqual({i % 64 for i in changed}, {4 * 8 + 4})
-
-    def test_tokens_are_painted(self):
-        page = self.explore(self.tokens, '--data', DATA)
-        panel = 'calotype.panels.get(calotype.first).tokens'
-        page.wait(f'return {panel}.codePictures && {panel}.tokens')
-        tokens = page.js(f'return {panel}.tokens')
-        picture = page.picture('decoded')
-        usage = page.js(f'return [...{panel}.usage.values()]')
-        self.assertEqual(sum(usage), 60 * len(tokens))
-        self.assertEqual(usage, sorted(usage, reverse=True))
-        brush = next(code for code in range(16) if code != tokens[0])
-        page.js(f'{panel}.brush = {brush}')
-        canvas = page.part('tokens').find_element(By.TAG_NAME, 'canvas')
-        page.js('arguments[0].scrollIntoView({block: "center"})', canvas)
-        box = canvas.size
-        ActionChains(self.driver).move_to_element_with_offset(
-            canvas, 6 - box['width'] / 2, 6 - box['height'] / 2).click().perform()
-        page.wait('return document.querySelector("[data-part=tokens]").dataset.painted'
-                  ' === "1"')
-        self.assertEqual(page.js(f'return {panel}.tokens'), [brush] + tokens[1:])
-        self.assertTrue((page.picture('decoded') != picture).any())
-
     def test_two_models_show_the_same_picture(self):
         page = self.explore(self.vae, '--data', DATA, '--beside', self.plain)
         page.js('return calotype.row(calotype.first, 20)')
@@ -408,55 +344,6 @@ class PageTest(unittest.TestCase):
         errors = [entry for entry in self.driver.get_log('browser')
                   if entry['level'] == 'SEVERE']
         self.assertEqual(errors, [])
-
-    def test_a_page_that_is_given_away_decodes_as_the_program(self):
-        page = self.explore(self.wide, '--data', DATA)
-        codes = [page.js(f'return calotype.row(calotype.first, {row})') or page.code()
-                 for row in (0, 9)]
-        codes.append([0.3, -1.2, 0.8, 2.0, -0.4])
-        want = [page.js('return calotype.first.backend.ask("decode", {code: arguments[0]})',
-                        code)['decoded'] for code in codes]
-        row = page.js('return calotype.first.backend.ask("encode", {row: 9})')
-        near = page.js('return calotype.first.backend.ask("nearest", {code: arguments[0]})',
-                       codes[2])
-        file = os.path.join(self.folder, 'away.html')
-        run('explore', self.wide, '--data', DATA, '--export', file)
-        self.driver.execute_cdp_cmd('Network.enable', {})
-        self.driver.execute_cdp_cmd('Network.emulateNetworkConditions', {
-            'offline': True, 'latency': 0, 'downloadThroughput': 0, 'uploadThroughput': 0})
-        self.driver.get('file://' + file)
-        page.wait('return document.body.dataset.ready === "yes"')
-        levels = lambda url: imread(io.BytesIO(base64.b64decode(url.split(',')[1])))
-        grey = lambda url: (lambda a: a if a.ndim == 2 else a[..., 0])(levels(url)).astype(int)
-        for code, url in zip(codes, want):
-            got = page.js('return calotype.first.backend.ask("decode", {code: arguments[0]})',
-                          code)['decoded']
-            self.assertLessEqual(np.abs(grey(got) - grey(url)).max(), 1)
-        away = page.js('return calotype.first.backend.ask("encode", {row: 9})')
-        np.testing.assert_array_equal(grey(away['picture']), grey(row['picture']))
-        self.assertAlmostEqual(away['error']['mse'], row['error']['mse'], delta=1e-5)
-        found = page.js('return calotype.first.backend.ask("nearest", '
-                        '{code: arguments[0], count: 8})', codes[2])
-        self.assertEqual([n['row'] for n in found['nearest']],
-                         [n['row'] for n in near['nearest']])
-        self.driver.execute_cdp_cmd('Network.emulateNetworkConditions', {
-            'offline': False, 'latency': 0, 'downloadThroughput': -1, 'uploadThroughput': -1})
-
-    def test_a_codec_that_no_page_can_run_is_frozen(self):
-        file = os.path.join(self.folder, 'frozen.html')
-        run('explore', self.grid, '--data', DATA, '--export', file)
-        self.driver.get('file://' + file)
-        WebDriverWait(self.driver, 30).until(lambda d: d.execute_script(
-            'return document.body.dataset.ready === "yes"'))
-        self.assertIn('24 × 24 places', self.driver.find_element(By.CLASS_NAME, 'frozen').text)
-        at, edge, error = self.driver.execute_script("""
-            const {parts} = calotype.first.backend, {x, y, edge} = parts.lattice;
-            const {origin, directions: [u, v]} = calotype.first.plane.plane;
-            const code = origin.map((o, i) => o + x[1] * u[i] + y[0] * v[i]);
-            return calotype.first.backend.lattice().then(({tileAt}) => [
-              tileAt(code), parts.lattice.edge, calotype.first.part('lost').textContent])""")
-        self.assertEqual(at, [(edge - 1) * 16, 0])
-        self.assertIn('MSE', error)
 
     def test_ctrl_c_ends_it(self):
         page = self.explore(self.vae, '--data', DATA)

@@ -5,11 +5,14 @@ python3-skimage is missing.
 """
 import base64
 import io
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import unittest
 
 try:
     from skimage.io import imread
@@ -27,12 +30,33 @@ for program in ('chromium', 'chromedriver'):
 
 PROGRAM = os.environ['CALOTYPE_PROGRAM']
 
+DATA = 'synthetic:60:16:1:4'
+CONV = {'in_channels': 1, 'out_channels': 1,
+        'down_block_types': ['DownEncoderBlock2D'] * 2,
+        'up_block_types': ['UpDecoderBlock2D'] * 2, 'block_out_channels': [8, 8],
+        'layers_per_block': 1, 'latent_channels': 2, 'norm_num_groups': 4,
+        'mid_block_add_attention': False}
+
 
 def run(*arguments):
     done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f'{arguments}: {done.stderr}')
     return done.stdout
+
+
+def dense(numbers, variational):
+    return {'_class_name': 'CalotypeAutoencoder', 'sample_size': 16, 'hidden': [32],
+            'latent_channels': numbers, 'variational': variational}
+
+
+def train(folder, name, model, data=DATA):
+    config = os.path.join(folder, name + '.json')
+    with open(config, 'w', encoding='utf-8') as file:
+        json.dump({'model': model, 'data': {'train': data},
+                   'training': {'steps': 30, 'batch_size': 20, 'log_every': 10}}, file)
+    run('train', config, '--out', os.path.join(folder, name), '--quiet')
+    return os.path.join(folder, name)
 
 
 def browser():
@@ -100,3 +124,27 @@ class Explorer:
         self.process.send_signal(signal.SIGINT)
         out, err = self.process.communicate(timeout=20)
         return self.process.returncode, out, err
+
+
+class PageTest(unittest.TestCase):
+    """Tests with a browser, a folder, and the models that make_models() trains there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp()
+        cls.make_models()
+        cls.driver = browser()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.driver.quit()
+        shutil.rmtree(cls.folder)
+
+    @classmethod
+    def make_models(cls):
+        pass
+
+    def explore(self, *arguments):
+        page = Explorer(self.driver, *arguments)
+        self.addCleanup(lambda: page.process.poll() is None and page.close())
+        return page

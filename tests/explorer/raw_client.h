@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <string>
 
 namespace calotype {
@@ -43,11 +44,13 @@ class RawClient {
     return true;
   }
 
-  /// All that comes until the other side closes.
-  std::string rest() const {
+  /// All that comes until the other side closes, or `is_enough` says so.
+  std::string rest(
+      const std::function<bool(const std::string&)>& is_enough = {}) const {
     std::string text;
     char some[4096];
-    for (ssize_t got; (got = ::recv(socket_, some, sizeof some, 0)) > 0;)
+    for (ssize_t got; !(is_enough && is_enough(text)) &&
+                      (got = ::recv(socket_, some, sizeof some, 0)) > 0;)
       text.append(some, size_t(got));
     return text;
   }
@@ -62,12 +65,21 @@ struct RawAnswer {
   std::string head, body;
 };
 
-/// Sends a request as it is and reads the answer, which must end the
-/// connection ("Connection: close").
+/// Whether all of an answer is there, whose head says its length.
+inline bool is_whole_answer(const std::string& text) {
+  const std::string key = "\r\nContent-Length: ";
+  const auto end = text.find("\r\n\r\n"), length = text.find(key);
+  return end != text.npos && length < end &&
+         text.size() - end - 4 >=
+             std::strtoull(text.c_str() + length + key.size(), nullptr, 10);
+}
+
+/// Sends a request as it is and reads the answer. The connection may stay open
+/// behind it: a server waits for the rest of a body that it has refused.
 inline RawAnswer ask_raw(uint16_t port, const std::string& request) {
   const RawClient client(port);
   client.send(request);
-  const auto text = client.rest();
+  const auto text = client.rest(is_whole_answer);
   const auto split = text.find("\r\n\r\n");
   if (!text.starts_with("HTTP/1.1 ") || split == text.npos) return {};
   return {std::atoi(text.c_str() + 9), text.substr(0, split),

@@ -4,24 +4,16 @@
 """
 import unittest
 
-from in_browser import Explorer, browser  # first: it skips where there is no browser
+from in_browser import PageTest  # first: it skips where there is no browser
 
 import numpy as np
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
-class ToyTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.driver = browser()
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.driver.quit()
-
+class ToyTest(PageTest):
     def toy(self, fragment=''):
-        page = Explorer(self.driver, '--toy')
-        self.addCleanup(lambda: page.process.poll() is None and page.close())
+        page = self.explore('--toy')
         if fragment:
             page.open(fragment)
         return page

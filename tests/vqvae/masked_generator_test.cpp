@@ -48,6 +48,22 @@ TEST(DrawTokens, LeavesNothingHiddenAndRevealsOnlyOnce) {
   }
 }
 
+TEST(DrawTokens, TellsWhatEachStepWouldEndWith) {
+  auto model = small();
+  auto r = request(0, 2);
+  std::vector<at::Tensor> guesses;
+  r.on_step = [&](int64_t steps_done, const at::Tensor& guess) {
+    EXPECT_EQ(guess.sizes(), (std::vector<int64_t>{2, 12}));
+    EXPECT_LT(guess.max().item<int64_t>(), 8);  // none is hidden
+    guesses.push_back(guess);
+    EXPECT_EQ(steps_done, std::ssize(guesses));
+  };
+  const auto tokens = draw_tokens(*model, r);
+  EXPECT_EQ(guesses.size(), 6U);
+  EXPECT_TRUE(torch::equal(guesses.back(), tokens.flatten(1)));
+  EXPECT_FALSE(torch::equal(guesses.front(), tokens.flatten(1)));
+}
+
 TEST(DrawTokens, RefusesLabelsThatAreNotThere) {
   auto model = small();
   auto r = request(0, 1);
