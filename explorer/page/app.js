@@ -57,6 +57,7 @@ class App {
   showFrozen() {
     for (const id of ['file', 'draw', 'axes'])
       document.getElementById(id).parentElement.hidden = true;
+    document.querySelector('.program').hidden = true;
     const said = document.querySelector('.frozen');
     said.hidden = false;
     for (const view of this.views) {
