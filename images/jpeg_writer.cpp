@@ -1,10 +1,52 @@
-#include <cstdlib>
+#include <algorithm>
+#include <new>
+#include <utility>
+#include <vector>
 
 #include "images/jpeg_library.h"
+// jerror.h wants jpeglib.h before it.
+#include <jerror.h>
+
 #include "images/lossy_codecs.h"
 
 namespace calotype {
 namespace {
+
+/// Memory that libjpeg writes to. Its own (jpeg_mem_dest) is lost where it
+/// gives up in the middle.
+struct Memory {
+  Memory() {
+    base.init_destination = [](j_compress_ptr info) { grow(info); };
+    base.empty_output_buffer = grow;
+    base.term_destination = [](j_compress_ptr info) {
+      auto& memory = of(info);
+      memory.file.resize(memory.file.size() - memory.base.free_in_buffer);
+    };
+  }
+
+  static Memory& of(j_compress_ptr info) {
+    return *reinterpret_cast<Memory*>(info->dest);
+  }
+
+  /// Makes room behind what is full.
+  static boolean grow(j_compress_ptr info) {
+    auto& [base, file] = of(info);
+    const auto full = file.size();
+    bool has_room = true;
+    try {
+      file.resize(std::max<size_t>(4096, 2 * full));
+    } catch (const std::bad_alloc&) {
+      has_room = false;  // no exception may pass libjpeg
+    }
+    if (!has_room) ERREXIT1(info, JERR_OUT_OF_MEMORY, 0);
+    base.next_output_byte = file.data() + full;
+    base.free_in_buffer = file.size() - full;
+    return TRUE;
+  }
+
+  jpeg_destination_mgr base{};
+  std::vector<uint8_t> file;
+};
 
 struct Compressor {
   Compressor() {
@@ -17,15 +59,14 @@ struct Compressor {
 
   jpeg_compress_struct info{};
   JpegErrors errors;
-  unsigned char* file = nullptr;  // by malloc, once the file is whole
-  unsigned long size = 0;
+  Memory memory;
 };
 
 void compress(Compressor& compressor, const Image& image, int quality,
               bool fitted_tables) {
   auto* info = &compressor.info;
   jpeg_create_compress(info);
-  jpeg_mem_dest(info, &compressor.file, &compressor.size);
+  info->dest = &compressor.memory.base;
   info->image_width = JDIMENSION(image.width);
   info->image_height = JDIMENSION(image.height);
   info->input_components = int(image.channels);
@@ -45,13 +86,10 @@ void compress(Compressor& compressor, const Image& image, int quality,
 std::vector<uint8_t> compressed(const Image& image, int quality,
                                 bool fitted_tables) {
   Compressor compressor;
-  // A buffer that was outgrown before the failure is the library's, not ours.
   if (!jpeg_does(compressor.errors,
                  [&] { compress(compressor, image, quality, fitted_tables); }))
     fail_to_encode("jpeg", image, compressor.errors.message);
-  std::vector<uint8_t> file(compressor.file, compressor.file + compressor.size);
-  std::free(compressor.file);
-  return file;
+  return std::move(compressor.memory.file);
 }
 
 #define CALOTYPE_TEXT_OF(x) #x
