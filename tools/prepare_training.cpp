@@ -6,6 +6,7 @@
 #include "core/note.h"
 #include "core/progress.h"
 #include "models/classifier_model.h"
+#include "tools/stored_config.h"
 
 namespace calotype {
 namespace {
@@ -59,6 +60,17 @@ void tell_no_perceptual_loss(const Json& loss) {
         "file");
 }
 
+/// Where nobody says, a run goes on with those that it began with.
+int64_t slices_of(const TrainJob& job) {
+  const auto file = job.out / "run.json";
+  if (job.fresh || !fs::exists(file))
+    return usual_slices(job.config.training.batch_size);
+  const auto run = read_json_object(file);
+  return completed_config(run.value("config", Json::object()))
+      .at("training")
+      .at("slices");
+}
+
 void prepare_codec(Prepared& prepared, const ModelClass& known) {
   auto& config = prepared.config;
   const auto model = make_model(config, known, keys_of(config.model));
@@ -106,8 +118,7 @@ Prepared prepare_training(const TrainJob& job) {
   Prepared prepared{.config = job.config};
   auto& config = prepared.config;
   config.training.validate();
-  auto& slices = config.training.slices;
-  if (slices == 0) slices = usual_slices(config.training.batch_size);
+  if (config.training.slices == 0) config.training.slices = slices_of(job);
   if (config.data.train.empty())
     throw ConfigError("config: data.train is missing");
   const auto& known = configured_class(config.model);

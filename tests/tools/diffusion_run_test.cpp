@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "models/registry.h"
+#include "tests/support/message_of.h"
 #include "tests/tools/small_diffusion.h"
 #include "tools/inspect.h"
 #include "tools/stored_config.h"
@@ -59,6 +60,18 @@ TEST_F(DiffusionRun, OfAVersionThatKnewFewerKeysGoesOn) {
     EXPECT_THAT(error.what(),
                 HasSubstr("training.ema_lengths: [] before, [0.05] now"));
   }
+}
+
+TEST_F(DiffusionRun, OfAVersionWithoutSlicesGoesOnWithOne) {
+  const Json training{{"batch_size", 16}};  // two slices, if it were new
+  auto whole = training;
+  whole["slices"] = 1;
+  train_run(whole, 4);
+  forget_key(run_, Json::json_pointer("/config/training/slices"));
+  EXPECT_NO_THROW(train_run(training, 4));
+  whole["slices"] = 2;
+  EXPECT_THAT(message_of<ConfigError>([&] { train_run(whole); }),
+              HasSubstr("training.slices: 1 before, 2 now"));
 }
 
 TEST(StoredConfig, IsCompletedForEveryModel) {
