@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <malloc.h>
+#include <omp.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <torch/cuda.h>
@@ -20,6 +21,7 @@
 
 #include "core/cgroup.h"
 #include "core/error.h"
+#include "core/note.h"
 #include "core/version.h"
 
 namespace calotype {
@@ -90,8 +92,15 @@ c10::Device set_up_runtime(const RuntimeOptions& options) {
     throw ConfigError(fmt::format("--threads: expected 0 to 1024, got {}",
                                   options.num_threads));
   keep_freed_memory();
-  at::set_num_threads(options.num_threads > 0 ? options.num_threads
-                                              : num_usable_cpus());
+  auto num_threads =
+      options.num_threads > 0 ? options.num_threads : num_usable_cpus();
+  // oneDNN's threads wait for one another, and would for one that may not be.
+  if (const int limit = omp_get_thread_limit(); num_threads > limit) {
+    note(fmt::format("--threads is {}, as OMP_THREAD_LIMIT says, not {}",
+                     limit, num_threads));
+    num_threads = limit;
+  }
+  at::set_num_threads(num_threads);
   // Numbers below 1e-38 cost a hundred times a normal one and change nothing.
   at::globalContext().setFlushDenormal(true);
   return pick_device(options.device);
