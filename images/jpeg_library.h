@@ -23,6 +23,13 @@ struct JpegErrors {
   std::longjmp(errors->way_out, 1);
 }
 
+/// The same with a reason of ours.
+[[noreturn]] inline void leave_jpeg(j_common_ptr info, const char* why) {
+  auto* errors = reinterpret_cast<JpegErrors*>(info->err);
+  std::snprintf(errors->message, sizeof errors->message, "%s", why);
+  std::longjmp(errors->way_out, 1);
+}
+
 /// False, with a message in `errors`, if the library gives up within `step`,
 /// which must hold nothing that a jump out of it would fail to destroy.
 /// Not inlined, so that no caller's variable lives across setjmp.

@@ -4,9 +4,6 @@
 #include <vector>
 
 #include "images/jpeg_library.h"
-// jerror.h wants jpeglib.h before it.
-#include <jerror.h>
-
 #include "images/lossy_codecs.h"
 
 namespace calotype {
@@ -38,7 +35,8 @@ struct Memory {
     } catch (const std::bad_alloc&) {
       has_room = false;  // no exception may pass libjpeg
     }
-    if (!has_room) ERREXIT1(info, JERR_OUT_OF_MEMORY, 0);
+    if (!has_room)
+      leave_jpeg(reinterpret_cast<j_common_ptr>(info), "out of memory");
     base.next_output_byte = file.data() + full;
     base.free_in_buffer = file.size() - full;
     return TRUE;
