@@ -4,8 +4,8 @@
   /usr/bin/python3 bench/explorer_latency.py PAGE.html
 
 Starts `calotype explore MODEL ...`, or takes a page that --export wrote, opens it in headless
-Chromium (python3-selenium, chromium-driver) and prints medians and 95th percentiles: from a new place of the dot to its
-picture on the page, and script in a frame that draws all points anew.
+Chromium (python3-selenium, chromium-driver) and prints medians and 95th percentiles: from a new
+place of the dot to its picture on the page, and script in a frame that draws all points anew.
 """
 import os
 import shutil

@@ -32,9 +32,10 @@ class Helpers {
   /// Lets `count` of them call `work`, soon.
   void call(int64_t count, const std::function<void()>& work) {
     const std::lock_guard lock(mutex_);
-    for (int64_t i = 0; i < count; ++i) waiting_.push_back(work);
+    // First, for that may fail, and `work` may not wait then.
     for (; num_threads_ < count; ++num_threads_)
       std::thread([this] { serve(); }).detach();
+    for (int64_t i = 0; i < count; ++i) waiting_.push_back(work);
     for (int64_t i = 0; i < count; ++i) called_.notify_one();
   }
 
@@ -63,7 +64,7 @@ class Helpers {
 Slice slice_of(int64_t rows, int64_t count, int64_t index) {
   const auto size = rows / count, larger = rows % count;
   const auto begin = index * size + std::min(index, larger);
-  return {index, begin, begin + size + (index < larger ? 1 : 0)};
+  return {begin, begin + size + (index < larger ? 1 : 0)};
 }
 
 AloneInLoops::AloneInLoops()

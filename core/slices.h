@@ -10,7 +10,6 @@ namespace calotype {
 
 /// The rows [begin, end) of a batch.
 struct Slice {
-  int64_t index = 0;
   int64_t begin = 0, end = 0;
 
   int64_t size() const { return end - begin; }

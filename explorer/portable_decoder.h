@@ -1,9 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "core/config.h"
-#include "explorer/code_set.h"
 #include "models/codec.h"
 
 namespace calotype {
@@ -19,19 +20,20 @@ namespace calotype {
 /// Each step is {"do": NAME, ...}; a value is [C,H,W], first the code's.
 ///
 ///   dense      weight [out,in], bias [out], shape: that of the result
-///   conv       weight [out,in,k,k], bias, channels [in,out], kernel k (1, 3):
-///              zeros outside
+///   conv       weight [out,in,k,k], bias, channels [in,out], kernel k: 1 or
+///              3, zeros outside
 ///   doubling   weight [in,out,4,4], bias, channels: transposed, stride 2,
 ///              padding 1
 ///   double     each pixel becomes 2x2
 ///   activate   by: the name of the function
 ///   normalise  groups, eps, weight, bias: of groups of channels
-///   attend     query, key, value, out: each weight [C,C], bias, over all
-///   pixels add        way, shortcut: steps whose results are added; no steps:
-///   the value quantise   codebook [K,D]: the nearest of its rows for each
-///   pixel
+///   attend     query, key, value, out: each weight [C,C] and bias; over all
+///              pixels
+///   add        way, shortcut: steps whose results are added; without steps
+///              the value itself
+///   quantise   codebook [K,D]: for each pixel the nearest of its rows
 ///
-/// `image_size`: H and W of the pictures; `code_shape`: D, h, w.
+/// `code_shape`: D, h, w.
 std::optional<Json> portable_decoder(const LoadedCodec& codec,
                                      const std::vector<int64_t>& code_shape);
 

@@ -225,11 +225,11 @@ Trainer::StepLosses Trainer::step() {
                      uint64_t(step_));  // dropout is the only other draw
 
   // Whatever adds up numbers outside of the slices does so on one thread.
-  const bool in_slices =
+  const bool cuts =
       config_.slices > 1 && setup_.trainable->takes_slices(step_);
-  const SliceScope slices(in_slices ? config_.slices : 1);
+  const SliceScope slices(cuts ? config_.slices : 1);
   std::optional<AloneInLoops> alone;
-  if (in_slices && setup_.device.is_cpu()) alone.emplace();
+  if (cuts && setup_.device.is_cpu()) alone.emplace();
 
   StepLosses losses;
   Batch batch;

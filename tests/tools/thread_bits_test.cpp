@@ -50,6 +50,14 @@ class ThreadBits : public TrainingRuns {
     return model;
   }
 
+  static Json dit() {
+    return {{"_class_name", "CalotypeDiT"},
+            {"hidden_size", 16},
+            {"num_layers", 1},
+            {"num_attention_heads", 2},
+            {"patch_size", 2}};
+  }
+
   int num_models_ = 0;
 };
 
@@ -59,14 +67,7 @@ TEST_F(ThreadBits, AreThoseOfTheSlicesInCodecs) {
   expect_same_bits(attentive, "d");
   expect_same_bits(vq("ema"), "d");
   expect_same_bits(vq("residual"), "d");
-  expect_same_bits({{"_class_name", "CalotypeVQVAE2"},
-                    {"in_channels", 1},
-                    {"out_channels", 1},
-                    {"block_out_channels", {8, 8}},
-                    {"norm_num_groups", 4},
-                    {"latent_channels", 4},
-                    {"num_vq_embeddings", 16}},
-                   "d");
+  expect_same_bits(vqvae2(), "d");
   const Json family{{"_class_name", "CalotypeAutoencoder"},
                     {"sample_size", 16},
                     {"hidden", {16}},
@@ -104,12 +105,7 @@ TEST_F(ThreadBits, AreThoseOfTheSlicesInModelsThatDraw) {
   auto dropping = unet();
   dropping["dropout"] = 0.2;
   expect_same_bits(dropping, "latents");
-  expect_same_bits({{"_class_name", "CalotypeDiT"},
-                    {"hidden_size", 16},
-                    {"num_layers", 1},
-                    {"num_attention_heads", 2},
-                    {"patch_size", 2}},
-                   "latents");
+  expect_same_bits(dit(), "latents");
   expect_same_bits({{"_class_name", "CalotypeMaskedGenerator"},
                     {"width", 16},
                     {"num_layers", 1},
@@ -144,26 +140,29 @@ TEST_F(ThreadBits, AreTheSameInStoresAndPicturesOfAnyBatch) {
         EXPECT_EQ(shards == first, true) << codec << " " << encoding.out;
       }
   }
-  auto learning = config(unet(), "codec_1_1");
-  run(learning, "diffusion");
-  std::map<std::string, std::string> first;
-  for (const int num_threads : {1, 2, 3})
-    for (const int64_t batch_size : {1, 5}) {
-      const ThreadsFor threads(num_threads);
-      const auto out = at(fmt::format("drawn_{}_{}", num_threads, batch_size));
-      generate({.model = at("diffusion"),
-                .out = out,
-                .count = 5,
-                .steps = 3,
-                .batch_size = batch_size});
-      std::map<std::string, std::string> pictures;
-      for (const auto& file : fs::recursive_directory_iterator(out))
-        if (file.path().extension() == ".png")
-          pictures[file.path().filename()] = content(file.path().string());
-      EXPECT_EQ(pictures.size(), 5U);
-      if (first.empty()) first = pictures;
-      EXPECT_EQ(pictures == first, true) << out;
-    }
+  for (const auto& model : {unet(), dit()}) {
+    const auto name = model["_class_name"].get<std::string>();
+    run(config(model, "codec_1_1"), name);
+    std::map<std::string, std::string> first;
+    for (const int num_threads : {1, 2, 3})
+      for (const int64_t batch_size : {1, 5}) {
+        const ThreadsFor threads(num_threads);
+        const auto out =
+            at(fmt::format("{}_{}_{}", name, num_threads, batch_size));
+        generate({.model = at(name),
+                  .out = out,
+                  .count = 5,
+                  .steps = 3,
+                  .batch_size = batch_size});
+        std::map<std::string, std::string> pictures;
+        for (const auto& file : fs::recursive_directory_iterator(out))
+          if (file.path().extension() == ".png")
+            pictures[file.path().filename()] = content(file.path().string());
+        EXPECT_EQ(pictures.size(), 5U);
+        if (first.empty()) first = pictures;
+        EXPECT_EQ(pictures == first, true) << out;
+      }
+  }
 }
 
 }  // namespace

@@ -71,6 +71,16 @@ class TrainingRuns : public testing::Test {
             {"norm_num_groups", 4}};
   }
 
+  static Json vqvae2() {
+    return {{"_class_name", "CalotypeVQVAE2"},
+            {"in_channels", 1},
+            {"out_channels", 1},
+            {"block_out_channels", {8, 8}},
+            {"norm_num_groups", 4},
+            {"latent_channels", 4},
+            {"num_vq_embeddings", 16}};
+  }
+
   static Json unet() {
     return {{"_class_name", "UNet2DModel"},
             {"block_out_channels", {8}},
