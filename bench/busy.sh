@@ -1,18 +1,19 @@
 #!/bin/bash
 # busy.sh BUILD [ROUNDS]: a training step alone and beside one busy process a CPU, with threads
 # that spin while they wait (libgomp's default) and that sleep (the program's), in turns. Prints
-# medians in ms.
+# medians in samples/s.
 set -e
 build=$1 rounds=${2:-5}
 cpus=$(nproc)
 busy=()
 trap 'kill "${busy[@]}" 2> /dev/null || true' EXIT
 
-step_ms() {  # SETTING...: real time of one step
-  env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT "$@" "$build/bench/models_bench" \
-    --benchmark_filter=UNetTrains --benchmark_repetitions=1 --benchmark_min_time=1 \
-    --benchmark_report_aggregates_only=false --benchmark_format=csv 2> /dev/null |
-    awk -F, '/^"/ { print $3 }'
+shapes=$(dirname "$(readlink -f "$0")")/shapes.json
+
+speed() {  # SETTING...: samples a second
+  env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT "$@" "$build/bench/model_speed" \
+    --shapes "$shapes" --shape unet-8 --task train --precision fp32 --rounds 1 2> /dev/null |
+    sed -n 's/.*"per_s":\([0-9.]*\).*/\1/p'
 }
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
@@ -26,8 +27,8 @@ for ((round = 0; round < rounds; ++round)); do
         busy+=($!)
       done
     fi
-    times[spins,$beside]+="$(step_ms GOMP_SPINCOUNT=300000) "
-    times[sleeps,$beside]+="$(step_ms OMP_WAIT_POLICY=passive) "
+    times[spins,$beside]+="$(speed GOMP_SPINCOUNT=300000) "
+    times[sleeps,$beside]+="$(speed OMP_WAIT_POLICY=passive) "
     if [ $beside = busy ]; then
       kill "${busy[@]}"
       wait "${busy[@]}" 2> /dev/null || true
@@ -37,6 +38,6 @@ for ((round = 0; round < rounds; ++round)); do
 done
 for waiting in spins sleeps; do
   for beside in alone busy; do
-    echo "$waiting, $beside: $(tr ' ' '\n' <<< "${times[$waiting,$beside]}" | grep . | median) ms"
+    echo "$waiting, $beside: $(tr ' ' '\n' <<< "${times[$waiting,$beside]}" | grep . | median) samples/s"
   done
 done

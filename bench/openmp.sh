@@ -23,7 +23,7 @@ run() {
 for ((round = 0; round < rounds; ++round)); do
   for threads in 1 2; do
     for label in before after; do
-      run "${!label}" $label $threads models_bench --benchmark_filter='NormSilu|Trains'
+      run "${!label}" $label $threads norm_bench
       run "${!label}" $label $threads metrics_bench \
           --benchmark_filter='ssim|set_overlap/rows:1000/'
       cpus=0
