@@ -19,6 +19,7 @@
 #include "evaluation/report_parts.h"
 #include "evaluation/token_use.h"
 #include "metrics/distortion.h"
+#include "nn/precision.h"
 #include "report/result_text.h"
 #include "report/skipped.h"
 
@@ -152,6 +153,8 @@ Json evaluate_pairs(const EvaluateJob& given) {
                 {"data", set_record(source->spec(), fidelity.hash())},
                 {"preprocessing", fidelity.preprocessing(job.preprocessing)},
                 {"rounding", job.rounding}};
+  if (result["subject"].contains("codec"))
+    protocol["precision"] = precision_name(current_precision());
   if (!job.lpips.empty()) protocol["lpips"] = perceptual.record();
   if (sets) {
     protocol["features"] = sets->record();

@@ -13,6 +13,12 @@ bool is_name(const std::string& key) {
   return key == "spec" || key == "version";
 }
 
+/// Where none is said, networks computed in fp32, or none was asked.
+Json with_precision(Json protocol) {
+  if (!protocol.contains("precision")) protocol["precision"] = "fp32";
+  return protocol;
+}
+
 }  // namespace
 
 void SetHash::add(const at::Tensor& indices,
@@ -34,7 +40,8 @@ Json set_record(const std::string& spec, const SetHash& hash) {
   return {{"spec", spec}, {"images", hash.count()}, {"hash", hash.text()}};
 }
 
-std::string protocol_difference(const Json& a, const Json& b) {
+std::string protocol_difference(const Json& one, const Json& other) {
+  const auto a = with_precision(one), b = with_precision(other);
   const auto found = json_difference(a, b, is_name);
   if (!found) return "";
   if (found->before.is_null() || found->now.is_null())

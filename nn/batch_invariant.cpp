@@ -18,27 +18,28 @@ constexpr int64_t kOneThread = 1 << 14;
 
 bool is_plain(const at::Tensor& x) {
   return !at::GradMode::is_enabled() && x.device().is_cpu() &&
-         x.scalar_type() == at::kFloat && x.numel() > 0;
+         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
+         x.numel() > 0;
 }
 
 bool takes_onednn(const at::Tensor& x, const at::Tensor& weight) {
-  return is_plain(x) && weight.scalar_type() == at::kFloat && use_onednn();
+  return is_plain(x) && weight.scalar_type() == x.scalar_type() && use_onednn();
 }
 
-}  // namespace
-
-at::Tensor invariant_conv2d(const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias, const Conv2dShape& shape) {
+/// Of operands that are of the type to compute in already.
+at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight,
+                  const at::Tensor& bias, const Conv2dShape& shape) {
+  const auto laid_out = x.contiguous(current_compute().layout);
   if (!takes_onednn(x, weight))
-    return at::conv2d(x, weight, bias, shape.stride, shape.padding,
+    return at::conv2d(laid_out, weight, bias, shape.stride, shape.padding,
                       /*dilation=*/1, shape.groups);
-  return at::mkldnn_convolution(x.contiguous(), weight.contiguous(), bias,
+  return at::mkldnn_convolution(laid_out, weight.contiguous(), bias,
                                 shape.padding, shape.stride, {1, 1},
                                 shape.groups);
 }
 
-at::Tensor invariant_linear(const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias) {
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
+                  const at::Tensor& bias) {
   if (!takes_onednn(x, weight) || x.dim() < 2)
     return at::linear(x, weight, bias);
   // Rows of numbers are images of one pixel wide whose channels lie together,
@@ -53,12 +54,41 @@ at::Tensor invariant_linear(const at::Tensor& x, const at::Tensor& weight,
   return out.permute({0, 2, 3, 1}).reshape(sizes);
 }
 
+at::MemoryFormat layout_of(const at::Tensor& x) {
+  return x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast)
+             ? at::MemoryFormat::ChannelsLast
+             : at::MemoryFormat::Contiguous;
+}
+
+/// The numbers of x, which lies in `layout`, one after the other.
+at::Tensor in_memory_order(const at::Tensor& x, at::MemoryFormat layout) {
+  return (layout == at::MemoryFormat::ChannelsLast ? x.permute({0, 2, 3, 1})
+                                                   : x)
+      .view({x.numel()});
+}
+
+}  // namespace
+
+at::Tensor invariant_conv2d(const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& bias, const Conv2dShape& shape) {
+  return in_compute_type(conv2d(in_compute_type(x), in_compute_type(weight),
+                                in_compute_type(bias), shape));
+}
+
+at::Tensor invariant_linear(const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& bias) {
+  return in_compute_type(linear(in_compute_type(x), in_compute_type(weight),
+                                in_compute_type(bias)));
+}
+
 at::Tensor invariant_map(const at::Tensor& x,
                          at::Tensor (*op)(const at::Tensor& x)) {
   if (!is_plain(x)) return op(x);
   const auto count = x.numel();
-  const auto in = x.contiguous().view({count});
-  const auto out = at::empty_like(in);
+  const auto layout = layout_of(x);
+  const auto in = in_memory_order(x.contiguous(layout), layout);
+  const auto answer = at::empty_like(x, layout);
+  const auto out = in_memory_order(answer, layout);
   const auto whole = count / kWholeVectors, rest = count % kWholeVectors;
   parallel_for(
       0, whole, kOneThread / kWholeVectors, [&](int64_t begin, int64_t end) {
@@ -74,20 +104,21 @@ at::Tensor invariant_map(const at::Tensor& x,
                                             {0, kWholeVectors - rest}, 1);
     out.narrow(0, count - rest, rest).copy_(op(padded).narrow(0, 0, rest));
   }
-  return out.view(x.sizes());
+  return answer;
 }
 
 // `get` is that of c10 or, with LibTorch 2, of std: the argument says which.
 at::Tensor Conv2dImpl::forward(const at::Tensor& x) {
-  return invariant_conv2d(
-      x, weight, bias,
-      {.stride = options.stride(),
-       .padding = get<torch::ExpandingArray<2>>(options.padding()),
-       .groups = options.groups()});
+  return in_compute_type(
+      conv2d(in_compute_type(x), weight_.of(weight), bias_.of(bias),
+             {.stride = options.stride(),
+              .padding = get<torch::ExpandingArray<2>>(options.padding()),
+              .groups = options.groups()}));
 }
 
 at::Tensor LinearImpl::forward(const at::Tensor& x) {
-  return invariant_linear(x, weight, bias);
+  return in_compute_type(
+      linear(in_compute_type(x), weight_.of(weight), bias_.of(bias)));
 }
 
 }  // namespace calotype

@@ -7,13 +7,17 @@
 
 #include <cstdint>
 
+#include "nn/precision.h"
+
 // Convolutions, linear maps and functions of single numbers of which each
 // image's answer has the same bits in whatever batch it stands. LibTorch
 // chooses among implementations by the number of images, and a matrix product
 // over the rows of all of them rounds by their number and their place; a store
 // that grew would differ from one that was encoded anew. Where no gradient is
-// kept, on the CPU and in float, sums are oneDNN's for every shape: its kernels
-// add up each number of the answer in one order. Elsewhere all are LibTorch's.
+// kept, on the CPU and in float or bf16, sums are oneDNN's for every shape: its
+// kernels add up each number of the answer in one order. Elsewhere all are
+// LibTorch's. Inside a network they compute in its numbers and layout
+// (nn/precision.h).
 namespace calotype {
 
 struct Conv2dShape {
@@ -46,6 +50,9 @@ class Conv2dImpl : public torch::nn::Conv2dImpl {
   using torch::nn::Conv2dImpl::Conv2dImpl;
 
   at::Tensor forward(const at::Tensor& x);
+
+ private:
+  ComputeWeight weight_, bias_;
 };
 TORCH_MODULE(Conv2d);
 
@@ -55,6 +62,9 @@ class LinearImpl : public torch::nn::LinearImpl {
   using torch::nn::LinearImpl::LinearImpl;
 
   at::Tensor forward(const at::Tensor& x);
+
+ private:
+  ComputeWeight weight_, bias_;
 };
 TORCH_MODULE(Linear);
 

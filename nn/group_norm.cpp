@@ -4,7 +4,9 @@
 #include <torch/types.h>
 
 #include "core/parallel.h"
+#include "nn/group_norm_call.h"
 #include "nn/group_norm_kernel.h"
+#include "nn/pixel_group_norm.h"
 #include "nn/second_derivative.h"
 
 namespace calotype {
@@ -43,12 +45,6 @@ struct Layout {
   }
 };
 
-Tensor by_operations(const Tensor& x, int64_t num_groups, const Tensor& weight,
-                     const Tensor& bias, double eps, bool silu) {
-  const auto normed = torch::group_norm(x, num_groups, weight, bias, eps);
-  return silu ? torch::silu(normed) : normed;
-}
-
 struct OurGroupNorm : torch::autograd::Function<OurGroupNorm> {
   static Tensor forward(AutogradContext* context, const Tensor& input,
                         const Tensor& weight, const Tensor& bias,
@@ -86,9 +82,9 @@ struct OurGroupNorm : torch::autograd::Function<OurGroupNorm> {
     if (torch::GradMode::is_enabled()) {
       const auto eps = context->saved_data["eps"].toDouble();
       auto gradients = differentiable_gradients(
-          by_operations(input.to(torch::kDouble), num_groups,
-                        weight.to(torch::kDouble), bias.to(torch::kDouble), eps,
-                        silu)
+          GroupNormCall{num_groups, weight.to(torch::kDouble),
+                        bias.to(torch::kDouble), eps, silu}
+              .by_operations(input.to(torch::kDouble))
               .to(torch::kFloat),
           {input, weight, bias}, grads[0]);
       gradients.resize(6);
@@ -128,24 +124,31 @@ struct OurGroupNorm : torch::autograd::Function<OurGroupNorm> {
   }
 };
 
-bool is_ours(const Tensor& x) {
+bool is_channels_last(const Tensor& x) {
+  return x.dim() == 4 && !x.is_contiguous() &&
+         x.is_contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+bool is_float(const Tensor& x) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat;
 }
 
-Tensor normalise(const Tensor& x, int64_t num_groups, const Tensor& weight,
-                 const Tensor& bias, double eps, bool silu) {
-  const bool ours = is_ours(x) && x.numel() > 0 &&
-                    (!weight.defined() || is_ours(weight)) &&
-                    (!bias.defined() || is_ours(bias));
-  if (!ours) return by_operations(x, num_groups, weight, bias, eps, silu);
-  const auto channels = x.size(1);
-  return OurGroupNorm::apply(
-      x,
-      weight.defined() ? weight.contiguous()
-                       : torch::ones({channels}, x.options()),
-      bias.defined() ? bias.contiguous()
-                     : torch::zeros({channels}, x.options()),
-      num_groups, eps, silu);
+Tensor normalise(const Tensor& x, GroupNormCall call) {
+  const bool in_bf16 = x.is_cpu() && x.scalar_type() == torch::kBFloat16;
+  const bool ours = (is_float(x) || in_bf16) && x.numel() > 0 &&
+                    (!call.weight.defined() || is_float(call.weight)) &&
+                    (!call.bias.defined() || is_float(call.bias));
+  if (!ours) return call.by_operations(x);
+  const auto floats = x.options().dtype(torch::kFloat);
+  call.weight = call.weight.defined() ? call.weight.contiguous()
+                                      : torch::ones({x.size(1)}, floats);
+  call.bias = call.bias.defined() ? call.bias.contiguous()
+                                  : torch::zeros({x.size(1)}, floats);
+  if (in_bf16 && x.dim() == 4) return normalise_bf16_pixels(x, call);
+  if (!torch::GradMode::is_enabled() && is_channels_last(x))
+    return normalise_pixels(x, call);
+  return OurGroupNorm::apply(x.to(torch::kFloat), call.weight, call.bias,
+                             call.num_groups, call.eps, call.silu);
 }
 
 }  // namespace
@@ -153,7 +156,7 @@ Tensor normalise(const Tensor& x, int64_t num_groups, const Tensor& weight,
 at::Tensor normalise_groups(const at::Tensor& x, int64_t num_groups,
                             const at::Tensor& weight, const at::Tensor& bias,
                             double eps) {
-  return normalise(x, num_groups, weight, bias, eps, /*silu=*/false);
+  return normalise(x, {num_groups, weight, bias, eps});
 }
 
 at::Tensor GroupNormImpl::forward(const at::Tensor& x) {
@@ -161,8 +164,8 @@ at::Tensor GroupNormImpl::forward(const at::Tensor& x) {
 }
 
 at::Tensor norm_silu(GroupNorm& norm, const at::Tensor& x) {
-  return normalise(x, norm->options.num_groups(), norm->weight, norm->bias,
-                   norm->options.eps(), /*silu=*/true);
+  return normalise(x, {norm->options.num_groups(), norm->weight, norm->bias,
+                       norm->options.eps(), /*silu=*/true});
 }
 
 }  // namespace calotype

@@ -10,8 +10,9 @@ namespace calotype {
 
 /// Group normalisation (Wu and He, "Group Normalization", arXiv:1803.08494,
 /// section 3) of `x` [N,C,...]; `weight` and `bias`: [C], or undefined for 1
-/// and 0. On the CPU and in float by our kernel, which sums in double and
-/// subtracts the mean before it scales: a flat image of any size comes out at
+/// and 0. On the CPU, in float or bfloat16 and in either layout, by our kernels,
+/// which sum in double and
+/// subtract the mean before they scale: a flat image of any size comes out at
 /// the bias, where LibTorch's float sums are off by as much as 0.1; what is
 /// apart by rounding alone counts as flat. All else by LibTorch, and so are
 /// gradients of gradients, in double.

@@ -1,23 +1,16 @@
 #include "nn/group_norm_kernel.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/for_each_cpu.h"
 #include "nn/exponential.h"
+#include "nn/group_norm_arithmetic.h"
 
 namespace calotype {
 namespace {
 
 /// Sums of so many floats are floats; what adds those up is a double.
 constexpr int64_t kNumbersPerSum = 64;
-
-/// Numbers that are all within this share of the mean, or of sqrt(eps), are
-/// alike: what computed them (a matrix product in blocks) may round equal sums
-/// in unequal ways, by a few units in the last place, and where there is
-/// nothing else, 1 / sqrt(eps) would make a thousand times as much of it in
-/// each of a network's norms.
-constexpr double kOfMean = 0x1p-20, kOfEps = 0x1p-14;
 
 /// A double in two floats. Numbers near it lose no digit when `high` is taken
 /// off them; `low` is what is left to take.
@@ -30,7 +23,7 @@ struct TwoFloats {
 
 /// One pass, in double. Around the first number, so that a large mean does not
 /// eat the digits of the variance.
-CALOTYPE_INLINE GroupStatistics statistics_of(const float* in, int64_t count,
+CALOTYPE_INLINE GroupStatistics statistics_in(const float* in, int64_t count,
                                               double eps) {
   const double origin = in[0];
   double sum = 0, squares = 0, largest = 0;
@@ -42,20 +35,14 @@ CALOTYPE_INLINE GroupStatistics statistics_of(const float* in, int64_t count,
     squares += square;
     largest = square > largest ? square : largest;
   }
-  const double shift = sum / double(count);
-  const double variance = squares / double(count) - shift * shift;
-  const double mean = origin + shift;
-  const bool is_flat = largest <= std::max(kOfMean * kOfMean * mean * mean,
-                                           kOfEps * kOfEps * eps);
-  const bool varies = !is_flat && variance > 0;
-  return {mean, 1 / std::sqrt((varies ? variance : 0) + eps), is_flat};
+  return statistics_of(GroupSums{sum, squares, largest}, count, origin, eps);
 }
 
 template <bool kSilu>
 CALOTYPE_INLINE GroupStatistics forward(const NormGroup& group, const float* in,
                                         double eps, float* out) {
   const int64_t plane = group.plane;
-  const auto found = statistics_of(in, group.num_channels * plane, eps);
+  const auto found = statistics_in(in, group.num_channels * plane, eps);
   const TwoFloats mean(found.mean);
   const double inverse_std = found.is_flat ? 0 : found.inverse_std;
   for (int64_t c = 0; c < group.num_channels; ++c) {
@@ -71,15 +58,6 @@ CALOTYPE_INLINE GroupStatistics forward(const NormGroup& group, const float* in,
     }
   }
   return found;
-}
-
-/// dy silu'(w n + b), or dy.
-template <bool kSilu>
-CALOTYPE_INLINE float gradient_of(float n, float w, float b, float dy) {
-  if (!kSilu) return dy;
-  const float u = w * n + b;
-  const float s = sigmoid(u);
-  return dy * s * (1.0f + u * (1.0f - s));
 }
 
 template <bool kSilu>

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "nn/batch_invariant.h"
+#include "nn/precision.h"
 #include "nn/sliced.h"
 
 namespace calotype {
@@ -200,6 +201,7 @@ at::Tensor Lpips::distance(const at::Tensor& a, const at::Tensor& b) const {
         "LPIPS: images must be [N,1|3,H,W] of at least {} pixels to a side, "
         "and alike, got {} and {}",
         Lpips::kSmallestSide, shape_text(a.sizes()), shape_text(b.sizes())));
+  const PrecisionScope exact(Precision::kFp32);  // it measures
   return in_slices(std::vector<at::Tensor>(), {a, b},
                    [this](const std::vector<at::Tensor>& inputs) {
                      return distance_of_rows(inputs[0], inputs[1]);

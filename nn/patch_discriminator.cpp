@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "nn/batch_invariant.h"
 #include "nn/resnet_block.h"
+#include "nn/precision.h"
 #include "nn/sliced.h"
 
 namespace calotype {
@@ -51,6 +52,7 @@ PatchDiscriminatorImpl::PatchDiscriminatorImpl(
 }
 
 torch::Tensor PatchDiscriminatorImpl::forward(const torch::Tensor& images) {
+  const PrecisionScope exact(Precision::kFp32);  // it is a loss
   return in_slices(*this, {images},
                    [this](const std::vector<at::Tensor>& inputs) {
                      return layers_->forward(inputs[0]);

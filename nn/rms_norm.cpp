@@ -4,7 +4,9 @@
 
 namespace calotype {
 
-at::Tensor rms_norm(const at::Tensor& x, double eps) {
+at::Tensor rms_norm(const at::Tensor& numbers, double eps) {
+  const auto x =
+      numbers.scalar_type() == at::kBFloat16 ? numbers.to(at::kFloat) : numbers;
   return x * (x.square().mean(-1, /*keepdim=*/true) + eps).rsqrt();
 }
 

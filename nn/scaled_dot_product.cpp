@@ -149,6 +149,9 @@ struct BlockwiseAttention : torch::autograd::Function<BlockwiseAttention> {
 
 at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k,
                               const at::Tensor& v) {
+  if (q.is_cpu() && q.scalar_type() == at::kBFloat16)
+    return scaled_dot_product(q.to(at::kFloat), k.to(at::kFloat),
+                              v.to(at::kFloat));
   // Weights add up to 1, so that what all values share is kept out of their
   // float sums, which err alike over many equal tokens (3e-5 of 16,384).
   const auto shared = v.detach().mean(2, /*keepdim=*/true);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "nn/precision.h"
 #include "nn/second_derivative.h"
 
 namespace calotype {
@@ -52,11 +53,22 @@ std::vector<Tensor> rows_of(const std::vector<Tensor>& inputs,
   return some;
 }
 
+/// forward(inputs) in the numbers and the layout of `compute`; what comes back
+/// is in float, channels apart.
+Tensor computed(const RowFunction& forward, const std::vector<Tensor>& inputs,
+                const Compute& compute) {
+  const ComputeScope scope(compute);
+  const auto answer = forward(inputs);
+  const bool in_bf16 = answer.scalar_type() == at::kBFloat16;
+  return (in_bf16 ? answer.to(at::kFloat) : answer).contiguous();
+}
+
 /// A call in slices, and what its way back needs.
 struct Call : torch::CustomClassHolder {
   RowFunction forward;
   std::vector<Tensor> inputs;      // as the caller gave them
   std::vector<Tensor> parameters;  // that take gradients
+  Compute compute;
   int64_t count = 0;
   uint64_t seed = 0;
 
@@ -67,7 +79,7 @@ struct Call : torch::CustomClassHolder {
   Tensor answer_of(int64_t index, const std::vector<Tensor>& some) const {
     const SliceScope whole(1);
     const SliceDraws draws_of_slice(seed, index);
-    return forward(some);
+    return computed(forward, some, compute);
   }
 
   /// Without gradients.
@@ -158,6 +170,25 @@ struct Call : torch::CustomClassHolder {
   }
 };
 
+/// `answer`, with rows that are not finite in bf16 computed again in fp32, each
+/// by itself. Not in training, whose loss says it.
+Tensor finite(Tensor answer, const RowFunction& forward,
+              const std::vector<Tensor>& inputs, const Compute& compute) {
+  if (compute.precision == Precision::kFp32 || at::GradMode::is_enabled() ||
+      answer.numel() == 0 || answer.isfinite().all().item<bool>())
+    return answer;
+  std::vector<int64_t> again;
+  for (int64_t row = 0; row < answer.size(0); ++row) {
+    if (answer[row].isfinite().all().item<bool>()) continue;
+    again.push_back(row);
+    const SliceScope whole(1);
+    answer[row].copy_(computed(
+        forward, rows_of(inputs, {.begin = row, .end = row + 1}), {})[0]);
+  }
+  add_rows_computed_again(again);
+  return answer;
+}
+
 struct SlicedCall : torch::autograd::Function<SlicedCall> {
   /// `tensors`: inputs that are defined, then parameters.
   static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Call> call,
@@ -202,12 +233,16 @@ at::Tensor in_slices(const std::vector<at::Tensor>& parameters,
                      const std::vector<at::Tensor>& inputs,
                      const RowFunction& forward) {
   const auto count = num_slices_for(inputs.front());
-  if (count <= 1) return forward(inputs);
+  const bool with_gradients = at::GradMode::is_enabled();
+  const auto compute = compute_on(inputs.front().device(), with_gradients);
+  if (count <= 1)
+    return finite(computed(forward, inputs, compute), forward, inputs, compute);
   auto call = c10::make_intrusive<Call>();
   call->forward = forward;
   call->inputs = inputs;
+  call->compute = compute;
   call->count = count;
-  if (!at::GradMode::is_enabled()) return call->run();
+  if (!with_gradients) return finite(call->run(), forward, inputs, compute);
   // Dropout is the only draw.
   call->seed =
       uint64_t(at::randint(int64_t{1} << 62, {1}, at::kLong).item<int64_t>());
@@ -224,8 +259,9 @@ at::Tensor in_slices(const std::vector<at::Tensor>& parameters,
 at::Tensor in_slices(const torch::nn::Module& module,
                      const std::vector<at::Tensor>& inputs,
                      const RowFunction& forward) {
-  if (num_slices_for(inputs.front()) <= 1) return forward(inputs);
-  return in_slices(module.parameters(), inputs, forward);
+  const bool alone = num_slices_for(inputs.front()) <= 1;
+  return in_slices(alone ? std::vector<at::Tensor>() : module.parameters(),
+                   inputs, forward);
 }
 
 at::Tensor drop_out(const at::Tensor& x, double p, bool is_training) {

@@ -36,10 +36,12 @@ class SliceScope {
 using RowFunction =
     std::function<at::Tensor(const std::vector<at::Tensor>& inputs)>;
 
-/// forward(inputs), slice by slice. `parameters`: that `forward` uses; of those
-/// that take gradients there are some. Each row of the answer must be that of
-/// its row of the inputs alone; what is drawn at random must be drawn by
-/// drop_out(). Gradients of gradients are those of `forward` called anew.
+/// forward(inputs), slice by slice, in the precision of the process or its
+/// scope and the layout that suits it (nn/precision.h). What goes in and comes
+/// out is in float with channels apart. `parameters`: that `forward` uses; of
+/// those that take gradients there are some. Each row of the answer must be
+/// that of its row of the inputs alone; what is drawn at random must be drawn
+/// by drop_out(). Gradients of gradients are those of `forward` called anew.
 at::Tensor in_slices(const std::vector<at::Tensor>& parameters,
                      const std::vector<at::Tensor>& inputs,
                      const RowFunction& forward);

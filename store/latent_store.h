@@ -48,7 +48,7 @@ struct StoreInfo {
 
   // Kept free in version 2 for what later programs will store; another value
   // than these is refused by name.
-  std::string precision = "fp32";    // what the codec computed in
+  std::string precision = "fp32";    // what the codec computed in: fp32, bf16
   Json scales;                       // of numbers stored as int8
   Json part_plan;                    // which process writes which rows
   Json tile_plan;                    // of images that are encoded in tiles

@@ -20,6 +20,7 @@ Json dependencies(const StoreInfo& info) {
           {"dtype", info.dtype},
           {"packing", info.packing},
           {"flips", info.flips},
+          {"precision", info.precision},
           {"codec", info.codec.identity()},
           {"source", source},
           {"preprocessing", info.preprocessing},
@@ -50,7 +51,6 @@ void refuse_reserved(const StoreInfo& info) {
           "latent store: asks for {} {}, which this calotype does not know",
           key, json_text(value)));
   };
-  expect("precision", info.precision, plain.precision);
   expect("scales", info.scales, plain.scales);
   expect("part_plan", info.part_plan, plain.part_plan);
   expect("tile_plan", info.tile_plan, plain.tile_plan);
@@ -116,6 +116,7 @@ void check_store_info(const StoreInfo& info) {
                  {"uint8", "uint16", "uint32"});
   else
     check_one_of("latent store", "dtype", info.dtype, {"fp32", "fp16", "bf16"});
+  check_one_of("latent store", "precision", info.precision, {"fp32", "bf16"});
   check_one_of("latent store", "packing", info.packing,
                {"none", "bits", "entropy"});
   if (info.flips && info.kind == "tokens")

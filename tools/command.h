@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "core/config.h"
 #include "core/runtime.h"
@@ -13,6 +14,7 @@ namespace calotype {
 /// What every command knows when it runs.
 struct CommandContext {
   c10::Device device{c10::kCPU};
+  std::string precision = "fp32";  // --precision, as it was asked for
 };
 
 /// The work of a command; its result goes to stdout.
@@ -23,6 +25,7 @@ struct Command {
   const char* name;
   const char* summary;
   CommandRun (*add)(CLI::App& app);
+  bool asks_networks = false;  // takes --precision
 };
 
 CommandRun add_train(CLI::App& app);

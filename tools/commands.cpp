@@ -166,6 +166,7 @@ CommandRun add_encode(CLI::App& app) {
   app.add_flag("--dry-run", job->dry_run, "Say what would be done and stop");
   return [job](const CommandContext& context) {
     job->device = context.device;
+    job->precision = context.precision;
     return encode(*job);
   };
 }

@@ -10,6 +10,7 @@
 #include "images/transforms.h"
 #include "models/codec.h"
 #include "models/image_size.h"
+#include "nn/precision.h"
 #include "outputs/image_files.h"
 #include "store/latent_store.h"
 #include "store/store_fingerprint.h"
@@ -117,6 +118,8 @@ Json decode(const DecodeJob& job) {
                     {"index", rows.indices[int64_t(i)].item<int64_t>()},
                     {"codec", codec.sha256}};
         if (job.flipped) recipe["flipped"] = true;
+        if (current_precision() != Precision::kFp32)
+          recipe["precision"] = precision_name(current_precision());
         writer.write(rows.names[i],
                      cut_to(images.narrow(0, int64_t(i), 1),
                             size_of(preprocessing, rows.sizes[i]))[0],

@@ -10,6 +10,7 @@
 #include "core/disk_space.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/note.h"
 #include "core/progress.h"
 #include "core/runtime.h"
 #include "core/stop_signal.h"
@@ -17,10 +18,12 @@
 #include "datasets/source_record.h"
 #include "models/codec.h"
 #include "models/round_trip.h"
+#include "nn/precision.h"
 #include "outputs/apart.h"
 #include "outputs/folder_files.h"
 #include "report/skipped.h"
 #include "store/latent_store.h"
+#include "store/store_info.h"
 #include "store/store_replacing.h"
 #include "store/store_rows.h"
 #include "store/store_size.h"
@@ -53,6 +56,7 @@ StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
   info.codec = codec_record(codec);
   if (info.kind == "tokens")
     info.dtype = token_dtype(codec.tokenizer->num_codes());
+  info.precision = precision_name(current_precision());
   info.packing = job.packing;
   info.flips = job.flips;
   info.preprocessing = preprocessing_record(job.preprocessing);
@@ -75,6 +79,23 @@ LatentGrid latents_of(const LoadedCodec& codec, const at::Tensor& images,
   if (grid.logvar.defined())
     grid.logvar = grid.logvar.to(torch::kCPU).contiguous();
   return grid;
+}
+
+/// What the network computes in: where nobody says, as in the store that is to
+/// go on.
+Precision precision_for(const EncodeJob& job) {
+  const auto file = job.out / "store.json";
+  if (job.precision == "auto" && std::filesystem::exists(file))
+    return resolve_precision(
+        parse_store_info(read_text_file(file), file.string()).precision,
+        job.device);
+  return current_precision();
+}
+
+void tell_computed_again(const ImageBatch& batch) {
+  for (const auto row : take_rows_computed_again())
+    note(fmt::format("{}: is not finite in bf16 and was encoded in fp32",
+                     batch.names[size_t(row)]));
 }
 
 StoreRows encode_batch(const LoadedCodec& codec, const ImageBatch& batch,
@@ -216,8 +237,9 @@ class Encoding {
     if (!known.empty()) parts.push_back(plan_.known->read(known_indices));
     if (!fresh.empty()) {
       const bool all = int64_t(encoded.size()) == batch.indices.size(0);
-      const auto rows = encode_batch(
-          codec_, all ? batch : part_of(batch, encoded), info_, job_.device);
+      const auto asked = all ? batch : part_of(batch, encoded);
+      const auto rows = encode_batch(codec_, asked, info_, job_.device);
+      tell_computed_again(asked);
       parts.push_back(kept.size() == encoded.size() ? rows
                                                     : select_rows(rows, kept));
     }
@@ -290,6 +312,7 @@ Json encode(const EncodeJob& given) {
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source =
       open_source(job.data, job.preprocessing);
+  const PrecisionScope precision(precision_for(job));
   const auto info = store_info(job, codec, *source);
   const auto needs = bytes_needed(job, codec, info, source->size());
   if (job.dry_run)
@@ -321,6 +344,7 @@ Json encode(const EncodeJob& given) {
 
   Json result{{"store", job.out.string()},
               {"images", encoding->num_rows()},
+              {"precision", info.precision},
               {"images_per_s", encoding->rate()},
               {"peak_memory_mib", double(peak_memory_bytes()) / (1 << 20)}};
   if (plan.replaces()) {

@@ -18,8 +18,9 @@ struct EncodeJob {
   std::string kind = "auto";     // latents, tokens; auto: tokens if it has them
   std::string dtype = "fp16";    // of the stored moments: fp32, fp16, bf16
   std::string packing = "none";  // of tokens: none, bits, entropy
-  bool flips = false;            // latents of the mirror images too
-  int64_t batch_size = 64;       // images per forward pass
+  std::string precision = "fp32";  // asked for; auto: as a store that is there
+  bool flips = false;              // latents of the mirror images too
+  int64_t batch_size = 64;         // images per forward pass
   int64_t rows_per_shard = 8192;
   int num_workers = 2;   // decoding threads
   bool strict = false;   // stop at the first bad image

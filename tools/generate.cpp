@@ -18,6 +18,7 @@
 #include "models/diffusion_model.h"
 #include "models/registry.h"
 #include "models/token_space.h"
+#include "nn/precision.h"
 #include "tools/class_choice.h"
 #include "tools/generate_output.h"
 #include "tools/init_image.h"
@@ -203,6 +204,8 @@ Json diffusion_recipe(const GenerateJob& job) {
               {"sampler", job.sampler},
               {"eta", job.eta},
               {"guidance", *job.guidance}};
+  if (current_precision() != Precision::kFp32)
+    recipe["precision"] = precision_name(current_precision());
   if (job.churn) recipe["churn"] = *job.churn;
   if (!job.spacing.empty()) recipe["spacing"] = job.spacing;
   if (job.guidance_interval != plain.guidance_interval)

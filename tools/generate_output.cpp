@@ -16,6 +16,7 @@
 #include "models/image_size.h"
 #include "models/token_space.h"
 #include "nn/latent_preview.h"
+#include "nn/precision.h"
 #include "outputs/apart.h"
 #include "outputs/folder_files.h"
 #include "outputs/image_files.h"
@@ -227,6 +228,7 @@ int64_t end_of(const GenerateJob& job) {
 
 StoreInfo drawn_store_info(const OutputSetup& setup) {
   StoreInfo info{.kind = "latents", .dtype = "fp32"};
+  info.precision = precision_name(current_precision());
   if (setup.tokens) {
     info.kind = "tokens";
     const auto num_codes = setup.space.codec.num_codes();

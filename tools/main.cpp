@@ -12,6 +12,7 @@
 #include "core/progress.h"
 #include "core/stop_signal.h"
 #include "core/version.h"
+#include "nn/precision.h"
 #include "report/result_text.h"
 #include "tools/command.h"
 #include "tools/option_range.h"
@@ -25,20 +26,21 @@ constexpr auto kCommands = std::to_array<Command>({
      add_train},
     {"average", "A model of another averaging length, out of a run's snapshots",
      add_average},
-    {"encode", "Images to a latent store", add_encode},
-    {"decode", "A latent store to images", add_decode},
-    {"generate", "Draw new latents and decode them", add_generate},
-    {"reconstruct", "Encode and decode, side by side", add_reconstruct},
+    {"encode", "Images to a latent store", add_encode, true},
+    {"decode", "A latent store to images", add_decode, true},
+    {"generate", "Draw new latents and decode them", add_generate, true},
+    {"reconstruct", "Encode and decode, side by side", add_reconstruct, true},
     {"evaluate", "How faithful a codec is, how alike two sets are",
-     add_evaluate},
-    {"embed", "Codes of images as a table", add_embed},
-    {"anomaly", "Score images by how badly they are reconstructed",
-     add_anomaly},
-    {"denoise", "Images through a denoising autoencoder", add_denoise},
-    {"interpolate", "A strip of pictures between two images", add_interpolate},
-    {"traverse", "What each number of the code changes", add_traverse},
-    {"project", "Codes in the plane of their principal components",
-     add_project},
+     add_evaluate, true},
+    {"embed", "Codes of images as a table", add_embed, true},
+    {"anomaly", "Score images by how badly they are reconstructed", add_anomaly,
+     true},
+    {"denoise", "Images through a denoising autoencoder", add_denoise, true},
+    {"interpolate", "A strip of pictures between two images", add_interpolate,
+     true},
+    {"traverse", "What each number of the code changes", add_traverse, true},
+    {"project", "Codes in the plane of their principal components", add_project,
+     true},
     {"explore", "Codes and what they decode to, live in a browser",
      add_explore},
     {"inspect", "Say what a model, run, store, shard or PNG holds",
@@ -94,8 +96,10 @@ int run(int argc, char** argv) {
   app.option_defaults()->always_capture_default(false);
 
   RuntimeOptions runtime;
+  std::string precision = "fp32";
   bool as_json = false, quiet = false;
   CommandRun chosen;
+  bool asks_networks = false;
   for (const auto& command : kCommands) {
     auto* sub = app.add_subcommand(command.name, command.summary);
     const auto work = command.add(*sub);
@@ -105,9 +109,18 @@ int run(int argc, char** argv) {
         ->capture_default_str();
     sub->add_option("--device", runtime.device, "auto, cpu, cuda or cuda:N")
         ->capture_default_str();
+    if (command.asks_networks)
+      sub->add_option("--precision", precision,
+                      "What networks compute in; auto: bf16 where this "
+                      "machine is faster in it")
+          ->check(CLI::IsMember({"fp32", "bf16", "auto"}))
+          ->capture_default_str();
     sub->add_flag("--json", as_json, "Print the result as JSON");
     sub->add_flag("--quiet", quiet, "No progress");
-    sub->callback([&chosen, work] { chosen = work; });
+    sub->callback([&, work, asks = command.asks_networks] {
+      chosen = work;
+      asks_networks = asks;
+    });
   }
   try {
     app.parse(argc, argv);
@@ -121,11 +134,21 @@ int run(int argc, char** argv) {
 
   set_quiet(quiet);
   install_stop_signals();
-  const CommandContext context{.device = set_up_runtime(runtime)};
+  const CommandContext context{.device = set_up_runtime(runtime),
+                               .precision = precision};
+  set_precision(resolve_precision(precision, context.device));
   resize_on_calling_thread();
   auto result = chosen(context);
+  if (const auto rows = take_rows_computed_again(); !rows.empty())
+    note(
+        fmt::format("{} images were not finite in bf16 and were computed "
+                    "again in fp32",
+                    rows.size()));
   const auto code = exit_code_of(result);
   if (!as_json) return print(result_text(result), code);
+  if (asks_networks && result.is_object() && !result.contains("precision") &&
+      !result.contains("protocol"))
+    result["precision"] = precision_name(current_precision());
   const auto said = take_notes();
   if (!said.empty() && result.is_object() && !result.contains("notes"))
     result["notes"] = said;

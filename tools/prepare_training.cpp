@@ -60,15 +60,26 @@ void tell_no_perceptual_loss(const Json& loss) {
         "file");
 }
 
-/// Where nobody says, a run goes on with those that it began with.
-int64_t slices_of(const TrainJob& job) {
+/// "training" of the run that is there, null where it is new.
+Json earlier_training(const TrainJob& job) {
   const auto file = job.out / "run.json";
-  if (job.fresh || !fs::exists(file))
-    return usual_slices(job.config.training.batch_size);
+  if (job.fresh || !fs::exists(file)) return {};
   const auto run = read_json_object(file);
-  return completed_config(run.value("config", Json::object()))
-      .at("training")
-      .at("slices");
+  return completed_config(run.value("config", Json::object())).at("training");
+}
+
+/// Where nobody says, a run goes on with the slices and the precision that it
+/// began with.
+void complete_training(TrainerConfig& training, const TrainJob& job) {
+  const auto earlier = earlier_training(job);
+  if (training.slices == 0)
+    training.slices = earlier.is_null() ? usual_slices(training.batch_size)
+                                        : earlier.at("slices").get<int64_t>();
+  if (training.precision == "auto")
+    training.precision =
+        earlier.is_null()
+            ? precision_name(resolve_precision("auto", job.device))
+            : earlier.at("precision").get<std::string>();
 }
 
 void prepare_codec(Prepared& prepared, const ModelClass& known) {
@@ -118,7 +129,7 @@ Prepared prepare_training(const TrainJob& job) {
   Prepared prepared{.config = job.config};
   auto& config = prepared.config;
   config.training.validate();
-  if (config.training.slices == 0) config.training.slices = slices_of(job);
+  complete_training(config.training, job);
   if (config.data.train.empty())
     throw ConfigError("config: data.train is missing");
   const auto& known = configured_class(config.model);

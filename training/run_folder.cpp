@@ -33,6 +33,13 @@ constexpr std::array kFilesOfVersion1 = {
 constexpr const char* kWhatToDo =
     "choose another --out, or --fresh to begin anew";
 
+/// What the networks of a run compute in.
+std::string precision_of(const Json& config) {
+  const auto training = config.find("training");
+  return training == config.end() ? "fp32"
+                                  : training->value("precision", "fp32");
+}
+
 /// run.json, of a version that this program knows.
 Json read_run(const fs::path& file) {
   const auto run = read_json_file(file);
@@ -46,7 +53,7 @@ Json read_run(const fs::path& file) {
         "{}: format_version {} is newer than {}, which this calotype reads",
         file.string(), version->get<int64_t>(), kRunFormatVersion));
   if (const auto precision = run.find("precision");
-      precision != run.end() && *precision != "fp32")
+      precision != run.end() && *precision != "fp32" && *precision != "bf16")
     throw DataError(fmt::format(
         "{}: asks for precision {}, which this version does not compute in",
         file.string(), json_text(*precision)));
@@ -157,7 +164,7 @@ RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh,
   const Json run{{"format_version", kRunFormatVersion},
                  {"version", version_text()},
                  {"config", config},
-                 {"precision", "fp32"},
+                 {"precision", precision_of(config)},
                  {"data", contents.data},
                  {"files", contents.files}};
   write_file_atomic(run_file, json_text(run, 2) + "\n");

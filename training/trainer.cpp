@@ -17,6 +17,7 @@
 #include "images/image_io.h"
 #include "images/png_recipe.h"
 #include "nn/onednn_check.h"
+#include "nn/precision.h"
 #include "nn/sliced.h"
 #include "training/ema_snapshots.h"
 #include "training/loss_means.h"
@@ -52,6 +53,7 @@ void TrainerConfig::validate() const {
   check_range("training", "batch_size", double(batch_size), 1, 1 << 20);
   check_range("training", "accumulate", double(accumulate), 1, 1 << 20);
   check_range("training", "slices", double(slices), 0, 1 << 12);
+  check_one_of("training", "precision", precision, {"fp32", "bf16", "auto"});
   check_range("training", "gradient_clip", gradient_clip, 0, 1e12);
   check_range("training", "ema_decay", ema_decay, 0, 1);
   check_lengths("training", ema_lengths);
@@ -89,6 +91,8 @@ Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
 
 TrainingResult Trainer::run() {
   started_s_ = monotonic_s();
+  const PrecisionScope precision(
+      resolve_precision(config_.precision, setup_.device));
   Progress progress(setup_.label, config_.steps, "steps", step_);
   if (!pending_line_.is_null()) {  // an earlier call was stopped in validation
     finish_line();
@@ -225,8 +229,7 @@ Trainer::StepLosses Trainer::step() {
                      uint64_t(step_));  // dropout is the only other draw
 
   // Whatever adds up numbers outside of the slices does so on one thread.
-  const bool cuts =
-      config_.slices > 1 && setup_.trainable->takes_slices(step_);
+  const bool cuts = config_.slices > 1 && setup_.trainable->takes_slices(step_);
   const SliceScope slices(cuts ? config_.slices : 1);
   std::optional<AloneInLoops> alone;
   if (cuts && setup_.device.is_cpu()) alone.emplace();

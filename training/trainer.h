@@ -27,6 +27,9 @@ struct TrainerConfig {
   // The last digits of what is learnt depend on it, and on no number of
   // threads.
   int64_t slices = 0;
+  // In which networks compute, fp32, bf16 or auto (nn/precision.h). Weights,
+  // their averages and moments, and losses are in fp32 anyway.
+  std::string precision = "fp32";
   LearningRateConfig learning_rate;
   AdamWConfig optimizer;
   double gradient_clip = 1;  // largest norm of the whole gradient; 0: none
@@ -56,6 +59,7 @@ void visit_fields(TrainerConfig& c, Visitor&& visit) {
   visit("batch_size", c.batch_size);
   visit("accumulate", c.accumulate);
   visit("slices", c.slices);
+  visit("precision", c.precision);
   visit("learning_rate", c.learning_rate);
   visit("optimizer", c.optimizer);
   visit("gradient_clip", c.gradient_clip);

@@ -49,9 +49,8 @@ TEST(StoreVersion, WhatANewerStoreAsksForIsRefusedByName) {
     write_file_atomic(path, info.dump());
     return message_of<DataError>([&] { StoreReader reader(folder / "s"); });
   };
-  EXPECT_THAT(refusal("precision", "bf16"),
-              EndsWith("asks for precision \"bf16\", which this calotype does "
-                       "not know"));
+  EXPECT_THAT(refusal("precision", "fp8"),
+              EndsWith("precision must be one of fp32, bf16, got fp8"));
   EXPECT_THAT(refusal("scales", {0.5}),
               EndsWith("asks for scales [0.5], which this calotype does not "
                        "know"));

@@ -193,8 +193,8 @@ TEST(RunFolder, OfANewerVersionOrAnotherPrecisionIsRefusedByName) {
   };
   EXPECT_THAT(refusal_with("format_version", 3),
               HasSubstr("format_version 3 is newer than 2"));
-  EXPECT_THAT(refusal_with("precision", "bf16"),
-              HasSubstr("asks for precision \"bf16\""));
+  EXPECT_THAT(refusal_with("precision", "fp8"),
+              HasSubstr("asks for precision \"fp8\""));
 }
 
 // A program that has learnt "new" since.
