@@ -34,6 +34,11 @@ if("images" IN_LIST calotype_folders)
     pkg_check_modules(calotype_avif IMPORTED_TARGET libavif>=0.11)
   endif()
 
+  # Only to read compressed tars.
+  if(CALOTYPE_ARCHIVE)
+    pkg_check_modules(calotype_archive IMPORTED_TARGET libarchive>=3.4)
+  endif()
+
   # Debian keeps OpenCVConfig.cmake in libopencv-dev, which pulls in every module of
   # OpenCV and its desktop; core and imgproc are found by hand instead.
   if(NOT TARGET calotype_opencv)

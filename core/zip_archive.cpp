@@ -264,7 +264,7 @@ const ZipEntry* ZipArchive::find(const std::string& name) const {
   return &entries_[*found];
 }
 
-std::span<const uint8_t> ZipArchive::packed(const ZipEntry& entry) const {
+void ZipArchive::expect_supported(const ZipEntry& entry) const {
   const auto shown = printable(entry.name);
   if (entry.is_encrypted)
     throw ConfigError(fmt::format("{}: {} is encrypted, which is not supported",
@@ -274,6 +274,11 @@ std::span<const uint8_t> ZipArchive::packed(const ZipEntry& entry) const {
     throw ConfigError(fmt::format(
         "{}: {} is compressed by {}, which is not supported; store it: zip -0",
         where_, shown, zip_method_name(entry.method)));
+}
+
+std::span<const uint8_t> ZipArchive::packed(const ZipEntry& entry) const {
+  expect_supported(entry);
+  const auto shown = printable(entry.name);
   const auto at = entry.header_offset;
   const auto end = entry.end_offset;
   if (!is_inside(at, kLocalBytes, end) || u32(bytes_, at) != kLocalHeader)

@@ -42,9 +42,13 @@ class ZipArchive {
   /// The entry called `name`; null if there is none.
   const ZipEntry* find(const std::string& name) const;
 
+  /// Throws ConfigError if an entry is encrypted, or of a method other than
+  /// ZipMethod's.
+  void expect_supported(const ZipEntry& entry) const;
+
   /// The bytes of an entry as they lie in the archive: compressed, unless it is
-  /// stored. Throws ConfigError if it is encrypted, or a method other than
-  /// ZipMethod's, DataError if its local header is not that of the directory.
+  /// stored. Throws as expect_supported, DataError if its local header is not
+  /// that of the directory.
   std::span<const uint8_t> packed(const ZipEntry& entry) const;
 
   /// The same of a stored entry, whose CRC is checked. Throws ConfigError if it

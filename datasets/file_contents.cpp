@@ -2,21 +2,12 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <exception>
-#include <functional>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "core/error.h"
 #include "core/hash.h"
-#include "core/progress.h"
-#include "core/runtime.h"
-#include "core/stop_signal.h"
+#include "datasets/for_each_file.h"
 #include "datasets/hash_memory.h"
 
 namespace calotype {
@@ -24,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxThreads = 8;  // disks answer several at once
-constexpr int64_t kWorthThreads = 32, kWorthProgress = 5000;  // files
 constexpr int64_t kLargeSet = 256,
                   kLargeBytes = int64_t{1} << 25;  // to remember
 
@@ -49,52 +38,6 @@ bool is_large(const std::vector<Seen>& files) {
   int64_t bytes = 0;
   for (const auto& file : files) bytes += int64_t(file.status.st_size);
   return int64_t(files.size()) >= kLargeSet || bytes >= kLargeBytes;
-}
-
-/// Calls visit(i) for each i in [0, count) on several threads, and tells how
-/// far it is.
-void for_each_file(int64_t count, const std::function<void(int64_t)>& visit) {
-  std::atomic<int64_t> next = 0;
-  int64_t done = 0;
-  std::mutex mutex;
-  std::condition_variable more;
-  std::exception_ptr error;  // the first
-  const auto work = [&] {
-    for (int64_t i; !stop_requested() && (i = next++) < count;) {
-      std::exception_ptr thrown;
-      try {
-        visit(i);
-      } catch (...) {
-        thrown = std::current_exception();
-        next = count;
-      }
-      const std::lock_guard lock(mutex);
-      if (thrown && !error) error = thrown;
-      ++done;
-      more.notify_one();
-    }
-  };
-  if (count < kWorthThreads) {
-    work();
-    throw_if_stopped();
-    if (error) std::rethrow_exception(error);
-    return;
-  }
-  std::optional<Progress> progress;
-  if (count >= kWorthProgress) progress.emplace("read", count, "files");
-  {
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < std::min(num_usable_cpus(), kMaxThreads); ++i)
-      threads.emplace_back(work);
-    std::unique_lock lock(mutex);
-    while (done < count && !error && !stop_requested()) {
-      more.wait_for(lock, std::chrono::milliseconds(100));
-      if (progress) progress->update(done);
-    }
-  }
-  throw_if_stopped();
-  if (error) std::rethrow_exception(error);
-  if (progress) progress->finish();
 }
 
 }  // namespace

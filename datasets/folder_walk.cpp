@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 
 /// Folders that archivers, viewers and systems leave among images: copies,
 /// thumbnails, what was deleted.
-bool is_litter(const std::string& name) {
+bool is_litter(std::string_view name) {
   static constexpr std::array kNames = {"__MACOSX", "@eaDir", "$RECYCLE.BIN",
                                         "System Volume Information",
                                         "lost+found"};
@@ -88,10 +88,12 @@ class Walk {
     else if (!is_image)
       is_image = sniff_format(read_leading_bytes(path)) != ImageFormat::kNone;
     if (is_image && exists && shows_no_image(path)) is_image = false;
-    if (is_image)
+    if (is_image) {
       contents.images.push_back(relative);
-    else
+    } else {
       contents.ignored.push_back(printable(relative));
+      if (S_ISREG(status.st_mode)) contents.others.push_back(relative);
+    }
   }
 
   void visit_folder(const fs::path& path, const std::string& relative) {
@@ -114,7 +116,19 @@ FolderContents walk_folder(const fs::path& folder) {
   walk.enter(folder, "");
   std::ranges::sort(walk.contents.images);
   std::ranges::sort(walk.contents.ignored);
+  std::ranges::sort(walk.contents.others);
   return std::move(walk.contents);
+}
+
+bool is_left_out(std::string_view path) {
+  for (size_t at = 0; at < path.size();) {
+    const auto slash = std::min(path.find('/', at), path.size());
+    const auto part = path.substr(at, slash - at);
+    if (part.starts_with('.') || (slash < path.size() && is_litter(part)))
+      return true;
+    at = slash + 1;
+  }
+  return false;
 }
 
 std::vector<uint8_t> read_leading_bytes(const fs::path& path) {

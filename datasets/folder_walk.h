@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace calotype {
@@ -12,6 +13,7 @@ struct FolderContents {
   // they are sorted.
   std::vector<std::string> images;
   std::vector<std::string> ignored;  // sorted, printable
+  std::vector<std::string> others;   // files among them, as `images`
   std::vector<std::string> folders;  // directly below, sorted; entered ones
   std::vector<std::string> doubled;  // the same, links to what was entered
 };
@@ -24,6 +26,10 @@ struct FolderContents {
 /// beside images (__MACOSX) are ignored as a whole. Throws ConfigError if a
 /// folder cannot be read.
 FolderContents walk_folder(const std::filesystem::path& folder);
+
+/// Whether a path below a set leads through what is left out of it: hidden
+/// files and folders, and those that systems put beside images.
+bool is_left_out(std::string_view path);
 
 /// The first kSniffBytes bytes of a regular file; none if it cannot be read.
 std::vector<uint8_t> read_leading_bytes(const std::filesystem::path& path);

@@ -1,7 +1,6 @@
 #include "datasets/hash_memory.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <string>
@@ -9,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/cache_folder.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
@@ -25,15 +25,6 @@ constexpr int64_t kTick_s = 2;                   // FAT's; all others are finer
 struct Entry {
   uint64_t key, hash;
 };
-
-fs::path cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME");
-      cache && fs::path(cache).is_absolute())
-    return fs::path(cache) / "calotype" / "hashes";
-  const char* home = std::getenv("HOME");
-  if (!home || !fs::path(home).is_absolute()) return {};
-  return fs::path(home) / ".cache" / "calotype" / "hashes";
-}
 
 uint64_t key_of(const fs::path& file, const struct stat& status) {
   const int64_t facts[] = {
@@ -76,32 +67,13 @@ void write_entries(const fs::path& file, const std::vector<Entry>& entries) {
   write_file_atomic(file, bytes);
 }
 
-void remove_oldest(const fs::path& folder) {
-  struct Kept {
-    fs::file_time_type time;
-    uint64_t bytes;
-    fs::path path;
-  };
-  std::vector<Kept> kept;
-  uint64_t total = 0;
-  for (const auto& item : fs::directory_iterator(folder)) {
-    kept.push_back({item.last_write_time(), item.file_size(), item.path()});
-    total += kept.back().bytes;
-  }
-  std::ranges::sort(kept, {}, &Kept::time);
-  for (size_t i = 0; i + 1 < kept.size() && total > kMaxMemoryBytes; ++i) {
-    fs::remove(kept[i].path);
-    total -= kept[i].bytes;
-  }
-}
-
 }  // namespace
 
 HashMemory::HashMemory(const fs::path& folder) {
   const auto cache = cache_folder();
   if (cache.empty()) return;
   try {
-    file_ = cache / hex64(xxh64(fs::canonical(folder).native()));
+    file_ = cache / "hashes" / hex64(xxh64(fs::canonical(folder).native()));
     for (const auto& [key, hash] : read_entries(file_)) old_.emplace(key, hash);
   } catch (const std::runtime_error&) {  // then nothing is remembered
   }
@@ -131,7 +103,7 @@ void HashMemory::save(int64_t num_files) {
   std::ranges::sort(entries, {}, &Entry::key);
   try {
     write_entries(file_, entries);
-    remove_oldest(file_.parent_path());
+    keep_newest(file_.parent_path(), kMaxMemoryBytes);
     changed_ = false;
   } catch (const std::runtime_error&) {  // a home that cannot be written to
   }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "core/error.h"
@@ -13,8 +12,8 @@
 #include "core/hash.h"
 #include "core/note.h"
 #include "core/printable.h"
-#include "datasets/class_folder.h"
 #include "datasets/file_contents.h"
+#include "datasets/folder_classes.h"
 #include "datasets/folder_walk.h"
 #include "datasets/image_file.h"
 
@@ -22,60 +21,6 @@ namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// "shirt" of "shirt/12.png"; nothing of "12.png".
-std::string top_folder(const std::string& path) {
-  const auto slash = path.find('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash);
-}
-
-/// The classes of a folder: its sub-folders that hold images.
-class FolderClasses {
- public:
-  explicit FolderClasses(const std::vector<std::string>& files) {
-    for (const auto& file : files)
-      if (const auto folder = top_folder(file); !folder.empty())
-        labels_.emplace(folder, 0);
-    std::set<std::string> names;
-    for (const auto& item : labels_) names.insert(class_of_folder(item.first));
-    // Where two would be called alike, each is called as its folder.
-    const bool is_one_to_one = names.size() == labels_.size();
-    std::vector<std::pair<std::string, int32_t*>> classes;
-    for (auto& [folder, label] : labels_)
-      classes.emplace_back(
-          is_one_to_one ? class_of_folder(folder) : printable(folder), &label);
-    std::ranges::sort(classes);
-    for (const auto& [name, label] : classes) {
-      *label = int32_t(names_.size());
-      names_.push_back(name);
-    }
-  }
-
-  /// Of an image's path; -1 where it lies in no sub-folder.
-  int32_t label(const std::string& path) const {
-    const auto found = labels_.find(top_folder(path));
-    return found == labels_.end() ? -1 : found->second;
-  }
-  const std::vector<std::string>& names() const { return names_; }
-  bool has_folder(const std::string& folder) const {
-    return labels_.contains(folder);
-  }
-
- private:
-  std::map<std::string, int32_t> labels_;  // by folder
-  std::vector<std::string> names_;
-};
-
-/// "cat, dog and 3 others".
-std::string some_of(const std::vector<std::string>& names) {
-  constexpr size_t kShown = 3;
-  std::string text;
-  for (size_t i = 0; i < std::min(kShown, names.size()); ++i)
-    text += (i > 0 ? ", " : "") + printable(names[i]);
-  return names.size() <= kShown
-             ? text
-             : fmt::format("{} and {} others", text, names.size() - kShown);
-}
 
 /// Says what of a folder with classes is in none of them, or looks like one and
 /// is none.
@@ -117,14 +62,20 @@ class ImageFolder : public ImageSource {
         spec_(std::move(spec)),
         limits_(limits),
         contents_(root_, contents.images, limits.max_file_bytes()) {
-    const FolderClasses classes(contents.images);
-    tell_what_has_no_class(printable(root_.string()), contents, classes);
+    const auto where = printable(root_.string());
+    SetFiles files{.images = contents.images, .others = contents.others};
+    std::vector<std::string> notes;
+    classes_ = find_classes(
+        where, files,
+        [&](size_t other) {
+          return read_text_file(root_ / files.others[other]);
+        },
+        notes);
+    for (const auto& text : notes) note(text);
+    if (notes.empty())
+      tell_what_has_no_class(where, contents, FolderClasses(contents.images));
     ignored_ = std::move(contents.ignored);
-    class_names_ = classes.names();
-    for (auto& file : contents.images) {
-      labels_.push_back(classes.label(file));
-      paths_.push_back(std::move(file));
-    }
+    paths_ = std::move(files.images);
   }
 
   int64_t size() const override { return int64_t(paths_.size()); }
@@ -134,8 +85,12 @@ class ImageFolder : public ImageSource {
   std::string name(int64_t index) const override {
     return printable(paths_[size_t(index)]);
   }
-  int64_t label(int64_t index) const override { return labels_[size_t(index)]; }
-  std::vector<std::string> class_names() const override { return class_names_; }
+  int64_t label(int64_t index) const override {
+    return classes_.labels[size_t(index)];
+  }
+  std::vector<std::string> class_names() const override {
+    return classes_.names;
+  }
   std::string spec() const override { return spec_; }
   std::vector<uint64_t> content_hashes(
       const std::vector<int64_t>& indices) const override {
@@ -148,8 +103,8 @@ class ImageFolder : public ImageSource {
   std::string spec_;
   ImageLimits limits_;
   FileContents contents_;
-  std::vector<std::string> ignored_, paths_, class_names_;
-  std::vector<int32_t> labels_;
+  std::vector<std::string> ignored_, paths_;
+  ClassLabels classes_;
 };
 
 class ImageFile : public ImageSource {

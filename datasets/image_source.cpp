@@ -9,14 +9,20 @@
 
 #include "core/error.h"
 #include "core/printable.h"
+#include "datasets/archive_source.h"
 #include "datasets/class_list.h"
 #include "datasets/emoji.h"
+#include "datasets/folder_classes.h"
 #include "datasets/folder_walk.h"
 #include "datasets/idx.h"
 #include "datasets/idx_file.h"
 #include "datasets/image_folder.h"
+#include "datasets/path_list.h"
+#include "datasets/spec_pattern.h"
 #include "datasets/subset_source.h"
 #include "datasets/synthetic.h"
+#include "datasets/union_source.h"
+#include "images/image_format.h"
 
 namespace calotype {
 namespace {
@@ -48,6 +54,7 @@ std::optional<Slice> parse_slice(const std::string& inside) {
   return Slice{begin.value_or(0), end};
 }
 
+constexpr std::string_view kCached = "cached:";
 constexpr std::string_view kClassIs = "class=", kClassIsNot = "class!=";
 
 bool is_selection(const std::string& inside) {
@@ -79,18 +86,28 @@ std::optional<Suffixed> parse_suffix(const std::string& spec) {
 bool is_there(const std::string& spec) {
   std::error_code ignored;
   if (fs::exists(spec, ignored) || parse_suffix(spec)) return true;
-  for (const char* prefix : {"fashion-mnist:", "emoji:", "synthetic:"})
+  for (const std::string_view prefix :
+       {kCached, std::string_view("fashion-mnist:"), std::string_view("emoji:"),
+        std::string_view("synthetic:")})
     if (spec.starts_with(prefix)) return true;
-  return false;
+  return is_pattern(spec);
 }
+
+/// How a source is opened.
+struct Opening {
+  ImageLimits limits;
+  bool keeps_copies = false;  // of what is compressed
+};
+
+std::unique_ptr<ImageSource> open_as(const std::string& spec,
+                                     const Opening& how);
 
 /// The part of a source that "[A:B]", "[class=NAME,...]" or "[class!=NAME,...]"
 /// keeps.
 std::unique_ptr<ImageSource> open_part(const Suffixed& parts,
                                        const std::string& spec,
-                                       const ImageLimits& limits) {
-  const std::shared_ptr<const ImageSource> source =
-      open_source(parts.whole, limits);
+                                       const Opening& how) {
+  const std::shared_ptr<const ImageSource> source = open_as(parts.whole, how);
   if (const auto slice = parse_slice(parts.inside))
     return make_slice(source, slice->begin, slice->end.value_or(source->size()),
                       spec);
@@ -125,13 +142,42 @@ std::unique_ptr<ImageSource> open_synthetic(const std::string& numbers,
 
 std::unique_ptr<ImageSource> open_path(const fs::path& path,
                                        const std::string& spec,
-                                       const ImageLimits& limits) {
+                                       const Opening& how) {
+  const auto& limits = how.limits;
   if (fs::is_directory(path)) return open_image_folder(path, spec, limits);
   if (!fs::is_regular_file(path))
     throw ConfigError(printable(spec) + ": neither a folder nor a file");
-  return looks_like_idx(read_leading_bytes(path))
-             ? open_idx(path, spec, limits)
-             : open_image_file(path, spec, limits);
+  const auto head = read_leading_bytes(path);
+  if (sniff_format(head) != ImageFormat::kNone)
+    return open_image_file(path, spec, limits);
+  const auto kind = archive_kind(path);
+  if (kind == ArchiveKind::kCompressedTar && how.keeps_copies)
+    return open_archive(unpacked_copy(path), ArchiveKind::kTar, spec, limits);
+  if (kind != ArchiveKind::kNone) return open_archive(path, kind, spec, limits);
+  if (is_called_list(path)) return open_path_list(path, spec, limits);
+  return looks_like_idx(head) ? open_idx(path, spec, limits)
+                              : open_image_file(path, spec, limits);
+}
+
+/// All that a brace list or wildcards stand for, as one.
+std::unique_ptr<ImageSource> open_pattern(const std::string& spec,
+                                          const Opening& how) {
+  std::vector<std::string> found, missing;
+  for (const auto& one : expand_braces(spec)) {
+    std::error_code ignored;
+    const bool is_whole = fs::exists(one, ignored) || !is_pattern(one);
+    const auto paths = is_whole ? std::vector{one} : expand_wildcards(one);
+    if (paths.empty() || !is_there(paths[0])) missing.push_back(one);
+    found.insert(found.end(), paths.begin(), paths.end());
+  }
+  if (!missing.empty())
+    throw ConfigError(fmt::format("{}: {}", printable(spec),
+                                  found.empty()
+                                      ? "nothing is called so"
+                                      : "not there: " + some_of(missing)));
+  std::vector<std::unique_ptr<ImageSource>> parts;
+  for (const auto& path : found) parts.push_back(open_as(path, how));
+  return make_union(std::move(parts), spec);
 }
 
 /// What follows `prefix`, if `text` begins with it.
@@ -153,6 +199,7 @@ std::vector<std::string> names_of(const ImageSource& source) {
 std::filesystem::path path_of_source(const std::string& spec) {
   std::error_code ignored;
   if (fs::exists(spec, ignored)) return spec;
+  if (const auto rest = after(spec, kCached)) return path_of_source(*rest);
   const auto suffix = parse_suffix(spec);
   return suffix ? path_of_source(suffix->whole) : fs::path();
 }
@@ -164,21 +211,34 @@ std::unique_ptr<ImageSource> open_source(const std::string& spec,
 
 std::unique_ptr<ImageSource> open_source(const std::string& spec,
                                          const ImageLimits& limits) {
+  return open_as(spec, {.limits = limits});
+}
+
+namespace {
+
+std::unique_ptr<ImageSource> open_as(const std::string& spec,
+                                     const Opening& how) {
+  const auto& limits = how.limits;
   std::error_code ignored;
-  if (fs::exists(spec, ignored)) return open_path(spec, spec, limits);
+  if (fs::exists(spec, ignored)) return open_path(spec, spec, how);
+  if (const auto rest = after(spec, kCached))
+    return open_as(*rest, {.limits = limits, .keeps_copies = true});
   if (const auto suffix = parse_suffix(spec))
-    return open_part(*suffix, spec, limits);
+    return open_part(*suffix, spec, how);
   if (const auto split = after(spec, "fashion-mnist:"))
     return open_fashion_mnist(*split, spec, limits);
   if (const auto what = after(spec, "emoji:"))
     return open_emoji(*what, spec, limits);
   if (const auto numbers = after(spec, "synthetic:"))
     return open_synthetic(*numbers, spec);
+  if (is_pattern(spec)) return open_pattern(spec, how);
   throw ConfigError(
       fmt::format("{}: no such folder, file or data set; expected a path, "
                   "fashion-mnist:train, fashion-mnist:test, emoji:google, "
                   "emoji:twitter or synthetic:COUNT",
                   printable(spec)));
 }
+
+}  // namespace
 
 }  // namespace calotype

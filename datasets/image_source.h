@@ -52,17 +52,24 @@ class ImageSource {
   /// count. Reads all files when it is first asked for.
   virtual std::string fingerprint() const;
 
+  /// Whether images can be had quickly in the order of their indices alone.
+  virtual bool is_in_order() const { return false; }
+
   /// Files that were seen and are no images (text files and the like).
   virtual std::vector<std::string> ignored_files() const { return {}; }
 };
 
 /// Opens what --data names: a folder of images (sub-folders are classes), one
-/// image, an IDX file (gzipped or not), `fashion-mnist:train` or `:test`,
+/// image, an archive of them (.tar, compressed or not, .zip; see open_archive),
+/// a list of paths (.txt, .csv, .jsonl; see open_path_list), an IDX file
+/// (gzipped or not), `fashion-mnist:train` or `:test`,
 /// `emoji:google` or `:twitter` (see open_emoji), or
 /// `synthetic:COUNT[:SIZE[:CHANNELS[:SEED]]]`. A suffix `[A:B]` keeps images A
 /// to B-1, either of which may be left out; `[class=NAME,...]` keeps classes,
-/// `[class!=NAME,...]` all others, images of no class among them. What exists
-/// as a path is a path. Throws
+/// `[class!=NAME,...]` all others, images of no class among them. Several as
+/// one by wildcards, `{a,b}` or `{000..127}` (see make_union). `cached:` ahead
+/// of it keeps plain copies of what is compressed (see unpacked_copy). What
+/// exists as a path is a path. Throws
 /// ConfigError that says what is missing and how to get it, DataError if an IDX
 /// file is bad.
 std::unique_ptr<ImageSource> open_source(const std::string& spec,

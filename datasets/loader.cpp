@@ -68,6 +68,15 @@ ImageBatch make_batch(std::vector<DecodedImage> decoded) {
   return batch;
 }
 
+void expect_any_order(const ImageSource& source) {
+  if (!source.is_in_order()) return;
+  throw ConfigError(fmt::format(
+      "{}: is compressed, and its images can be read in the archive's order "
+      "alone; to shuffle them, say --cache (or cached:{}), which keeps a plain "
+      "copy in the user's cache folder",
+      source.spec(), source.spec()));
+}
+
 LoaderConfig checked(LoaderConfig config) {
   check_range("loader", "batch_size", double(config.batch_size), 1, 65536);
   check_range("loader", "num_workers", config.num_workers, 1, 256);
@@ -96,6 +105,7 @@ struct Loader::Impl {
         full_shapes(start.full_shapes.begin(), start.full_shapes.end()) {
     how.validate();
     check_start(start);
+    if (config.shuffle) expect_any_order(*source);
     if (skip) unwanted = *skip;
     if (skip && int64_t(skip->size()) != source->size())
       throw ShapeError(fmt::format("Loader: skip must have {} entries, got {}",
@@ -130,10 +140,13 @@ struct Loader::Impl {
     const int64_t share =
         (config.batch_size + config.num_workers - 1) / config.num_workers;
     const auto again = int64_t(first_positions.size());
-    DecodeAhead::Range range{.begin = 0,
-                             .end = again + source->size() - first_new,
-                             .chunk_size = std::clamp<int64_t>(share, 1, 64),
-                             .max_bytes = config.max_held_bytes / 2};
+    // Of what can be read in order alone, no worker goes far ahead of another.
+    const int64_t largest = source->is_in_order() ? 1 : 64;
+    DecodeAhead::Range range{
+        .begin = 0,
+        .end = again + source->size() - first_new,
+        .chunk_size = std::clamp<int64_t>(share, 1, largest),
+        .max_bytes = config.max_held_bytes / 2};
     const int64_t ahead =
         config.prefetch * config.batch_size / range.chunk_size;
     range.max_chunks = std::max<int64_t>(ahead, config.num_workers);

@@ -40,6 +40,7 @@ class SubsetSource : public ImageSource {
       of_whole.push_back(indices_[size_t(index)]);
     return whole_->content_hashes(of_whole);
   }
+  bool is_in_order() const override { return whole_->is_in_order(); }
   std::vector<std::string> ignored_files() const override {
     return whole_->ignored_files();
   }

@@ -13,7 +13,9 @@ namespace calotype {
 Inflater::Inflater(Wrapping wrapping, std::string where,
                    std::function<void(std::span<const uint8_t>)> sink)
     : wrapping_(wrapping), where_(std::move(where)), sink_(std::move(sink)) {
-  const int window_bits = wrapping == Wrapping::kGzip ? 15 + 16 : 15;
+  const int window_bits = wrapping == Wrapping::kGzip   ? 15 + 16
+                          : wrapping == Wrapping::kNone ? -15
+                                                        : 15;
   if (inflateInit2(&stream_, window_bits) != Z_OK) throw std::bad_alloc();
 }
 

@@ -10,9 +10,10 @@
 
 namespace calotype {
 
-enum class Wrapping { kZlib, kGzip };
+/// Around deflated data (RFC 1951): kNone has neither header nor checksum.
+enum class Wrapping { kZlib, kGzip, kNone };
 
-/// Decompresses zlib or gzip data piece by piece and checks its checksum.
+/// Decompresses zlib, gzip or bare data piece by piece and checks the checksum.
 class Inflater {
  public:
   /// `where` leads messages. `sink` gets what comes out and may throw.

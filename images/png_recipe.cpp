@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <string_view>
 
 #include "core/runtime.h"
@@ -22,31 +23,37 @@ std::optional<std::string> recipe_of_chunk(std::string_view data) {
   return std::string(data.substr(head.size()));
 }
 
-bool has_signature(std::istream& file) {
-  char bytes[sizeof kPngSignature];
-  return file.read(bytes, sizeof bytes) &&
-         std::equal(std::begin(kPngSignature), std::end(kPngSignature), bytes,
-                    [](uint8_t a, char b) { return a == uint8_t(b); });
-}
+/// Up to `size` bytes at `at` of a file.
+using ReadAt = std::function<std::string(uint64_t at, size_t size)>;
 
 /// The text ahead of the pixels.
-std::optional<std::string> find_text(std::istream& file) {
-  if (!has_signature(file)) return {};
-  uint8_t head[8];  // size and type of a chunk
-  while (file.read(reinterpret_cast<char*>(head), sizeof head)) {
-    const auto size = read_big_endian_32(head);
-    const std::string_view type(reinterpret_cast<const char*>(head + 4), 4);
+std::optional<std::string> find_text(const ReadAt& read_at) {
+  const std::string_view signature(
+      reinterpret_cast<const char*>(kPngSignature), sizeof kPngSignature);
+  uint64_t at = signature.size();
+  if (read_at(0, at) != signature) return {};
+  for (;;) {
+    const auto head = read_at(at, 8);  // size and type of a chunk
+    if (head.size() < 8) return {};
+    const auto size =
+        read_big_endian_32(reinterpret_cast<const uint8_t*>(head.data()));
+    const auto type = std::string_view(head).substr(4);
     if (type == "IDAT" || type == "IEND") return {};
     if (type == "iTXt" && size <= kLongestRecipe) {
-      std::string data(size, '\0');
-      if (!file.read(data.data(), std::streamsize(size))) return {};
+      const auto data = read_at(at + 8, size);
+      if (data.size() < size) return {};
       if (auto text = recipe_of_chunk(data)) return text;
-      file.ignore(4);  // the checksum
-    } else {
-      file.seekg(std::streamoff(size) + 4, std::ios::cur);
     }
+    at += uint64_t{8} + size + 4;  // the checksum
   }
-  return {};
+}
+
+std::optional<Json> recipe_in(const ReadAt& read_at) {
+  const auto text = find_text(read_at);
+  if (!text) return {};
+  auto recipe = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!recipe.is_object()) return {};
+  return recipe;
 }
 
 }  // namespace
@@ -63,11 +70,21 @@ PngText by_product_text(const std::string& what, Json recipe) {
 
 std::optional<Json> read_recipe(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  const auto text = find_text(file);
-  if (!text) return {};
-  auto recipe = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (!recipe.is_object()) return {};
-  return recipe;
+  return recipe_in([&](uint64_t at, size_t size) {
+    std::string bytes(size, '\0');
+    file.seekg(std::streamoff(at));
+    file.read(bytes.data(), std::streamsize(size));
+    bytes.resize(size_t(std::max<std::streamsize>(0, file.gcount())));
+    return bytes;
+  });
+}
+
+std::optional<Json> read_recipe(std::span<const uint8_t> png) {
+  return recipe_in([&](uint64_t at, size_t size) {
+    const auto rest = png.subspan(std::min<uint64_t>(at, png.size()));
+    const auto bytes = rest.first(std::min(size, rest.size()));
+    return std::string(bytes.begin(), bytes.end());
+  });
 }
 
 bool is_by_product(const Json& recipe) {

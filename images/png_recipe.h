@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "core/config.h"
@@ -21,6 +23,7 @@ PngText by_product_text(const std::string& what, Json recipe = Json::object());
 /// The recipe of a picture that the program wrote; nothing of any other file.
 /// Reads what stands ahead of the pixels. Never throws.
 std::optional<Json> read_recipe(const std::filesystem::path& path);
+std::optional<Json> read_recipe(std::span<const uint8_t> png);
 
 /// Whether a picture of this recipe is no image of a set.
 bool is_by_product(const Json& recipe);

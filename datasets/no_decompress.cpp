@@ -1,0 +1,15 @@
+#include "core/error.h"
+#include "core/printable.h"
+#include "datasets/decompress.h"
+
+// In the place of decompress.cpp where there is no libarchive.
+namespace calotype {
+
+std::unique_ptr<ByteStream> open_decompressed(
+    const std::filesystem::path& path) {
+  throw ConfigError(printable(path.string()) +
+                    ": compressed, and this build reads plain tars alone; "
+                    "decompress it, or build with libarchive-dev installed");
+}
+
+}  // namespace calotype
