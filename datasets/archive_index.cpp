@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
+#include "datasets/file_version.h"
 
 namespace calotype {
 namespace {
@@ -20,9 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Another number wherever an index of the same archive would be another.
-constexpr std::string_view kMagic = "calotype archive index 1\n";
+constexpr std::string_view kIndexMagic = "calotype archive index 1\n";
 constexpr uint64_t kMaxKept = uint64_t{1} << 30;  // bytes, of all indices
-constexpr int64_t kTick_s = 2;  // FAT's clock; all others are finer
 
 /// Numbers and texts one after the other; the cache is read where it is
 /// written.
@@ -42,7 +41,7 @@ class Packer {
   std::string take() { return std::move(bytes_); }
 
  private:
-  std::string bytes_{kMagic};
+  std::string bytes_{kIndexMagic};
 };
 
 /// Throws DataError where the bytes end.
@@ -80,16 +79,7 @@ class Unpacker {
   std::string_view rest_;
 };
 
-/// What tells a version of an archive from others.
-std::string facts_of(const struct stat& status) {
-  const int64_t facts[] = {
-      int64_t(status.st_size),         int64_t(status.st_mtim.tv_sec),
-      int64_t(status.st_mtim.tv_nsec), int64_t(status.st_ctim.tv_sec),
-      int64_t(status.st_ctim.tv_nsec), int64_t(status.st_ino)};
-  return {reinterpret_cast<const char*>(facts), sizeof facts};
-}
-
-std::string packed(const ArchiveIndex& index, const std::string& facts) {
+std::string packed_index(const ArchiveIndex& index, const std::string& facts) {
   Packer packer;
   packer.text(facts);
   packer.number(index.images.size());
@@ -111,11 +101,11 @@ std::string packed(const ArchiveIndex& index, const std::string& facts) {
 std::optional<ArchiveIndex> unpacked(std::string_view bytes,
                                      const std::string& facts) {
   uint64_t hash = 0;
-  if (bytes.size() < kMagic.size() + sizeof hash) return {};
+  if (bytes.size() < kIndexMagic.size() + sizeof hash) return {};
   const auto content = bytes.substr(0, bytes.size() - sizeof hash);
   std::memcpy(&hash, content.data() + content.size(), sizeof hash);
-  if (!bytes.starts_with(kMagic) || hash != xxh64(content)) return {};
-  Unpacker unpacker(content.substr(kMagic.size()));
+  if (!bytes.starts_with(kIndexMagic) || hash != xxh64(content)) return {};
+  Unpacker unpacker(content.substr(kIndexMagic.size()));
   if (unpacker.text() != facts) return {};
   ArchiveIndex index;
   index.images.resize(unpacker.count());
@@ -153,7 +143,7 @@ void keep_index(const fs::path& file, const ArchiveIndex& index,
                 const std::string& facts) {
   try {
     make_folder(file.parent_path());
-    write_file_atomic(file, packed(index, facts), Durability::kRenamed);
+    write_file_atomic(file, packed_index(index, facts), Durability::kRenamed);
     keep_newest(file.parent_path(), kMaxKept);
   } catch (const std::runtime_error&) {  // a home that cannot be written to
   }
@@ -172,13 +162,10 @@ ArchiveIndex remembered_index(const fs::path& archive, const std::string& kind,
   const auto file =
       cache / "archives" / hex64(xxh64(kind + ":" + path.native()));
   // The notes call the archive as the user did.
-  const auto facts = facts_of(status) + archive.native();
+  const auto facts = version_of(status) + archive.native();
   if (auto index = read_index(file, facts)) return std::move(*index);
   auto index = build();
-  // What changed just now could change again in the same tick.
-  const auto changed = std::max(status.st_mtim.tv_sec, status.st_ctim.tv_sec);
-  if (int64_t(changed) + kTick_s < int64_t(std::time(nullptr)))
-    keep_index(file, index, facts);
+  if (is_settled(status)) keep_index(file, index, facts);
   return index;
 }
 

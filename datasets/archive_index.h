@@ -21,6 +21,9 @@ struct ArchiveIndex {
   std::vector<std::string> notes;   // what there is to say of it, line by line
 };
 
+/// Of files that say what images are, each.
+inline constexpr uint64_t kMaxLabelBytes = 256 << 20;
+
 /// Gathers the index of an archive member by member.
 class IndexBuilder {
  public:

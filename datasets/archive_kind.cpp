@@ -26,10 +26,6 @@ bool is_called_tar(const std::filesystem::path& path) {
          lower_extension(path.stem()) == ".tar";
 }
 
-bool is_zero(const std::vector<uint8_t>& bytes) {
-  return std::ranges::all_of(bytes, [](uint8_t byte) { return byte == 0; });
-}
-
 }  // namespace
 
 ArchiveKind archive_kind(const std::filesystem::path& path) {
@@ -43,7 +39,8 @@ ArchiveKind archive_kind(const std::filesystem::path& path) {
   // Tars are compressed and keep their names, and the other way round.
   if (!compression_of(head).empty()) return ArchiveKind::kCompressedTar;
   if (looks_like_tar(head)) return ArchiveKind::kTar;
-  if (head.size() == kHeadBytes && is_zero(head)) return ArchiveKind::kTar;
+  if (head.size() == kHeadBytes && std::ranges::count(head, 0) == kHeadBytes)
+    return ArchiveKind::kTar;
   throw DataError(where + ": called a tar, and neither one nor compressed");
 }
 

@@ -25,9 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Of files that say what images are, each.
-constexpr uint64_t kMaxLabelBytes = 256 << 20;
-
 ArchiveIndex index_of(const Archive& archive, const std::string& where,
                       uint64_t max_bytes) {
   IndexBuilder builder(where);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -12,28 +11,23 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
+#include "datasets/file_version.h"
 
 namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kMagic = "calotype hashes 1\n";
+constexpr std::string_view kHashesMagic = "calotype hashes 1\n";
 constexpr uint64_t kMaxMemoryBytes = 256 << 20;  // of all folders
-constexpr int64_t kTick_s = 2;                   // FAT's; all others are finer
 
 struct Entry {
   uint64_t key, hash;
 };
 
 uint64_t key_of(const fs::path& file, const struct stat& status) {
-  const int64_t facts[] = {
-      int64_t(status.st_size),         int64_t(status.st_mtim.tv_sec),
-      int64_t(status.st_mtim.tv_nsec), int64_t(status.st_ctim.tv_sec),
-      int64_t(status.st_ctim.tv_nsec), int64_t(status.st_ino)};
   auto text = file.native();
-  text.append(1, '\0').append(reinterpret_cast<const char*>(facts),
-                              sizeof facts);
+  text.append(1, '\0').append(version_of(status));
   return xxh64(text);
 }
 
@@ -42,9 +36,9 @@ std::vector<Entry> read_entries(const fs::path& file) {
   std::error_code missing;
   if (file.empty() || !fs::is_regular_file(file, missing)) return {};
   const auto bytes = read_file(file, kMaxMemoryBytes);
-  const auto around = kMagic.size() + sizeof(uint64_t);
+  const auto around = kHashesMagic.size() + sizeof(uint64_t);
   if (bytes.size() < around || (bytes.size() - around) % sizeof(Entry) != 0 ||
-      std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
+      std::memcmp(bytes.data(), kHashesMagic.data(), kHashesMagic.size()) != 0)
     return {};
   uint64_t hash = 0;
   const auto* end = bytes.data() + bytes.size() - sizeof hash;
@@ -52,13 +46,13 @@ std::vector<Entry> read_entries(const fs::path& file) {
   if (hash != xxh64(std::span(bytes).first(bytes.size() - sizeof hash)))
     return {};
   std::vector<Entry> entries((bytes.size() - around) / sizeof(Entry));
-  std::memcpy(entries.data(), bytes.data() + kMagic.size(),
+  std::memcpy(entries.data(), bytes.data() + kHashesMagic.size(),
               entries.size() * sizeof(Entry));
   return entries;
 }
 
 void write_entries(const fs::path& file, const std::vector<Entry>& entries) {
-  std::string bytes(kMagic);
+  std::string bytes(kHashesMagic);
   bytes.append(reinterpret_cast<const char*>(entries.data()),
                entries.size() * sizeof(Entry));
   const auto hash = xxh64(bytes);
@@ -89,8 +83,7 @@ std::optional<uint64_t> HashMemory::find(const fs::path& file,
 
 void HashMemory::remember(const fs::path& file, const struct stat& status,
                           uint64_t hash) {
-  const auto changed = std::max(status.st_mtim.tv_sec, status.st_ctim.tv_sec);
-  if (int64_t(changed) + kTick_s >= int64_t(std::time(nullptr))) return;
+  if (!is_settled(status)) return;
   used_[key_of(file, status)] = hash;
   changed_ = true;
 }

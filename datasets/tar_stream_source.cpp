@@ -23,18 +23,16 @@ namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
-using FileBytes = std::vector<uint8_t>;
 
-constexpr uint64_t kMaxLabelBytes = 256 << 20;
 // Of images that were passed over and may be asked for yet.
 constexpr uint64_t kMaxAheadBytes = 256 << 20;
 
-ArchiveIndex index_of(const fs::path& path, uint64_t max_bytes) {
+ArchiveIndex index_of_stream(const fs::path& path, uint64_t max_bytes) {
   const auto where = printable(path.string());
   const auto stream = open_decompressed(path);
   TarReader reader(*stream, where);
   IndexBuilder builder(where);
-  FileBytes content;
+  std::vector<uint8_t> content;
   while (const auto member = reader.next()) {
     throw_if_stopped();
     builder.add(*member, [&](bool is_label) -> std::span<const uint8_t> {
@@ -53,7 +51,7 @@ class TarStream {
   TarStream(const fs::path& path, const ArchiveIndex& index, uint64_t max_bytes)
       : path_(path), index_(index), max_bytes_(max_bytes) {}
 
-  FileBytes content(int64_t image) {
+  std::vector<uint8_t> content(int64_t image) {
     if (const auto found = ahead_.find(image); found != ahead_.end()) {
       auto bytes = std::move(found->second);
       ahead_.erase(found);
@@ -75,7 +73,7 @@ class TarStream {
     next_ = 0;
   }
 
-  FileBytes read_next() {
+  std::vector<uint8_t> read_next() {
     const auto& wanted = index_.images[size_t(next_++)];
     while (const auto member = reader_->next()) {
       if (member->offset != wanted.offset) continue;
@@ -112,7 +110,7 @@ class TarStream {
   std::unique_ptr<ByteStream> stream_;
   std::optional<TarReader> reader_;
   int64_t next_ = 0;  // the image that the reader comes to
-  std::map<int64_t, FileBytes> ahead_;
+  std::map<int64_t, std::vector<uint8_t>> ahead_;
   uint64_t ahead_bytes_ = 0;
 };
 
@@ -171,7 +169,7 @@ class TarStreamSource : public ImageSource {
     return index_.images[size_t(index)];
   }
 
-  FileBytes content(int64_t index) const {
+  std::vector<uint8_t> content(int64_t index) const {
     const std::lock_guard lock(mutex_);
     return stream_.content(index);
   }
@@ -189,8 +187,9 @@ class TarStreamSource : public ImageSource {
 std::unique_ptr<ImageSource> open_tar_stream(const fs::path& path,
                                              const std::string& spec,
                                              const ImageLimits& limits) {
-  auto index = remembered_index(
-      path, "stream", [&] { return index_of(path, limits.max_file_bytes()); });
+  auto index = remembered_index(path, "stream", [&] {
+    return index_of_stream(path, limits.max_file_bytes());
+  });
   for (const auto& text : index.notes) note(text);
   if (index.images.empty())
     throw ConfigError(printable(path.string()) +

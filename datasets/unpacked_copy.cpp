@@ -13,6 +13,7 @@
 #include "core/stop_signal.h"
 #include "datasets/archive_source.h"
 #include "datasets/decompress.h"
+#include "datasets/file_version.h"
 
 namespace calotype {
 
@@ -28,9 +29,7 @@ fs::path unpacked_copy(const fs::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     throw ConfigError(where + ": no such file");
-  const auto version = fmt::format(
-      "{}:{}:{}.{}", fs::canonical(path).native(), int64_t(status.st_size),
-      int64_t(status.st_mtim.tv_sec), int64_t(status.st_mtim.tv_nsec));
+  const auto version = fs::canonical(path).native() + version_of(status);
   const auto copy = cache / "copies" / (hex64(xxh64(version)) + ".tar");
   if (!fs::is_regular_file(copy)) {
     make_folder(copy.parent_path());
