@@ -26,7 +26,7 @@ if("images" IN_LIST calotype_folders)
   pkg_check_modules(calotype_webp REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
   pkg_check_modules(calotype_stb REQUIRED IMPORTED_TARGET stb)
 
-  # Only to measure codecs beside these formats.
+  # Formats that a build can do without; the first two are also measured beside.
   if(CALOTYPE_JXL)
     pkg_check_modules(calotype_jxl IMPORTED_TARGET libjxl>=0.7)
   endif()
@@ -34,6 +34,18 @@ if("images" IN_LIST calotype_folders)
     pkg_check_modules(calotype_avif IMPORTED_TARGET libavif>=0.11)
   endif()
 
+  if(CALOTYPE_HEIF)
+    pkg_check_modules(calotype_heif IMPORTED_TARGET libheif>=1.6)
+  endif()
+  if(CALOTYPE_TIFF)
+    pkg_check_modules(calotype_tiff IMPORTED_TARGET libtiff-4)
+  endif()
+  if(CALOTYPE_GIF)
+    find_package(GIF 5)
+    if(GIF_FOUND AND NOT TARGET PkgConfig::calotype_gif)
+      add_library(PkgConfig::calotype_gif ALIAS GIF::GIF)
+    endif()
+  endif()
   # Only to read compressed tars.
   if(CALOTYPE_ARCHIVE)
     pkg_check_modules(calotype_archive IMPORTED_TARGET libarchive>=3.4)

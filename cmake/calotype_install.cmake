@@ -12,7 +12,7 @@ set_target_properties(calotype_all PROPERTIES EXPORT_NAME calotype)
 install(TARGETS calotype_all EXPORT calotypeTargets)
 
 # What this build links, a consumer must find.
-foreach(format jxl avif archive)
+foreach(format jxl avif heif tiff gif archive)
   set(has_${format} OFF)
   if(TARGET PkgConfig::calotype_${format})
     set(has_${format} ON)

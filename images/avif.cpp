@@ -4,7 +4,11 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <utility>
+#include <vector>
 
+#include "images/color_profile.h"
+#include "images/exif.h"
 #include "images/lossy_codecs.h"
 
 namespace calotype {
@@ -72,6 +76,72 @@ ImagePtr planes_of(const Image& image) {
   return planes;
 }
 
+/// Colours that are named by numbers (ITU-T H.273) and are not sRGB's; 2 is
+/// for those that nobody named.
+bool has_wide_colors(const avifImage& planes) {
+  const int primaries = planes.colorPrimaries,
+            transfer = planes.transferCharacteristics;
+  const bool is_srgb = (primaries == 1 || primaries == 2) &&
+                       (transfer == 1 || transfer == 2 || transfer == 13);
+  return !is_srgb;
+}
+
+/// EXIF's number for a turn to the left in quarters and a mirror (HEIF, ISO
+/// 23008-12, 6.5.10 and 6.5.12), which libavif leaves to its caller.
+int orientation_of(const avifImage& planes) {
+  const int turns =
+      planes.transformFlags & AVIF_TRANSFORM_IROT ? planes.irot.angle & 3 : 0;
+  constexpr int turned[] = {1, 8, 3, 6};
+  if (!(planes.transformFlags & AVIF_TRANSFORM_IMIR)) return turned[turns];
+#if AVIF_VERSION_MAJOR >= 1
+  const bool is_left_right = planes.imir.axis == 1;
+#else
+  const bool is_left_right = planes.imir.mode == 1;
+#endif
+  constexpr int upside_down[] = {4, 5, 2, 7}, left_right[] = {2, 7, 4, 5};
+  return is_left_right ? left_right[turns] : upside_down[turns];
+}
+
+/// Of interleaved samples of three or four, one or two: those of equal colours.
+template <class Sample>
+void keep_one_color(std::vector<Sample>& samples, int64_t per_pixel) {
+  size_t kept = 0;
+  for (size_t at = 0; at < samples.size(); at += size_t(per_pixel)) {
+    samples[kept++] = samples[at];
+    if (per_pixel == 4) samples[kept++] = samples[at + 3];
+  }
+  samples.resize(kept);
+}
+
+/// The pixels as 8 bits without alpha; deeper ones are brought to 16 first.
+template <class Sample, class Check>
+Image on_white(const avifImage& planes, Bytes icc, const ImageLimits& limits,
+               Picture& picture, const Check& check) {
+  const bool has_alpha = planes.alphaPlane != nullptr;
+  const bool is_grey = planes.yuvFormat == AVIF_PIXEL_FORMAT_YUV400;
+  const int64_t height = planes.height, width = planes.width;
+  int64_t per_pixel = has_alpha ? 4 : 3;
+  std::vector<Sample> samples(size_t(height * width * per_pixel));
+  avifRGBImage rgb;
+  avifRGBImageSetDefaults(&rgb, &planes);
+  rgb.format = has_alpha ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
+  rgb.depth = 8 * sizeof(Sample);
+  rgb.pixels = reinterpret_cast<uint8_t*>(samples.data());
+  rgb.rowBytes = uint32_t(width * per_pixel * int64_t(sizeof(Sample)));
+  check(avifImageYUVToRGB(&planes, &rgb));
+  if (is_grey) {
+    keep_one_color(samples, per_pixel);
+    per_pixel -= 2;
+  }
+  apply_profile(icc,
+                {.data = samples.data(),
+                 .num_pixels = height * width,
+                 .per_pixel = per_pixel,
+                 .bytes_each = int(sizeof(Sample))},
+                limits, picture.notes);
+  return lay_on_white(samples.data(), height, width, per_pixel);
+}
+
 }  // namespace
 
 std::vector<uint8_t> encode_avif(const Image& image, int quality) {
@@ -89,11 +159,12 @@ std::vector<uint8_t> encode_avif(const Image& image, int quality) {
   return {output.data.data, output.data.data + output.data.size};
 }
 
-Image decode_avif(Bytes bytes, const std::string& where,
-                  const ImageLimits& limits) {
+Picture decode_avif(Bytes bytes, const std::string& where,
+                    const ImageLimits& limits) {
   const DecoderPtr decoder(avifDecoderCreate());
   if (!decoder) throw std::bad_alloc();
   decoder->maxThreads = 1;
+  decoder->strictFlags = AVIF_STRICT_DISABLED;  // as viewers take them
   const auto check = [&](avifResult status) {
     if (status == AVIF_RESULT_TRUNCATED_DATA)
       fail_truncated(where, "AVIF", avifResultToString(status));
@@ -106,19 +177,21 @@ Image decode_avif(Bytes bytes, const std::string& where,
   check_image_size(where, "AVIF", planes->width, planes->height, limits);
   check(avifDecoderNextImage(decoder.get()));
 
-  const bool is_grey = planes->yuvFormat == AVIF_PIXEL_FORMAT_YUV400;
-  Image image{planes->height, planes->width, is_grey ? 1 : 3, {}};
-  image.pixels.resize(size_t(image.height * image.width * image.channels));
-  if (is_grey) {
-    for (int64_t y = 0; y < image.height; ++y)
-      std::copy_n(
-          planes->yuvPlanes[AVIF_CHAN_Y] + y * planes->yuvRowBytes[AVIF_CHAN_Y],
-          image.width, image.pixels.data() + y * image.width);
-  } else {
-    auto rgb = view_of(planes, image.pixels.data());
-    check(avifImageYUVToRGB(planes, &rgb));
-  }
-  return image;
+  Picture picture;
+  if (decoder->imageCount > 1)
+    picture.notes.remarks.push_back("animated; its first picture is taken");
+  if (planes->transformFlags & AVIF_TRANSFORM_CLAP)
+    picture.notes.remarks.push_back("its clean aperture is not cut out");
+  if (planes->icc.size == 0 && has_wide_colors(*planes))
+    picture.notes.profile =
+        fmt::format("CICP {}/{}", int(planes->colorPrimaries),
+                    int(planes->transferCharacteristics));
+  const Bytes icc(planes->icc.data, planes->icc.size);
+  Image image = planes->depth > 8
+                    ? on_white<uint16_t>(*planes, icc, limits, picture, check)
+                    : on_white<uint8_t>(*planes, icc, limits, picture, check);
+  picture.image = apply_orientation(std::move(image), orientation_of(*planes));
+  return picture;
 }
 
 std::string avif_settings() {

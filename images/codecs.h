@@ -26,6 +26,18 @@ Picture decode_webp(Bytes bytes, const std::string& where,
 Image decode_pnm(Bytes bytes, const std::string& where,
                  const ImageLimits& limits);
 
+// Of libraries that a build can do without.
+Picture decode_jxl(Bytes bytes, const std::string& where,
+                   const ImageLimits& limits);
+Picture decode_avif(Bytes bytes, const std::string& where,
+                    const ImageLimits& limits);
+Picture decode_heif(Bytes bytes, const std::string& where,
+                    const ImageLimits& limits);
+Picture decode_tiff(Bytes bytes, const std::string& where,
+                    const ImageLimits& limits);
+Picture decode_gif(Bytes bytes, const std::string& where,
+                   const ImageLimits& limits);
+
 /// Throws DataError "WHERE: truncated FORMAT (what)".
 [[noreturn]] void fail_truncated(const std::string& where, const char* format,
                                  const std::string& what);

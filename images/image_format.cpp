@@ -29,6 +29,14 @@ bool is_pnm(std::span<const uint8_t> bytes) {
          " \t\r\n#"sv.find(char(bytes[2])) != std::string_view::npos;
 }
 
+/// Whether "avif" is among the compatible brands that are seen (ISO 14496-12,
+/// 4.3).
+bool is_avif_brand(std::span<const uint8_t> bytes) {
+  for (size_t at = 16; at + 4 <= bytes.size(); at += 4)
+    if (has(bytes, at, "avif")) return true;
+  return false;
+}
+
 }  // namespace
 
 ImageFormat sniff_format(std::span<const uint8_t> bytes) {
@@ -37,6 +45,17 @@ ImageFormat sniff_format(std::span<const uint8_t> bytes) {
   if (has(bytes, 0, "RIFF") && has(bytes, 8, "WEBP")) return ImageFormat::kWebp;
   if (is_bmp(bytes)) return ImageFormat::kBmp;
   if (is_pnm(bytes)) return ImageFormat::kPnm;
+  if (has(bytes, 4, "ftypavi")) return ImageFormat::kAvif;
+  if (has(bytes, 4, "ftyphe") || has(bytes, 4, "ftypmif1") ||
+      has(bytes, 4, "ftypmsf1"))
+    return is_avif_brand(bytes) ? ImageFormat::kAvif : ImageFormat::kHeif;
+  if (has(bytes, 0, "\xff\x0a") || has(bytes, 0, "\0\0\0\x0cJXL \r\n"sv))
+    return ImageFormat::kJxl;
+  if (has(bytes, 0, "II*\0"sv) || has(bytes, 0, "MM\0*"sv) ||
+      has(bytes, 0, "II+\0"sv) || has(bytes, 0, "MM\0+"sv))
+    return ImageFormat::kTiff;
+  if (has(bytes, 0, "GIF87a") || has(bytes, 0, "GIF89a"))
+    return ImageFormat::kGif;
   return ImageFormat::kNone;
 }
 
@@ -46,15 +65,6 @@ std::string foreign_format(std::span<const uint8_t> bytes) {
     std::string_view text, name;
   };
   static constexpr Magic table[] = {
-      {0, "GIF8", "GIF"},
-      {0, "II*\0"sv, "TIFF"},
-      {0, "MM\0*"sv, "TIFF"},
-      {4, "ftypavif", "AVIF"},
-      {4, "ftypavis", "AVIF"},
-      {4, "ftyphe", "HEIF"},
-      {4, "ftypmif1", "HEIF"},
-      {0, "\xff\x0a", "JPEG XL"},
-      {4, "JXL ", "JPEG XL"},
       {4, "jP  ", "JPEG 2000"},
       {0, "\xff\x4f\xff\x51", "JPEG 2000"},
       {0, "8BPS", "PSD"},

@@ -8,15 +8,27 @@
 // What kind of file some bytes are, told by their first ones.
 namespace calotype {
 
-enum class ImageFormat { kNone, kPng, kJpeg, kBmp, kWebp, kPnm };
+enum class ImageFormat {
+  kNone,
+  kPng,
+  kJpeg,
+  kBmp,
+  kWebp,
+  kPnm,
+  kAvif,
+  kHeif,
+  kJxl,
+  kTiff,
+  kGif
+};
 
 /// How many leading bytes decide.
 inline constexpr size_t kSniffBytes = 32;
 
 ImageFormat sniff_format(std::span<const uint8_t> bytes);
 
-/// "GIF", "TIFF" and so on for well-known files that are not decoded here, else
-/// "".
+/// "PSD", "JPEG 2000" and so on for well-known files that are not decoded here,
+/// else "".
 std::string foreign_format(std::span<const uint8_t> bytes);
 
 /// The ending of a name, ".png" of "A.PNG"; "" if it has none.

@@ -7,6 +7,19 @@
 #include "images/image_format.h"
 
 namespace calotype {
+namespace {
+
+/// Of a format whose library was not there when the program was built.
+[[noreturn, maybe_unused]] void fail_without(const std::string& where,
+                                             const char* format,
+                                             const char* package) {
+  throw DataError(fmt::format(
+      "{}: {} is not supported by this build; convert it, or install {} and "
+      "build again",
+      where, format, package));
+}
+
+}  // namespace
 
 Picture decode_picture(std::span<const uint8_t> bytes, const std::string& where,
                        const ImageLimits& limits) {
@@ -21,6 +34,36 @@ Picture decode_picture(std::span<const uint8_t> bytes, const std::string& where,
       return decode_webp(bytes, where, limits);
     case ImageFormat::kPnm:
       return {.image = decode_pnm(bytes, where, limits)};
+    case ImageFormat::kAvif:
+#ifdef CALOTYPE_HAS_AVIF
+      return decode_avif(bytes, where, limits);
+#else
+      fail_without(where, "AVIF", "libavif-dev");
+#endif
+    case ImageFormat::kHeif:
+#ifdef CALOTYPE_HAS_HEIF
+      return decode_heif(bytes, where, limits);
+#else
+      fail_without(where, "HEIF", "libheif-dev");
+#endif
+    case ImageFormat::kJxl:
+#ifdef CALOTYPE_HAS_JXL
+      return decode_jxl(bytes, where, limits);
+#else
+      fail_without(where, "JPEG XL", "libjxl-dev");
+#endif
+    case ImageFormat::kTiff:
+#ifdef CALOTYPE_HAS_TIFF
+      return decode_tiff(bytes, where, limits);
+#else
+      fail_without(where, "TIFF", "libtiff-dev");
+#endif
+    case ImageFormat::kGif:
+#ifdef CALOTYPE_HAS_GIF
+      return decode_gif(bytes, where, limits);
+#else
+      fail_without(where, "GIF", "libgif-dev");
+#endif
     case ImageFormat::kNone:
       break;
   }

@@ -13,7 +13,8 @@
 #include "images/image_notes.h"
 
 // The only place where bytes of image files and pixels meet, and the only user
-// of stb_image, libjpeg, libwebp and Little CMS.
+// of stb_image, libjpeg, libwebp, Little CMS and the libraries of the formats
+// that a build can do without.
 namespace calotype {
 
 struct ImageLimits {
@@ -41,8 +42,9 @@ struct Picture {
   ImageNotes notes;
 };
 
-/// Decodes PNG, JPEG, BMP, WebP or PNM, told apart by content and never by
-/// name. Palettes are expanded, 16 bits rounded to 8, alpha laid on white, EXIF
+/// Decodes PNG, JPEG, BMP, WebP or PNM, and AVIF, HEIF, JPEG XL, TIFF and GIF
+/// where built with their libraries, told apart by content and never by name.
+/// Palettes are expanded, 16 bits rounded to 8, alpha laid on white, EXIF
 /// orientation applied. `where` leads messages. Throws DataError: not an image,
 /// pixels that are missing, damaged, above the limit. Of what is
 /// animated the first picture is taken.

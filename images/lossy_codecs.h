@@ -7,9 +7,8 @@
 #include "images/codecs.h"
 #include "images/image.h"
 
-// The encoders behind lossy_format.h, and the decoders of formats that
-// image_io.h does not read. Only their sources, tests and benchmarks see this
-// header.
+// The encoders behind lossy_format.h. Only their sources, tests and benchmarks
+// see this header.
 namespace calotype {
 
 // Images are whole, qualities in [1,100]; what a library refuses is a
@@ -25,12 +24,6 @@ std::string jpeg_settings();
 std::string webp_settings();
 std::string jxl_settings();
 std::string avif_settings();
-
-// As those of codecs.h.
-Image decode_jxl(Bytes bytes, const std::string& where,
-                 const ImageLimits& limits);
-Image decode_avif(Bytes bytes, const std::string& where,
-                  const ImageLimits& limits);
 
 /// Throws ConfigError "FORMAT: cannot encode 5x4 pixels (reason)".
 [[noreturn]] void fail_to_encode(const char* format, const Image& image,

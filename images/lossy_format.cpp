@@ -32,10 +32,10 @@ constexpr Format kFormats[] = {
     {"jpeg", true, jpeg_settings, encode_jpeg, image_of<decode_jpeg>},
     {"webp", false, webp_settings, encode_webp, image_of<decode_webp>},
 #ifdef CALOTYPE_HAS_JXL
-    {"jxl", true, jxl_settings, encode_jxl, decode_jxl},
+    {"jxl", true, jxl_settings, encode_jxl, image_of<decode_jxl>},
 #endif
 #ifdef CALOTYPE_HAS_AVIF
-    {"avif", true, avif_settings, encode_avif, decode_avif},
+    {"avif", true, avif_settings, encode_avif, image_of<decode_avif>},
 #endif
 };
 

@@ -28,8 +28,8 @@ using ReadAt = std::function<std::string(uint64_t at, size_t size)>;
 
 /// The text ahead of the pixels.
 std::optional<std::string> find_text(const ReadAt& read_at) {
-  const std::string_view signature(
-      reinterpret_cast<const char*>(kPngSignature), sizeof kPngSignature);
+  const std::string_view signature(reinterpret_cast<const char*>(kPngSignature),
+                                   sizeof kPngSignature);
   uint64_t at = signature.size();
   if (read_at(0, at) != signature) return {};
   for (;;) {

@@ -20,7 +20,7 @@ std::string text_of(std::span<const uint8_t> bytes) {
   return {bytes.begin(), bytes.end()};
 }
 
-std::string refusal(const std::string& zip) {
+std::string zip_refusal(const std::string& zip) {
   return message_of<DataError>([&] { ZipArchive(bytes_in(zip), "a.zip"); });
 }
 
@@ -82,7 +82,7 @@ TEST(ZipArchive, EverythingThatIsCutOffIsRefused) {
                              {.name = "y", .content = "two", .is_zip64 = true}},
                             /*is_zip64=*/true);
   for (size_t size = 0; size < zip.size(); ++size)
-    EXPECT_NE(refusal(zip.substr(0, size)), "nothing thrown") << size;
+    EXPECT_NE(zip_refusal(zip.substr(0, size)), "nothing thrown") << size;
 }
 
 TEST(ZipArchive, NoByteOfItCanBringItDown) {
@@ -103,22 +103,24 @@ TEST(ZipArchive, NoByteOfItCanBringItDown) {
 }
 
 TEST(ZipArchive, HostileOnesAreRefused) {
-  EXPECT_EQ(refusal(make_zip({{.name = "x", .content = "one"},
-                              {.name = "x", .content = "two"}})),
+  EXPECT_EQ(zip_refusal(make_zip({{.name = "x", .content = "one"},
+                                  {.name = "x", .content = "two"}})),
             "a.zip: two entries are called x");
-  EXPECT_THAT(refusal(make_zip({{.name = "x", .content = "one"},
-                                {.name = "y", .content = "one", .offset = 0}})),
-              HasSubstr("overlaps what follows it"));
-  EXPECT_THAT(refusal(make_zip({{.name = "../x", .content = "one"}})),
+  EXPECT_THAT(
+      zip_refusal(make_zip({{.name = "x", .content = "one"},
+                            {.name = "y", .content = "one", .offset = 0}})),
+      HasSubstr("overlaps what follows it"));
+  EXPECT_THAT(zip_refusal(make_zip({{.name = "../x", .content = "one"}})),
               HasSubstr("leaves the archive"));
-  EXPECT_EQ(refusal(make_zip({{.name = "x",
-                               .content = "one",
-                               .deflates = true,
-                               .bytes = 4'000'000'000}})),
+  EXPECT_EQ(zip_refusal(make_zip({{.name = "x",
+                                   .content = "one",
+                                   .deflates = true,
+                                   .bytes = 4'000'000'000}})),
             "a.zip: x declares 4000000000 bytes, more than 5 bytes can inflate "
             "to");
-  EXPECT_THAT(refusal(make_zip({{.name = "x", .content = "one", .bytes = 9}})),
-              HasSubstr("is stored in 3 bytes and declares 9"));
+  EXPECT_THAT(
+      zip_refusal(make_zip({{.name = "x", .content = "one", .bytes = 9}})),
+      HasSubstr("is stored in 3 bytes and declares 9"));
 }
 
 TEST(ZipArchive, LinksAreNoFiles) {

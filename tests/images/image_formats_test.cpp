@@ -236,8 +236,8 @@ TEST(Pnm, TruncatedAndOddFilesAreRefused) {
 }
 
 TEST(Formats, OthersAreRefusedByName) {
-  EXPECT_EQ(problem_of(bytes_of("GIF89a...........")),
-            "a.img: GIF is not supported; expected PNG, JPEG, BMP, WebP or PNM "
+  EXPECT_EQ(problem_of(bytes_of("8BPS.............")),
+            "a.img: PSD is not supported; expected PNG, JPEG, BMP, WebP or PNM "
             "(convert it)");
   EXPECT_EQ(problem_of(bytes_of("just words")),
             "a.img: not an image; expected PNG, JPEG, BMP, WebP or PNM");

@@ -129,9 +129,9 @@ std::string make_zip(const std::vector<ZipPart>& parts, bool is_zip64) {
     zip += "PK\6\7" + little_endian(0, 4) + little_endian(record, 8) +
            little_endian(1, 4);
   }
-  const auto in_end = [&](uint64_t value, int num_bytes) {
-    return is_zip64 ? std::string(size_t(num_bytes), '\xff')
-                    : little_endian(value, num_bytes);
+  const auto in_end = [&](uint64_t value, size_t num_bytes) {
+    return is_zip64 ? std::string(num_bytes, '\xff')
+                    : little_endian(value, int(num_bytes));
   };
   return zip + "PK\5\6" + little_endian(0, 4) + in_end(parts.size(), 2) +
          in_end(parts.size(), 2) + in_end(size, 4) + in_end(begin, 4) +
