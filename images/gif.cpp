@@ -18,9 +18,9 @@ struct CloseGif {
     DGifCloseFile(file, &ignored);
   }
 };
-using File = std::unique_ptr<GifFileType, CloseGif>;
+using GifFile = std::unique_ptr<GifFileType, CloseGif>;
 
-int read_memory(GifFileType* file, GifByteType* out, int size) {
+int read_gif(GifFileType* file, GifByteType* out, int size) {
   auto& rest = *static_cast<Bytes*>(file->UserData);
   const auto count = std::min(size_t(std::max(0, size)), rest.size());
   if (count > 0) std::memcpy(out, rest.data(), count);
@@ -28,12 +28,12 @@ int read_memory(GifFileType* file, GifByteType* out, int size) {
   return int(count);
 }
 
-class Reader {
+class GifReader {
  public:
-  Reader(Bytes& bytes, const std::string& where, const ImageLimits& limits)
+  GifReader(Bytes& bytes, const std::string& where, const ImageLimits& limits)
       : where_(where), limits_(limits) {
     int error = 0;
-    file_.reset(DGifOpen(&bytes, read_memory, &error));
+    file_.reset(DGifOpen(&bytes, read_gif, &error));
     if (!file_) fail(error);
   }
 
@@ -121,7 +121,7 @@ class Reader {
     return image;
   }
 
-  File file_;
+  GifFile file_;
   const std::string& where_;
   const ImageLimits& limits_;
   int transparent_ = -1;
@@ -131,7 +131,7 @@ class Reader {
 
 Picture decode_gif(Bytes bytes, const std::string& where,
                    const ImageLimits& limits) {
-  return Reader(bytes, where, limits).first();
+  return GifReader(bytes, where, limits).first();
 }
 
 }  // namespace calotype

@@ -36,13 +36,13 @@ void take_errors() {
   });
 }
 
-struct Memory {
+struct TiffMemory {
   Bytes bytes;
   uint64_t at = 0;
 };
 
-Memory& memory(thandle_t handle) {
-  return *static_cast<Memory*>(handle);
+TiffMemory& memory(thandle_t handle) {
+  return *static_cast<TiffMemory*>(handle);
 }
 
 tmsize_t read_memory(thandle_t handle, void* out, tmsize_t size) {
@@ -63,9 +63,9 @@ toff_t seek_memory(thandle_t handle, toff_t offset, int from) {
   return file.at;
 }
 
-using File = std::unique_ptr<TIFF, decltype(&TIFFClose)>;
+using TiffFile = std::unique_ptr<TIFF, decltype(&TIFFClose)>;
 
-File open_memory(Memory& file) {
+TiffFile open_memory(TiffMemory& file) {
   return {
       TIFFClientOpen(
           "memory", "rm", &file, read_memory,
@@ -121,7 +121,7 @@ Picture decode_tiff(Bytes bytes, const std::string& where,
                     const ImageLimits& limits) {
   take_errors();
   last_error().clear();
-  Memory in_memory{bytes};
+  TiffMemory in_memory{bytes};
   const auto file = open_memory(in_memory);
   if (!file) fail_damaged(where, "TIFF", last_error());
   uint32_t width = 0, height = 0;
