@@ -13,7 +13,7 @@
 #include "models/classifier_model.h"
 #include "outputs/apart.h"
 #include "outputs/folder_files.h"
-#include "tools/demo_configs.h"
+#include "tools/named_configs.h"
 #include "tools/train.h"
 
 namespace calotype {
@@ -49,7 +49,7 @@ class ScratchFolder {
 TrainConfig recipe_of(const EvaluateJob& job) {
   TrainConfig config;
   if (job.model == kBuiltinNetwork) {
-    read_config(demo_config("fashion_classifier"), config, kBuiltinNetwork);
+    read_config(named_config("fashion_classifier"), config, kBuiltinNetwork);
   } else {
     const auto file = job.model / "run.json";
     if (!fs::exists(file))

@@ -1,3 +1,5 @@
+#include "core/error.h"
+#include "datasets/spec_pattern.h"
 #include "diffusion/samplers.h"
 #include "tools/average.h"
 #include "tools/command.h"
@@ -6,6 +8,7 @@
 #include "tools/encode.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
+#include "tools/named_configs.h"
 #include "tools/option_range.h"
 #include "tools/reconstruct.h"
 #include "tools/train.h"
@@ -19,18 +22,42 @@ namespace {
 
 constexpr const char* kDataHelp =
     "Folder of images (sub-folders are classes; images beside them have none), "
-    "one image, an IDX file, "
+    "one image, a tar or zip of them, a list of paths (.txt, .csv, .jsonl), an "
+    "IDX file, "
     "fashion-mnist:train, fashion-mnist:test, emoji:google, emoji:twitter or "
     "synthetic:COUNT:SIZE; [A:B] "
     "behind it keeps images A to B-1, [class=NAME,...] classes, "
-    "[class!=NAME,...] all others (a name may hold commas and brackets)";
+    "[class!=NAME,...] all others (a name may hold commas and brackets); "
+    "several by --data again, by {a,b}, {000..127} or wildcards in quotes";
+
+}  // namespace
+
+namespace {
+
+/// An option that may stand several times, each with one set.
+void add_specs(CLI::App& app, const char* name, std::vector<std::string>& specs,
+               const std::string& help) {
+  app.add_option(name, specs, help)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
 
 }  // namespace
 
 void add_data_options(CLI::App& app, std::string& data,
                       Preprocessing& preprocessing, int& num_workers,
                       bool& strict) {
-  app.add_option("--data", data, kDataHelp)->required();
+  app.add_option_function<std::vector<std::string>>(
+         "--data",
+         [&data](const std::vector<std::string>& specs) {
+           data = join_specs(specs);
+         },
+         kDataHelp)
+      ->required()
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--size", preprocessing.size,
                  "Edge of the square in pixels; 0 keeps each size")
       ->check(in_range(0, 16384))
@@ -81,15 +108,36 @@ CommandRun add_train(CLI::App& app) {
   struct Options {
     std::filesystem::path config;
     std::vector<std::string> overrides;
+    std::vector<std::string> data, validation;
+    TrainChoices choices;
     TrainJob job;
+    bool lists = false;
   };
   auto options = new_job<Options>();
   app.add_option("config", options->config,
-                 "Training configuration, see configs/")
-      ->required();
+                 "Training configuration: a file, or a name of --list");
   app.add_option("--out", options->job.out,
-                 "Run folder; a run that is there goes on")
-      ->required();
+                 "Run folder; a run that is there goes on");
+  app.add_flag("--list", options->lists,
+               "Say which configurations have names, what each is for and what "
+               "it costs, and stop");
+  add_specs(app, "--data", options->data,
+            "What to train on: images (as --data of encode), or a latent store "
+            "for a model of latents");
+  add_specs(app, "--validation", options->validation,
+            "What to validate on; none: on nothing, if --data is given");
+  app.add_flag("--cache", options->choices.caches,
+               "Keep plain copies of compressed tars in the user's cache "
+               "folder, which is what shuffling them takes");
+  app.add_option("--size", options->choices.size,
+                 "Edge of the square that images are made, in pixels; 0: as "
+                 "configured")
+      ->check(in_range(int64_t{0}, int64_t{16384}))
+      ->capture_default_str();
+  app.add_option("--steps", options->choices.steps,
+                 "Of the training; 0: as configured")
+      ->check(at_least(int64_t{0}))
+      ->capture_default_str();
   app.add_option("--set", options->overrides,
                  "Change the configuration: key.key=value");
   app.add_flag("--fresh", options->job.fresh,
@@ -102,8 +150,16 @@ CommandRun add_train(CLI::App& app) {
       ->check(at_least(int64_t{0}))
       ->capture_default_str();
   return [options](const CommandContext& context) {
+    if (options->lists) return list_named_configs();
+    if (options->config.empty()) throw ConfigError("config is required");
+    if (options->job.out.empty()) throw ConfigError("--out is required");
+    auto choices = options->choices;
+    if (!options->data.empty()) choices.data = join_specs(options->data);
+    if (!options->validation.empty())
+      choices.validation = join_specs(options->validation);
     auto job = options->job;
-    job.config = read_train_config(options->config, options->overrides);
+    job.config =
+        read_train_config(options->config, options->overrides, choices);
     job.device = context.device;
     return train(job);
   };

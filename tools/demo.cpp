@@ -7,7 +7,7 @@
 #include "core/runtime.h"
 #include "evaluation/evaluate.h"
 #include "evaluation/feature_network.h"
-#include "tools/demo_configs.h"
+#include "tools/named_configs.h"
 #include "tools/demo_report.h"
 #include "tools/encode.h"
 #include "tools/generate.h"
@@ -103,7 +103,7 @@ class Demo {
   fs::path folder(const char* name) const { return job_.out / name; }
 
   Json train_model(const std::string& name, const std::string& config_name) {
-    auto json = demo_config(config_name);
+    auto json = named_config(config_name);
     const bool on_latents = name == "diffusion";
     json["data"]["train"] =
         on_latents ? (folder("latents") / "train").string() : preset_.train;

@@ -131,7 +131,9 @@ Prepared prepare_training(const TrainJob& job) {
   config.training.validate();
   complete_training(config.training, job);
   if (config.data.train.empty())
-    throw ConfigError("config: data.train is missing");
+    throw ConfigError(
+        "config: data.train is missing; --data names the images, or the "
+        "latent store, to train on");
   const auto& known = configured_class(config.model);
   expect_only_its_parts(config, known);
   if (known.complete_loss)

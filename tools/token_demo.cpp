@@ -2,7 +2,7 @@
 
 #include "core/files.h"
 #include "evaluation/evaluate.h"
-#include "tools/demo_configs.h"
+#include "tools/named_configs.h"
 #include "tools/demo_report.h"
 #include "tools/encode.h"
 #include "tools/generate.h"
@@ -72,7 +72,7 @@ class TokenDemo {
 
   void train_model(const std::string& name, const std::string& config_name,
                    const std::string& data) {
-    auto json = demo_config(config_name);
+    auto json = named_config(config_name);
     json["data"]["train"] = data;
     if (name == "tokenizer") json["data"]["validation"] = test_data();
     if (is_tiny_)

@@ -4,10 +4,12 @@
 
 #include "core/disk_space.h"
 #include "core/error.h"
+#include "core/note.h"
 #include "core/runtime.h"
 #include "nn/model_folder.h"
 #include "outputs/apart.h"
 #include "tools/config_override.h"
+#include "tools/named_configs.h"
 #include "tools/prepare_training.h"
 #include "tools/stored_config.h"
 
@@ -39,11 +41,63 @@ int64_t least_run_bytes(int64_t num_parameters) {
   return num_parameters * (4 + 1) * int64_t(sizeof(float));
 }
 
+/// A name has neither a folder nor an ending.
+Json read_file_or_name(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::exists(path, ignored) || path.has_parent_path() ||
+      path.has_extension())
+    return read_json_file(path);
+  return named_config(path.string());
+}
+
+/// The object of that key, which is made if it is not there.
+Json& object_of(Json& json, const char* key, const std::string& where) {
+  auto& inner = json[key];
+  if (inner.is_null()) inner = Json::object();
+  if (!inner.is_object())
+    throw ConfigError(fmt::format("{}: {}: expected {{...}}, got {}", where,
+                                  key, config_detail::shown(inner)));
+  return inner;
+}
+
+void choose(Json& json, const TrainChoices& choices, const std::string& where) {
+  if (!json.is_object()) return;  // told when it is read
+  auto& data = object_of(json, "data", where);
+  const auto cached = [&](const std::string& spec) {
+    return choices.caches ? "cached:" + spec : spec;
+  };
+  if (!choices.data.empty()) {
+    data["train"] = cached(choices.data);
+    const auto validation = data.value("validation", Json(""));
+    if (choices.validation.empty() && validation != "") {
+      note(
+          fmt::format("{}: validates on nothing, since --data takes the place "
+                      "of its data; --validation names some",
+                      where));
+      data["validation"] = "";
+    }
+  } else if (choices.caches && data.contains("train") &&
+             data["train"].is_string() && data["train"] != "") {
+    data["train"] = cached(data["train"].get<std::string>());
+  }
+  if (!choices.validation.empty())
+    data["validation"] = cached(choices.validation);
+  if (choices.size > 0) {
+    object_of(data, "preprocessing", where)["size"] = choices.size;
+    auto& model = object_of(json, "model", where);
+    if (model.contains("sample_size")) model["sample_size"] = choices.size;
+  }
+  if (choices.steps > 0)
+    object_of(json, "training", where)["steps"] = choices.steps;
+}
+
 }  // namespace
 
 TrainConfig read_train_config(const fs::path& path,
-                              const std::vector<std::string>& overrides) {
-  auto json = read_json_file(path);
+                              const std::vector<std::string>& overrides,
+                              const TrainChoices& choices) {
+  auto json = read_file_or_name(path);
+  choose(json, choices, path.string());
   for (const auto& text : overrides) override_key(json, text);
   TrainConfig config;
   read_config(json, config, path.string());

@@ -65,9 +65,22 @@ struct TrainJob {
   c10::Device device{c10::kCPU};
 };
 
-/// Reads a configuration file and applies `overrides`, each "key.key=value".
+/// What a command line says of the data and the length of a training, where a
+/// configuration need not be written for it.
+struct TrainChoices {
+  std::string data, validation;  // empty: as configured
+  bool caches = false;           // see open_source, "cached:"
+  int64_t size = 0;              // of images, in pixels; 0: as configured
+  int64_t steps = 0;             // 0: as configured
+};
+
+/// Reads a configuration file, or the one that the program knows by the name
+/// (see named_config), and applies `choices` and `overrides`, each
+/// "key.key=value". With other data the configuration's own validation set is
+/// left out, which is told. Throws ConfigError.
 TrainConfig read_train_config(const std::filesystem::path& path,
-                              const std::vector<std::string>& overrides);
+                              const std::vector<std::string>& overrides,
+                              const TrainChoices& choices = {});
 
 /// Trains an AutoencoderKL, a CalotypeAutoencoder, a VQModel, a CalotypeVQVAE2,
 /// a denoiser, a CalotypeMaskedGenerator or a CalotypeClassifier, or goes on
