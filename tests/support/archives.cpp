@@ -30,9 +30,9 @@ std::string bare_deflated(const std::string& text) {
   stream.next_out = reinterpret_cast<uint8_t*>(out.data());
   stream.avail_out = uInt(out.size());
   deflate(&stream, Z_FINISH);
-  out.resize(out.size() - stream.avail_out);
+  const size_t num_bytes = stream.total_out;
   deflateEnd(&stream);
-  return out;
+  return out.substr(0, num_bytes);
 }
 
 }  // namespace
