@@ -1,8 +1,15 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "core/error.h"
+#include "core/note.h"
 #include "core/progress.h"
 #include "models/registry.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
+#include "tools/named_configs.h"
 #include "tools/train.h"
 
 namespace calotype {
@@ -39,6 +46,53 @@ TEST(Configs, AreAllTakenByTrain) {
     ++num_checked;
   }
   EXPECT_GE(num_checked, 22);
+}
+
+TEST(Configs, AreKnownByNameAsTheyAreListed) {
+  const auto root = fs::path(std::getenv("CALOTYPE_SOURCE_DIR")) / "configs";
+  std::set<std::string> files, names;
+  for (const auto& file : fs::directory_iterator(root))
+    if (file.path().extension() == ".json") files.insert(file.path().stem());
+  for (const auto& config : named_configs()) {
+    names.insert(config.name);
+    EXPECT_EQ(named_config(config.name),
+              read_json_file(root / (std::string(config.name) + ".json")));
+    EXPECT_NE(list_named_configs()[config.name], nullptr);
+  }
+  EXPECT_EQ(names, files);
+}
+
+TEST(Configs, ANameTakesDataSizeAndStepsFromTheCommandLine) {
+  take_notes();
+  const auto config = read_train_config(
+      "photo64_vae", {"training.batch_size=2"},
+      {.data = "a", .validation = "b", .size = 32, .steps = 7});
+  EXPECT_EQ(config.data.train, "a");
+  EXPECT_EQ(config.data.validation, "b");
+  EXPECT_EQ(config.data.preprocessing.size, 32);
+  EXPECT_EQ(config.model["sample_size"], 32);
+  EXPECT_EQ(config.training.steps, 7);
+  EXPECT_EQ(config.training.batch_size, 2);
+  EXPECT_TRUE(take_notes().empty());
+}
+
+TEST(Configs, OtherDataAreNotValidatedOnTheirOwn) {
+  take_notes();
+  const auto config =
+      read_train_config("fashion_vae", {}, {.data = "a", .caches = true});
+  EXPECT_EQ(config.data.train, "cached:a");
+  EXPECT_EQ(config.data.validation, "");
+  EXPECT_THAT(take_notes(),
+              testing::ElementsAre(testing::HasSubstr("validates on nothing")));
+  EXPECT_EQ(read_train_config("fashion_vae", {}).data.validation,
+            "fashion-mnist:test[0:1024]");
+}
+
+TEST(Configs, AnUnknownNameIsSaidToBeOne) {
+  EXPECT_EQ(
+      message_of<ConfigError>([] { read_train_config("photo63_vae", {}); }),
+      "photo63_vae: no such file, and no configuration of that name; "
+      "calotype train --list names them");
 }
 
 }  // namespace
