@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "core/files.h"
 #include "datasets/decompress.h"
 
 namespace calotype {
@@ -27,6 +28,14 @@ std::string compression_of(std::span<const uint8_t> bytes) {
                    [](char a, uint8_t b) { return uint8_t(a) == b; }))
       return std::string(magic.name);
   return "";
+}
+
+std::unique_ptr<ByteStream> open_decompressed(
+    const std::filesystem::path& path) {
+  constexpr size_t kHeadBytes = 16;
+  return compression_of(read_file_head(path, kHeadBytes)) == "gzip"
+             ? open_gzip(path)
+             : open_by_library(path);
 }
 
 }  // namespace calotype

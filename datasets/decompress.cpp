@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <optional>
 
 #include "core/error.h"
 #include "core/printable.h"
@@ -17,8 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kReadBytes = 1 << 18;
-// Images are compressed already: what comes to more is no set of them.
-constexpr uint64_t kMaxRatio = 1000, kFreeBytes = uint64_t{64} << 20;
 
 class Decompressed : public ByteStream {
  public:
@@ -40,8 +39,7 @@ class Decompressed : public ByteStream {
     std::error_code missing;
     if (!fs::is_regular_file(path, missing))
       throw ConfigError(where_ + ": no such file");
-    max_bytes_ = std::max<uint64_t>(kFreeBytes,
-                                    uint64_t(fs::file_size(path)) * kMaxRatio);
+    limit_.emplace(where_, uint64_t(fs::file_size(path)));
     if (archive_read_open_filename(archive, path.c_str(), kReadBytes) !=
         ARCHIVE_OK)
       fail();
@@ -59,12 +57,7 @@ class Decompressed : public ByteStream {
       if (count < 0) fail();
       is_at_end_ = count == 0;
       done += size_t(count);
-      num_read_ += uint64_t(count);
-      if (num_read_ > max_bytes_)
-        throw DataError(fmt::format(
-            "{}: comes to more than {} times its size, which no set of images "
-            "does",
-            where_, kMaxRatio));
+      limit_->count(uint64_t(count));
     }
     return done;
   }
@@ -90,13 +83,13 @@ class Decompressed : public ByteStream {
   std::string where_;
   std::unique_ptr<archive, int (*)(archive*)> archive_;
   std::array<uint8_t, 1 << 16> skipped_;
-  uint64_t num_read_ = 0, max_bytes_ = 0;
+  std::optional<RatioLimit> limit_;
   bool is_at_end_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<ByteStream> open_decompressed(const fs::path& path) {
+std::unique_ptr<ByteStream> open_by_library(const fs::path& path) {
   return std::make_unique<Decompressed>(path);
 }
 

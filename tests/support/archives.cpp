@@ -107,7 +107,6 @@ std::string make_zip(const std::vector<ZipPart>& parts, bool is_zip64) {
     directory += "PK\1\2" + little_endian(3 << 8 | 45, 2) + head(sizes(true)) +
                  little_endian(part.name.size(), 2) +
                  little_endian(extra.size(), 2) + little_endian(0, 6) +
-                 little_endian(0, 2) +
                  little_endian(uint64_t(part.mode.value_or(0100644)) << 16, 4) +
                  little_endian(part.is_zip64 ? 0xffffffff : offset, 4) +
                  part.name + extra;
