@@ -1,4 +1,4 @@
-"""h5py_reads_store.py WRITE_STORE_FOR_H5PY: what that program wrote, read by h5py."""
+"""h5py_reads_store.py WRITE_STORES: what that program wrote, read by h5py."""
 
 import itertools
 import json

@@ -1,10 +1,13 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include "core/files.h"
+#include "core/random.h"
 #include "store/latent_store.h"
 
-// write_store_for_h5py FOLDER: a store FOLDER/DTYPE of each number type, whose
-// content h5py_reads_store.py computes for itself.
+// write_stores FOLDER: a store FOLDER/DTYPE of each number type and more, whose
+// content h5py_reads_store.py and tests/python compute for themselves, and
+// random numbers, which the latter does too.
 namespace calotype {
 namespace {
 
@@ -78,6 +81,54 @@ void write_likely_tokens(const std::filesystem::path& folder) {
   writer.finish();
 }
 
+/// Rows [first, first + count) of kind latents, whose grids are [2,height,3].
+StoreRows plain_rows(int64_t first, int64_t count, int64_t height) {
+  StoreRows rows;
+  rows.indices = at::arange(first, first + count);
+  rows.labels = rows.indices % 3 - 1;
+  rows.grid.mean = (rows.indices.to(at::kFloat) / 8)
+                       .view({count, 1, 1, 1})
+                       .expand({count, 2, height, 3})
+                       .contiguous();
+  for (int64_t k = first; k < first + count; ++k) {
+    rows.names.push_back(std::to_string(k));
+    rows.sizes.push_back({int32_t(height), 3});
+    rows.hashes.push_back(uint64_t(k));
+  }
+  return rows;
+}
+
+/// Two grid shapes in several shards each, which end at different places.
+/// `complete`: else it stops as a writer does that is killed.
+void write_mixed(const std::filesystem::path& folder, bool complete) {
+  StoreInfo info{.kind = "latents", .dtype = "fp16"};
+  info.class_names = {"a", "b"};
+  StoreWriter writer(folder, info, 4);
+  for (int64_t first = 0; first < 30; first += 3)
+    writer.append(plain_rows(first, 3, first % 5 < 2 ? 4 : 2));
+  if (complete) writer.finish();
+}
+
+void write_numbers(const std::filesystem::path& folder) {
+  // Samples of which the last needs more than 32 bits.
+  const auto samples = at::tensor({0L, 3L, 123'456L, (5L << 33) + 1});
+  const auto noise = normal_rows({3, 7, 5}, samples, 0x1234'5678'9abc'def0u,
+                                 Stream::kPosterior, 4'000'000'000u);
+  const auto* bytes = reinterpret_cast<const char*>(noise.data_ptr<float>());
+  write_file_atomic(folder / "normal.f32",
+                    std::string(bytes, size_t(noise.nbytes())));
+  auto numbers = Json::object();
+  for (const int64_t size : {1, 2, 5, 16, 17, 1000}) {
+    const Permutation order(size, ~uint64_t{0} - uint64_t(size), 9);
+    for (int64_t i = 0; i < size; ++i)
+      numbers["order"][std::to_string(size)].push_back(order(i));
+  }
+  for (uint64_t sample = 0; sample < 20; ++sample)
+    numbers["flips"].push_back(uniform({7, Stream::kStoredFlip, sample, 3}) <
+                               0.5);
+  write_file_atomic(folder / "numbers.json", numbers.dump());
+}
+
 }  // namespace
 }  // namespace calotype
 
@@ -93,4 +144,8 @@ int main(int argc, char** argv) {
       calotype::write_tokens(argv[1], num_codes, packing);
   calotype::write_tokens(argv[1], 1 << 20, "bits");
   calotype::write_likely_tokens(argv[1]);
+  const std::filesystem::path folder = argv[1];
+  calotype::write_mixed(folder / "mixed", true);
+  calotype::write_mixed(folder / "growing", false);
+  calotype::write_numbers(folder);
 }
