@@ -121,6 +121,19 @@ at::Tensor LatentDiffusion::initial_noise(const GenerateRequest& request,
   return slerp(noise, drawn(request.other_seed), request.blend).to(device);
 }
 
+std::optional<PipelineDraws> LatentDiffusion::pipeline_draws(
+    const GenerateRequest& request) const {
+  if (!request.pipeline_noise) return {};
+  const auto& noise = *request.pipeline_noise;
+  if (request.blend.defined() || noise.first < 0 ||
+      noise.first + request.samples.size(0) > noise.num_images)
+    throw ShapeError(
+        "generate: a pipeline's noise is of the rows of its call, and of one "
+        "seed");
+  const bool is_guided = request.guidance.scale != 1 && !request.guidance.weak;
+  return PipelineDraws(noise, request.seed, space_.grid_shape, is_guided);
+}
+
 std::unique_ptr<Sampler> LatentDiffusion::sampler_for(
     const GenerateRequest& request) const {
   const auto name = sampler_of(request);
@@ -149,13 +162,21 @@ at::Tensor LatentDiffusion::generate(const GenerateRequest& request) {
     return guided_forward(*denoiser_, sample, timestep, labels,
                           request.guidance, sigma);
   };
+  auto draws = pipeline_draws(request);
+  const auto rows = request.samples.size(0);
   const auto step_noise = [&](int64_t index) {
+    if (draws) return draws->of_step(rows).to(device);
     return normal_rows(space_.grid_shape, request.samples, request.seed,
                        Stream::kSamplerNoise, uint32_t(index))
         .to(device);
   };
-  const auto noise = initial_noise(request, device);
+  const auto noise =
+      draws ? draws->initial(rows).to(device) : initial_noise(request, device);
   auto start = begin_walk(*sampler, request.initial, space_, noise);
+  if (request.pipeline_noise && request.pipeline_noise->is_dit) {
+    if (!request.initial.latents.defined()) start.state = noise;
+    start.options.walks_on_input = true;
+  }
   start.options.on_step = [&](const SamplerProgress& progress) {
     const auto done = progress.index + 1, of = sampler->num_questions();
     if (request.on_step) request.on_step(done, of);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "diffusion/denoiser.h"
@@ -12,6 +13,7 @@
 #include "diffusion/initial_latents.h"
 #include "diffusion/latent_space.h"
 #include "diffusion/objective.h"
+#include "diffusion/pipeline_noise.h"
 #include "diffusion/samplers.h"
 #include "diffusion/scheduler_config.h"
 #include "nn/trainable.h"
@@ -65,6 +67,10 @@ struct GenerateRequest {
   at::Tensor blend;
   uint64_t other_seed = 0;
 
+  /// Draws as a pipeline of diffusers with that seed does; rows then depend on
+  /// the whole call. Goes with no blend.
+  std::optional<PipelineNoise> pipeline_noise;
+
   std::function<void(int64_t done, int64_t of)> on_step;  // may throw
 
   /// Is told what the latents look like [N,D,h,w] after each `preview_every`th
@@ -93,9 +99,9 @@ class LatentDiffusion : public Trainable {
 
   /// Latents [N,D,h,w] as the codec takes them, on the CPU. Row k depends on
   /// (seed, samples[k], classes[k]) and the settings, not on the rest of the
-  /// batch. Throws ConfigError for settings or classes that the model does not
-  /// have, DataError if the network answers something that is not a number. A
-  /// part that stays is given back as it was.
+  /// batch, but for pipeline_noise. Throws ConfigError for settings or classes
+  /// that the model does not have, DataError if the network answers something
+  /// that is not a number. A part that stays is given back as it was.
   at::Tensor generate(const GenerateRequest& request);
 
   /// Throws ConfigError as generate() would for the settings of `request`,
@@ -114,6 +120,8 @@ class LatentDiffusion : public Trainable {
   std::unique_ptr<Sampler> sampler_for(const GenerateRequest& request) const;
   at::Tensor initial_noise(const GenerateRequest& request,
                            c10::Device device) const;
+  std::optional<PipelineDraws> pipeline_draws(
+      const GenerateRequest& request) const;
 
   std::shared_ptr<Denoiser> denoiser_;
   LatentDiffusionConfig config_;

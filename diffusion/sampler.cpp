@@ -53,8 +53,9 @@ at::Tensor run_sampler(Sampler& sampler, at::Tensor state,
   for (int64_t i = options.first; i < n; ++i) {
     const double t = sampler.timesteps()[size_t(i)];
     const auto timestep = at::full({state.size(0)}, t, state.options());
-    const auto answer = network(sampler.model_input(state, i), timestep,
-                                sampler.level(i).sigma());
+    const auto shown = sampler.model_input(state, i);
+    if (options.walks_on_input) state = shown;
+    const auto answer = network(shown, timestep, sampler.level(i).sigma());
     if (!at::isfinite(answer).all().item<bool>())
       throw DataError(
           fmt::format("sampler: the network's output is not finite at step {} "

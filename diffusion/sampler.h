@@ -68,6 +68,11 @@ struct SamplerProgress {
 
 struct WalkOptions {
   int64_t first = 0;  // question that the walk begins with
+
+  /// Whether what the network was shown of a state stands for it from there on
+  /// (PipelineNoise::is_dit).
+  bool walks_on_input = false;
+
   std::function<void(const SamplerProgress&)> on_step;  // may throw
 
   /// Changes the state before question `index` (or behind the last), at the end

@@ -10,6 +10,7 @@
 #include "evaluation/feature_network.h"
 #include "evaluation/report_parts.h"
 #include "models/codec.h"
+#include "models/pipeline_folder.h"
 #include "models/registry.h"
 #include "nn/model_folder.h"
 
@@ -21,7 +22,8 @@ namespace fs = std::filesystem;
 /// Class of the model; null unless it is a folder of one that is known.
 const ModelClass* class_of_folder(const EvaluateJob& job) {
   return fs::is_directory(job.model)
-             ? find_model_class(open_model_folder(job.model).class_name)
+             ? find_model_class(
+                   open_model_folder(codec_folder(job.model)).class_name)
              : nullptr;
 }
 

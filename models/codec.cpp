@@ -1,6 +1,7 @@
 #include "models/codec.h"
 
 #include "core/error.h"
+#include "models/pipeline_folder.h"
 #include "models/pixel_codec.h"
 #include "models/registry.h"
 #include "nn/model_folder.h"
@@ -18,14 +19,14 @@ LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
             .class_name = "pixels",
             .sha256 = path,
             .config = Json::object()};
-  const auto folder = open_model_folder(path);
+  const auto folder = open_model_folder(codec_folder(path));
   const auto model = load_any_model(
       folder, "a codec",
       [](const ModelClass& known) { return is_codec(known.kind); });
   model.codec->module().to(device);
   return {.codec = model.codec,
           .tokenizer = model.tokenizer,
-          .path = path,
+          .path = folder.path,
           .class_name = folder.class_name,
           .sha256 = weights_sha256(folder),
           .config = model.config};

@@ -23,8 +23,9 @@ struct LoadedCodec {
   Json config;
 };
 
-/// A model folder, or "pixels:1" or "pixels:3", which leave grey or RGB images
-/// as they are. Throws ConfigError if the folder holds no codec.
+/// A model folder, a pipeline whose codec is meant, or "pixels:1" or
+/// "pixels:3", which leave grey or RGB images as they are. Throws ConfigError
+/// if the folder holds no codec.
 LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device);
 
 /// Whether there is something to load: a folder, or pixels.
@@ -49,8 +50,8 @@ void expect_same_codec(const LoadedCodec& codec, const CodecRecord& record,
                        const std::string& where);
 
 /// The codec that `record` names: the one at `path` or, if that is empty, where
-/// it was. Throws ConfigError if it is not there and, unless `any_codec`, if its
-/// weights are others; `model` is what has the record.
+/// it was. Throws ConfigError if it is not there and, unless `any_codec`, if
+/// its weights are others; `model` is what has the record.
 LoadedCodec load_recorded_codec(const CodecRecord& record,
                                 const std::filesystem::path& path,
                                 bool any_codec,

@@ -253,8 +253,9 @@ CommandRun add_generate(CLI::App& app) {
   auto job = new_job<GenerateJob>();
   app.add_option("model", job->model,
                  "Run folder of a latent diffusion model, what average made of "
-                 "one, a generator of tokens, or an autoencoder whose prior is "
-                 "drawn from")
+                 "one, a pipeline of diffusers (LDMPipeline, DiTPipeline), a "
+                 "generator of tokens, or an autoencoder whose prior is drawn "
+                 "from")
       ->required();
   app.add_option("--out", job->out,
                  "Folder of PNG files, or the store with --latents")
@@ -291,7 +292,8 @@ CommandRun add_generate(CLI::App& app) {
   auto samplers = sampler_names();
   samplers.insert(samplers.begin(), "auto");
   app.add_option("--sampler", job->sampler,
-                 "How to walk; auto: ddim, euler for a flow, heun for EDM")
+                 "How to walk; auto: ddim, euler for a flow, heun for EDM, of "
+                 "a pipeline as its scheduler does")
       ->check(CLI::IsMember(samplers))
       ->capture_default_str();
   app.add_option("--eta", job->eta, "Noise that ddim adds, 0 none to 1 as ddpm")
@@ -309,7 +311,8 @@ CommandRun add_generate(CLI::App& app) {
                              "exponential", "linear"}));
   app.add_option("--guidance", job->guidance,
                  "Weight of the class, or of the model against its --guide; 1 "
-                 "is no guidance; default: 2, without classes 1")
+                 "is no guidance; default: 2, of a DiTPipeline 4, without "
+                 "classes 1")
       ->check(in_range(0.0, 100.0));
   app.add_option("--guidance-interval", job->guidance_interval,
                  "LOW:HIGH of the noise over the signal where to guide at all")
@@ -341,6 +344,13 @@ CommandRun add_generate(CLI::App& app) {
       ->check(at_least(int64_t{0}))
       ->capture_default_str();
   app.add_option("--seed", job->seed, "Of the noise")->capture_default_str();
+  app.add_option("--noise", job->noise,
+                 "calotype: of each sample for itself; diffusers: of all "
+                 "--count at once, as its pipelines draw it after "
+                 "torch.manual_seed(SEED) on the CPU, so that pictures are "
+                 "the same")
+      ->check(CLI::IsMember({"calotype", "diffusers"}))
+      ->capture_default_str();
   add_fresh(app, job->fresh);
   add_batch_size(app, job->batch_size);
   return [job](const CommandContext& context) {

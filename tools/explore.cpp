@@ -28,6 +28,7 @@
 #include "explorer/routes.h"
 #include "models/codec.h"
 #include "models/diffusion_model.h"
+#include "models/pipeline_folder.h"
 #include "models/pixel_codec.h"
 #include "models/registry.h"
 #include "models/token_space.h"
@@ -74,6 +75,7 @@ Json facts_of(const LoadedCodec& codec) {
 /// What a model is for; a codec, where its class is not known.
 ModelKind kind_of(const fs::path& path) {
   if (PixelCodec::named(path)) return ModelKind::kCodec;
+  if (is_pipeline_folder(path)) return ModelKind::kDenoiser;
   const auto* known = find_model_class(open_model_folder(path).class_name);
   return known ? known->kind : ModelKind::kCodec;
 }
@@ -217,7 +219,8 @@ Explored explored(const ExploreJob& job, const Opened& opened) {
     facts["diffusion"] =
         opened.diffusion ? opened.diffusion->facts() : opened.tokens->facts();
     facts["diffusion"]["path"] = job.model.filename().string();
-    facts["diffusion"]["class"] = open_model_folder(job.model).class_name;
+    facts["diffusion"]["class"] =
+        open_model_folder(denoiser_folder(job.model)).class_name;
   }
   facts["beside"] = explored.beside != nullptr;
   explored.codec = std::make_shared<Explorer>(

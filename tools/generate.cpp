@@ -16,12 +16,14 @@
 #include "core/random.h"
 #include "core/stop_signal.h"
 #include "models/diffusion_model.h"
+#include "models/pipeline_folder.h"
 #include "models/registry.h"
 #include "models/token_space.h"
 #include "nn/precision.h"
 #include "tools/class_choice.h"
 #include "tools/generate_output.h"
 #include "tools/init_image.h"
+#include "tools/pipeline_settings.h"
 #include "vqvae/masked_generator.h"
 
 namespace calotype {
@@ -95,6 +97,7 @@ void refuse_diffusion_settings(const GenerateJob& job, const char* instead) {
       {"--strength", job.strength != plain.strength},
       {"--to-seed", job.to_seed.has_value()},
       {"--preview-every", job.preview_every != plain.preview_every},
+      {"--noise", job.noise != plain.noise},
   };
   for (const auto& [name, given] : settings)
     if (given)
@@ -196,9 +199,13 @@ Guidance guidance_of(const GenerateJob& job, const LatentDiffusion& model) {
   return guidance;
 }
 
+std::string denoiser_sha256(const std::filesystem::path& path) {
+  return weights_sha256(open_model_folder(denoiser_folder(path)));
+}
+
 Json diffusion_recipe(const GenerateJob& job) {
   const GenerateJob plain;
-  Json recipe{{"model", weights_sha256(open_model_folder(job.model))},
+  Json recipe{{"model", denoiser_sha256(job.model)},
               {"seed", job.seed},
               {"steps", job.steps},
               {"sampler", job.sampler},
@@ -212,8 +219,7 @@ Json diffusion_recipe(const GenerateJob& job) {
     recipe["guidance_interval"] = job.guidance_interval;
   if (job.guidance_rescale != 0)
     recipe["guidance_rescale"] = job.guidance_rescale;
-  if (!job.guide.empty())
-    recipe["guide"] = weights_sha256(open_model_folder(job.guide));
+  if (!job.guide.empty()) recipe["guide"] = denoiser_sha256(job.guide);
   if (!job.init_image.empty()) {
     recipe["init_image"] = printable(job.init_image.filename().string());
     recipe["init_image_sha256"] = sha256_hex_of_file(job.init_image);
@@ -230,6 +236,7 @@ Json diffusion_recipe(const GenerateJob& job) {
 /// Settings that depend on each other, resolved.
 void resolve(GenerateJob& job, const LatentDiffusion& model) {
   if (job.steps == 0) job.steps = 50;
+  resolve_pipeline(job, model);
   const bool shows_classes =
       model.denoiser()->num_classes() > 0 && job.classes != "none";
   if (!job.guidance) job.guidance = shows_classes || !job.guide.empty() ? 2 : 1;
@@ -256,14 +263,18 @@ std::vector<int64_t> classes_of(const GenerateJob& job,
   if (!knows_classes && !names.empty() && job.classes != "none")
     note(job.model.string() +
          ": its network knows no classes, so that images are drawn of none");
-  return choose_classes(job.classes, names,
-                        knows_classes ? int64_t(names.size()) : 0);
+  // A pipeline may name none or some of its classes.
+  const auto num_classes = is_pipeline_folder(job.model)
+                               ? model.denoiser()->num_classes()
+                               : int64_t(names.size());
+  return choose_classes(job.classes, names, knows_classes ? num_classes : 0);
 }
 
 Json generate_by_diffusion(GenerateJob job) {
   const auto model = load_latent_diffusion(job.model, job.device);
   const auto& space = model->space();
   resolve(job, *model);
+  const auto noise = pipeline_noise(job);
   if (const auto which = space.constant_channels(); !which.empty())
     note(fmt::format("{}: {}", job.model.string(), which));
   GenerateRequest request{
@@ -275,6 +286,7 @@ Json generate_by_diffusion(GenerateJob job) {
                           .churn = job.churn,
                           .spacing = job.spacing},
       .other_seed = job.to_seed.value_or(0),
+      .pipeline_noise = noise,
       .on_step = [](int64_t, int64_t) { throw_if_stopped(); },
       .preview_every = job.preview_every};
 
@@ -283,6 +295,7 @@ Json generate_by_diffusion(GenerateJob job) {
   InitImage init;
   OutputSetup setup{
       .job = job, .space = space, .recipe = diffusion_recipe(job)};
+  add_pipeline(setup.recipe, job, *model);
   if (!job.init_image.empty()) {
     setup.codec = codec_of(job, space);
     init = read_init_image(job.init_image, job.mask, limits_of(job.reading),
@@ -295,6 +308,7 @@ Json generate_by_diffusion(GenerateJob job) {
       job, std::move(setup), classes_of(job, *model),
       [&](const DrawnPart& part, GenerateOutput& output) {
         request.samples = part.samples;
+        if (request.pipeline_noise) request.pipeline_noise->first = part.begin;
         request.classes = part.labels;
         if (job.to_seed)
           request.blend = (torch::arange(part.samples.size(0), torch::kFloat) +
@@ -351,6 +365,7 @@ Json generate(const GenerateJob& job) {
   check_range("generate", "--count", double(job.count), 1, 1e9);
   check_range("generate", "--batch-size", double(job.batch_size), 1, 1 << 16);
   check_range("generate", "--first", double(job.first), 0, 1e15);
+  if (is_pipeline_folder(job.model)) return generate_by_diffusion(job);
   const auto folder = open_model_folder(job.model);
   const auto& known = expect_model_class(
       folder, "a model that draws", [](const ModelClass& model) {

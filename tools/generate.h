@@ -14,7 +14,8 @@
 namespace calotype {
 
 struct GenerateJob {
-  std::filesystem::path model;  // run folder of a latent diffusion model
+  std::filesystem::path model;  // run folder of a latent diffusion model, or
+                                // a pipeline of diffusers
   std::filesystem::path out;  // folder of PNG files, or a store with `latents`
   bool latents = false;       // write the latents themselves
   std::filesystem::path codec;  // empty: the one that the model remembers
@@ -23,11 +24,13 @@ struct GenerateJob {
   int64_t first = 0;             // number of the first sample
   std::string classes = "all";   // see choose_classes()
   int64_t steps = 0;             // of the walk; 0: 50, with tokens 12
-  std::string sampler = "auto";  // of sampler_names(); auto: usual_sampler()
+  std::string sampler = "auto";  // of sampler_names(); auto: usual_sampler(),
+                                 // of a pipeline its scheduler's
   double eta = 0;                // of ddim, in [0,1]
   std::optional<double> churn;   // of edm; none: as the model's file says
   std::string spacing;  // SamplerOptions::spacing; empty: usual_spacing()
-  std::optional<double> guidance;  // 1: none; default: 2, without classes 1
+  std::optional<double> guidance;  // 1: none; default: 2, of a DiTPipeline 4,
+                                   // without classes 1
   std::string guidance_interval = "0:inf";  // LOW:HIGH of noise over signal
   double guidance_rescale = 0;              // in [0,1]
   std::filesystem::path guide;  // a weaker model that guides; empty: no label
@@ -38,6 +41,7 @@ struct GenerateJob {
                         // mask
   std::optional<uint64_t> to_seed;  // walk from `seed`'s noise to this one's
   int64_t preview_every = 0;        // calls of the network; 0: no previews
+  std::string noise = "calotype";   // diffusers: as its pipelines draw it
   uint64_t seed = 0;
   int64_t batch_size = 64;
   bool fresh = false;  // remove what an earlier call wrote to `out`
@@ -49,7 +53,8 @@ struct GenerateJob {
 /// draws latents and decodes them to PNG files, a folder per class, that carry
 /// their recipe, with an overview of the first 100 beside the folder; or stores
 /// them. Sample k depends on (model, seed, k, class, settings) alone, but for
-/// what another batch rounds otherwise. A call that was broken off goes on; see
+/// what another batch rounds otherwise, and with the noise of diffusers on the
+/// count too. A call that was broken off goes on; see
 /// ImageFolderWriter for what a folder may hold.
 Json generate(const GenerateJob& job);
 
