@@ -58,7 +58,7 @@ void expect_part(const Json& index, const std::string& name,
                  const std::string& where) {
   if (!index.contains(name) || !is_part(index[name]))
     throw ConfigError(
-        fmt::format("{}: a {} needs a {}, which it does not name", where,
+        fmt::format("{}: {} needs a part {}, which is not named", where,
                     index["_class_name"].get<std::string>(), name));
   const auto library = index[name][0].get<std::string>();
   if (library != "diffusers")

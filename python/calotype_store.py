@@ -1,4 +1,4 @@
-"""Calotype's latent stores, read with numpy alone (docs/python.md).
+"""Calotype's latent stores with numpy alone (docs/python.md).
 
     store = LatentStore("store")
     latents = store.draw(rows=[0, 5, 7], seed=1)     # float32 [3, D, h, w], normalised
@@ -7,11 +7,13 @@
 Shards are mapped, not read, and no HDF5 library is asked: a store may be used in
 forked workers as it is, and is opened again where it is unpickled. Nothing that a
 file says is trusted: what is damaged raises StoreError with one line that names
-the file. With torch, LatentDataset is a torch.utils.data.Dataset of it.
+the file. With torch, LatentDataset is a torch.utils.data.Dataset of it. Latents
+that were drawn in Python become a store by save_latents.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -23,7 +25,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Batch", "LatentBatches", "LatentStore", "StoreError", "normal_rows"]
+__all__ = ["Batch", "LatentBatches", "LatentStore", "StoreError", "normal_rows", "save_latents"]
 __version__ = "1.0"
 
 FORMAT_VERSION = 2  # what is written today; all from 1 on are read
@@ -945,6 +947,177 @@ class LatentStore:
         """Reads all shards. Raises StoreError for one that is not what its line says."""
         for shard in self._shards:
             _expect(shard.hash() == shard.line.hash, shard.path, "the rows are damaged")
+
+
+# Latents that Python made, as a store of kind latents: the same part of HDF5, written.
+
+_ROWS_PER_SHARD, _ALIGNMENT = 8192, 64
+
+
+def _lookup3(data: bytes) -> int:
+    """Bob Jenkins' hash of an object header, which HDF5 compares."""
+
+    def rotated(value: int, bits: int) -> int:
+        return (value << bits | value >> (32 - bits)) & _LOW32
+
+    a = b = c = (0xDEADBEEF + len(data)) & _LOW32
+    padded = data + bytes(-len(data) % 12)
+    blocks = [struct.unpack("<III", padded[i : i + 12]) for i in range(0, len(padded), 12)]
+    for number, (x, y, z) in enumerate(blocks, 1):
+        a, b, c = (a + x) & _LOW32, (b + y) & _LOW32, (c + z) & _LOW32
+        if number == len(blocks):
+            break
+        for bits_a, bits_b, bits_c in ((4, 6, 8), (16, 19, 4)):
+            a = ((a - c) & _LOW32) ^ rotated(c, bits_a)
+            c = (c + b) & _LOW32
+            b = ((b - a) & _LOW32) ^ rotated(a, bits_b)
+            a = (a + c) & _LOW32
+            c = ((c - b) & _LOW32) ^ rotated(b, bits_c)
+            b = (b + a) & _LOW32
+    c = ((c ^ b) - rotated(b, 14)) & _LOW32
+    a = ((a ^ c) - rotated(c, 11)) & _LOW32
+    b = ((b ^ a) - rotated(a, 25)) & _LOW32
+    c = ((c ^ b) - rotated(b, 16)) & _LOW32
+    a = ((a ^ c) - rotated(c, 4)) & _LOW32
+    b = ((b ^ a) - rotated(a, 14)) & _LOW32
+    return ((c ^ b) - rotated(b, 24)) & _LOW32
+
+
+def _object(messages: Sequence[Tuple[int, bytes]]) -> bytes:
+    body = b"".join(struct.pack("<BHB", kind, len(text), 0) + text for kind, text in messages)
+    head = b"OHDR\x02\x02" + struct.pack("<I", len(body)) + body
+    return head + struct.pack("<I", _lookup3(head))
+
+
+def _type_of(array: Array) -> bytes:
+    if array.dtype.kind == "S":
+        return _TEXT + struct.pack("<I", array.dtype.itemsize)
+    names = {np.dtype(dtype): name for name, dtype in _DTYPES.items() if name != "bf16"}
+    return bytes.fromhex(_TYPES[names[array.dtype]])
+
+
+def _attribute(name: str, value: Union[int, str]) -> bytes:
+    data = np.array(value, np.int64) if isinstance(value, int) else np.array(value.encode())
+    scalar = bytes([1, 0, 0, 0, 0, 0, 0, 0])
+    text, kind = name.encode() + b"\0", _type_of(data)
+    head = struct.pack("<BBHHHB", 3, 0, len(text), len(kind), len(scalar), 0)
+    return head + text + kind + scalar + data.tobytes()
+
+
+def _hdf5(arrays: Dict[str, Array], attributes: Dict[str, Union[int, str]]) -> Tuple[bytes, int]:
+    """A file of contiguous arrays, and where the first of them begins."""
+    info = [(12, _attribute(name, value)) for name, value in attributes.items()]
+    if max(len(body) for _, body in info) >= 1 << 16:
+        raise ValueError("what the store says of itself must be shorter than 64 KiB")
+
+    def laid_out(places: List[int], roots: List[int]) -> List[bytes]:
+        links = [(6, struct.pack("<BBB", 1, 0, len(name)) + name.encode() + struct.pack("<Q", at))
+                 for name, at in zip(arrays, roots)]
+        objects = [_object([(2, struct.pack("<BBQQ", 0, 0, _NOWHERE, _NOWHERE)), (10, b"\0\0"),
+                            *links, *info])]
+        for array, at in zip(arrays.values(), places):
+            shape = struct.pack(f"<BBB5x{array.ndim}Q", 1, array.ndim, 0, *array.shape)
+            layout = struct.pack("<BBQQ", 3, 1, at, array.nbytes)
+            fill = bytes([2, 1, 1, 1, 0, 0, 0, 0])  # early, never written
+            objects.append(_object([(1, shape), (3, _type_of(array)), (5, fill), (8, layout)]))
+        return objects
+
+    def after(begin: int, sizes: Sequence[int], step: int) -> List[int]:
+        ends = [begin]
+        for size in sizes:
+            ends.append(-(-(ends[-1] + size) // step) * step)
+        return ends
+
+    nowhere = [0] * len(arrays)
+    sizes = [len(each) for each in laid_out(nowhere, nowhere)]
+    heads = after(96, sizes, 8)
+    first = -(-heads[-1] // _ALIGNMENT) * _ALIGNMENT
+    places = after(first, [array.nbytes for array in arrays.values()], _ALIGNMENT)
+    end = places[-2] + list(arrays.values())[-1].nbytes
+    image = bytearray(end)
+    image[:24] = b"\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0\x04\0\x10\0\0\0\0\0"
+    image[24:96] = struct.pack("<QQQQQQ24x", 0, _NOWHERE, end, _NOWHERE, 0, heads[0])
+    for at, text in zip(heads, laid_out(places[:-1], heads[1:-1])):
+        image[at : at + len(text)] = text
+    for at, array in zip(places, arrays.values()):
+        image[at : at + array.nbytes] = array.tobytes()
+    return bytes(image), first
+
+
+def save_latents(
+    path: Union[str, "os.PathLike[str]"],
+    latents: Array,
+    *,
+    like: "LatentStore",
+    labels: Optional[Rows] = None,
+    names: Optional[Sequence[str]] = None,
+) -> None:
+    """Writes latents [N, D, h, w], denormalised, as a new store that `calotype decode`
+    takes with the codec of `like`. `labels`: -1 where None; `names`: of the pictures,
+    their numbers where None. Raises ValueError for what is no such array, and if a
+    store is there."""
+    values = np.ascontiguousarray(latents, "<f4")
+    if values.ndim != 4 or not values.size or not np.isfinite(values).all():
+        raise ValueError(f"latents must be finite numbers [N, D, h, w], got {values.shape}")
+    if like.kind == "tokens" or values.shape[1] != like.grid_shapes[0][0]:
+        raise ValueError(f"latents must be those of {like.path}, {like.grid_shapes}, "
+                         f"got {values.shape}")
+    count, shape = len(values), list(values.shape[1:])
+    label = np.full(count, -1, "<i8") if labels is None else np.asarray(labels, "<i8")
+    texts = [f"{i:05}" for i in range(count)] if names is None else list(names)
+    if label.shape != (count,) or len(texts) != count or len(set(texts)) != count or not all(
+        text and "\0" not in text for text in texts
+    ):
+        raise ValueError(f"labels and names must be {count}, names of one picture each")
+    classes = like.class_names
+    if label.min() < -1 or (classes and label.max() >= len(classes)):
+        raise ValueError(f"labels must be -1 or classes below {len(classes)}")
+    folder = Path(path)
+    if (folder / "store.json").exists() or (folder / "shards.jsonl").exists():
+        raise ValueError(f"{folder}: a store is there already")
+    folder.mkdir(parents=True, exist_ok=True)
+    info: Dict[str, Any] = {
+        "format_version": FORMAT_VERSION, "kind": "latents", "dtype": "fp32", "packing": "none",
+        "flips": False, "grid_shapes": [shape], "codec": like.info["codec"],
+        "preprocessing": like.info.get("preprocessing", {}),
+        "source": {"spec": "python", "fingerprint": hashlib.sha256(values.tobytes()).hexdigest()[:16],
+                   "count": count},
+        "recipe": {}, "class_names": classes, "mean": [], "std": [], "preview": None,
+        "count": 0, "complete": False, **_FREE,
+    }
+    lines = []
+    for number, begin in enumerate(range(0, count, _ROWS_PER_SHARD)):
+        rows = slice(begin, min(begin + _ROWS_PER_SHARD, count))
+        part = values[rows]
+        n = len(part)
+        said = json.dumps({**info, "count": n}, ensure_ascii=False)
+        attributes: Dict[str, Union[int, str]] = {
+            "format_version": FORMAT_VERSION, "kind": "latents", "dtype": "fp32", "store": said}
+        data, header_bytes = _hdf5(
+            {"latents": part, "label": label[rows],
+             "name": np.array([os.fsencode(text) for text in texts[rows]]),
+             "index": np.arange(rows.start, rows.stop, dtype="<i8"),
+             "size": np.zeros((n, 2), "<i4"), "source_hash": np.zeros(n, "<u8")},
+            attributes)
+        file, bytes_of = f"shard-{number:05}.h5", np.frombuffer(data, np.uint8)
+        (folder / file).write_bytes(data)
+        wide = part.astype(np.float64)
+        lines.append({
+            "file": file, "grid_shape": shape, "count": n, "bytes": len(data),
+            "hash": f"{_xxh3(bytes_of):016x}", "header_bytes": header_bytes,
+            "header_hash": f"{_xxh3(bytes_of[:header_bytes]):016x}",
+            "min_index": rows.start, "max_index": rows.stop - 1,
+            "sums": {"mean": wide.sum((0, 2, 3)).tolist(),
+                     "mean_square": np.square(wide).sum((0, 2, 3)).tolist(),
+                     "variance": [0.0] * shape[0]},
+            "rows_hash": f"{_xxh3(bytes_of[header_bytes:]):016x}", "scales": None, "part": None})
+    listed = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "shards.jsonl").write_text(listed, encoding="utf-8")
+    info["mean"], info["std"] = _normalisation(
+        _parsed_lines(listed, folder / "shards.jsonl")[0], False)
+    info.update(count=count, complete=True)
+    text = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
+    (folder / "store.json").write_text(text, encoding="utf-8")
 
 
 class Batch(NamedTuple):

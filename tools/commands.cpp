@@ -149,6 +149,9 @@ CommandRun add_train(CLI::App& app) {
          "End this call after so many steps, state saved; 0: train to the end")
       ->check(at_least(int64_t{0}))
       ->capture_default_str();
+  app.add_flag("--pipeline", options->job.pipeline,
+               "Of latent diffusion: leave a pipeline in the run, which "
+               "DiffusionPipeline.from_pretrained opens");
   return [options](const CommandContext& context) {
     if (options->lists) return list_named_configs();
     if (options->config.empty()) throw ConfigError("config is required");

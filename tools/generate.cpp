@@ -263,10 +263,11 @@ std::vector<int64_t> classes_of(const GenerateJob& job,
   if (!knows_classes && !names.empty() && job.classes != "none")
     note(job.model.string() +
          ": its network knows no classes, so that images are drawn of none");
-  // A pipeline may name none or some of its classes.
-  const auto num_classes = is_pipeline_folder(job.model)
-                               ? model.denoiser()->num_classes()
-                               : int64_t(names.size());
+  // A pipeline may name none or some of its classes, and all are those then.
+  const bool names_all =
+      is_pipeline_folder(job.model) && (names.empty() || job.classes != "all");
+  const auto num_classes =
+      names_all ? model.denoiser()->num_classes() : int64_t(names.size());
   return choose_classes(job.classes, names, knows_classes ? num_classes : 0);
 }
 

@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "evaluation/token_use.h"
 #include "images/image_io.h"
+#include "models/pipeline_folder.h"
 #include "models/registry.h"
 #include "nn/model_folder.h"
 #include "store/latent_store.h"
@@ -43,6 +44,21 @@ Json inspect_model(const fs::path& path) {
     result["average"] = parse_json(said->second, folder.weights.path.string());
   if (fs::exists(path / "latent_space.json"))
     result["latent_space"] = read_json_file(path / "latent_space.json");
+  return result;
+}
+
+/// What a pipeline of diffusers is made of.
+Json inspect_pipeline(const fs::path& path) {
+  const auto index = read_json_object(path / "model_index.json");
+  Json result{{"kind", "pipeline"}, {"class", index.value("_class_name", "")}};
+  for (const auto& [name, value] : index.items())
+    if (value.is_array() && !value.empty() && value[0] == "diffusers" &&
+        name.find('/') == std::string::npos &&
+        fs::exists(path / name / "config.json"))
+      result[name] = inspect_model(path / name);
+  const auto scheduler = path / "scheduler" / "scheduler_config.json";
+  if (fs::exists(scheduler)) result["scheduler"] = read_json_file(scheduler);
+  if (index.contains("id2label")) result["id2label"] = index["id2label"];
   return result;
 }
 
@@ -147,6 +163,7 @@ Json inspect(const fs::path& path) {
     if (fs::exists(path / "run.json")) return inspect_run(path);
     if (fs::exists(path / "store.json")) return inspect_store(path);
     if (fs::exists(path / "config.json")) return inspect_model(path);
+    if (is_pipeline_folder(path)) return inspect_pipeline(path);
     throw ConfigError(fmt::format(
         "{}: neither a model folder, nor a training run, nor a latent store",
         path.string()));

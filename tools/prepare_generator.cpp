@@ -1,10 +1,13 @@
 #include <torch/utils.h>
 
+#include <functional>
+
 #include "core/check.h"
 #include "core/error.h"
 #include "core/note.h"
 #include "models/codec.h"
 #include "models/image_size.h"
+#include "models/pipeline_export.h"
 #include "models/token_space.h"
 #include "tools/prepare_training.h"
 
@@ -55,6 +58,20 @@ void expect_takes(Denoiser& denoiser, const std::vector<int64_t>& grid_shape) {
                     shape_text(grid_shape), error.what()));
   }
   denoiser.module().train(trains);
+}
+
+/// What leaves a pipeline of the run at `out`. Throws ConfigError if there can
+/// be none.
+std::function<void()> pipeline_maker(const fs::path& out,
+                                     const PipelineSource& source) {
+  if (source.codec.empty())
+    throw ConfigError(
+        "--pipeline: holds the codec that made the latents, which must lie "
+        "where it was");
+  expect_pipeline(source);
+  return [out, source] {
+    write_pipeline(out, source, read_weights(open_model_folder(out).weights));
+  };
 }
 
 /// A network of classes that is shown none learns as if it had none.
@@ -121,14 +138,26 @@ void prepare_diffusion(Prepared& prepared, const ModelClass& known,
   setup.to_images = [](const at::Tensor& latents) {
     return latents.narrow(1, 0, 1);
   };
-  if (const auto codec = remembered_codec(*store, job.device))
+  const auto codec = remembered_codec(*store, job.device);
+  if (codec)
     setup.to_images = [codec = *codec, device = job.device,
                        size = space.image_size](const at::Tensor& latents) {
       return cut_to(codec.codec->decode(latents.to(device)).to(torch::kCPU),
                     size);
     };
   prepared.files = {"scheduler_config.json", "latent_space.json"};
+  const auto of_pipeline = pipeline_files();
+  prepared.files.insert(prepared.files.end(), of_pipeline.begin(),
+                        of_pipeline.end());
   const auto scheduler = config.diffusion->scheduler;
+  if (job.pipeline)
+    prepared.leave_pipeline = pipeline_maker(
+        job.out, {.denoiser_class = known.name,
+                  .denoiser_config = keys_of(config.model),
+                  .scheduler = scheduler,
+                  .label_dropout = config.diffusion->objective.label_dropout,
+                  .space = space,
+                  .codec = codec ? codec->path : fs::path()});
   setup.save_model = [=, out = job.out](const TensorFile&) {
     write_scheduler_config(out / "scheduler_config.json", scheduler);
     write_latent_space(out / "latent_space.json", space);

@@ -136,6 +136,10 @@ Prepared prepare_training(const TrainJob& job) {
         "latent store, to train on");
   const auto& known = configured_class(config.model);
   expect_only_its_parts(config, known);
+  if (job.pipeline && known.kind != ModelKind::kDenoiser)
+    throw ConfigError(fmt::format(
+        "--pipeline: is left by a run of latent diffusion, not by a {}",
+        known.name));
   if (known.complete_loss)
     config.loss = known.complete_loss(
         config.loss ? *config.loss : Json::object(), "loss");

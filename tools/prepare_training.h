@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,10 @@ struct Prepared {
   TrainConfig config;
   TrainerSetup setup;
   DataRecords records;             // of what it reads
-  std::vector<std::string> files;  // that save_model writes beside the model
+  std::vector<std::string> files;  // that are written beside the model
+  // Leaves a pipeline beside the model, made of it; null unless the job wants
+  // one.
+  std::function<void()> leave_pipeline;
 };
 
 /// The one place where a configuration is resolved: `job.config` read into the

@@ -142,6 +142,8 @@ Json train(const TrainJob& job) {
   };
   Trainer trainer(config.training, std::move(setup), run);
   const auto result = trainer.run();
+  if (prepared.leave_pipeline && fs::exists(job.out / "config.json"))
+    prepared.leave_pipeline();
   return {{"run", job.out.string()},
           {"parameters", parameters},
           {"step", result.step},

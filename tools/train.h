@@ -62,6 +62,7 @@ struct TrainJob {
   int64_t stop_after = 0;  // end this call after so many steps; 0: at the end
   // Names of files that the caller has put into `out` for the run.
   std::vector<std::string> brought;
+  bool pipeline = false;  // leave a pipeline of diffusers in `out` at the end
   c10::Device device{c10::kCPU};
 };
 

@@ -116,6 +116,24 @@ bool is_plain_name(const std::string& name) {
          name.find('/') == std::string::npos;
 }
 
+/// The same, or one in a folder that lies there: part of a pipeline.
+bool is_name_inside(const std::string& name) {
+  const auto slash = name.find('/');
+  return is_plain_name(name.substr(0, slash)) &&
+         (slash == std::string::npos || is_plain_name(name.substr(slash + 1)));
+}
+
+/// Removes the file, and the folder around it where that is empty then; one
+/// that is a link leads elsewhere.
+void remove_inside(const fs::path& folder, const std::string& name) {
+  const auto file = folder / name;
+  const auto around = file.parent_path();
+  if (around != folder && fs::is_symlink(around)) return;
+  if (fs::is_regular_file(file)) fs::remove(file);
+  if (around != folder && fs::is_directory(around) && fs::is_empty(around))
+    fs::remove(around);
+}
+
 /// The files that others wrote for a run.
 std::vector<std::string> files_of(const Json& run) {
   const auto listed = run.find("files");
@@ -123,7 +141,7 @@ std::vector<std::string> files_of(const Json& run) {
     return {kFilesOfVersion1.begin(), kFilesOfVersion1.end()};
   std::vector<std::string> names;
   for (const auto& name : *listed)
-    if (name.is_string() && is_plain_name(name.get<std::string>()))
+    if (name.is_string() && is_name_inside(name.get<std::string>()))
       names.push_back(name.get<std::string>());
   return names;
 }
@@ -208,8 +226,7 @@ void RunFolder::forget_run(const RunContents& contents) {
           "overwritten; move it, or choose another --out",
           path_.string(), name));
   names.insert(names.end(), kOwnFiles.begin(), kOwnFiles.end());
-  for (const auto& name : names)
-    if (fs::is_regular_file(path_ / name)) fs::remove(path_ / name);
+  for (const auto& name : names) remove_inside(path_, name);
   fs::remove(state_file());
   std::vector<fs::path> samples;
   for (const auto& entry : fs::directory_iterator(path_ / "samples"))

@@ -29,7 +29,13 @@ except ImportError:
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
 import calotype_store  # noqa: E402
-from calotype_store import LatentBatches, LatentStore, StoreError, normal_rows  # noqa: E402
+from calotype_store import (  # noqa: E402
+    LatentBatches,
+    LatentStore,
+    StoreError,
+    normal_rows,
+    save_latents,
+)
 
 try:
     import torch
@@ -54,7 +60,7 @@ def setUpModule():
 
 def run_program(*arguments):
     subprocess.run([os.environ["CALOTYPE_PROGRAM"], *map(str, arguments), "--quiet"],
-                   check=True, stdout=subprocess.DEVNULL)  # fmt: skip
+                   check=True, stdout=subprocess.DEVNULL)
 
 
 def bfloat16(values):
@@ -137,7 +143,7 @@ class Values(unittest.TestCase):
         for num_codes, packing in [
             (256, "none"), (65536, "none"), (1 << 24, "none"), (700, "bits"), (65536, "bits"),
             (1 << 20, "bits"), (700, "entropy"), (65536, "entropy"),
-        ]:  # fmt: skip
+        ]:
             store = LatentStore(FOLDER / f"tokens-{num_codes}-{packing}")
             want = (num_codes - 1 - np.arange(42)).reshape(7, 1, 2, 3)
             np.testing.assert_array_equal(store.tokens(range(7)), want)
@@ -199,7 +205,7 @@ class Values(unittest.TestCase):
         for packing in ("none", "bits", "entropy"):
             out = FOLDER / f"encoded-{packing}"
             run_program("encode", V1 / "vq", "--data", V1 / "images", "--out", out,
-                        "--packing", packing)  # fmt: skip
+                        "--packing", packing)
             stores.append(LatentStore(out))
         for bucket in stores[0].buckets:
             for store in stores[1:]:
@@ -259,7 +265,59 @@ class Draws(unittest.TestCase):
         self.assertEqual([b.rows.tolist() for b in again], [b.rows.tolist() for b in second])
         few = LatentBatches(store, 1000, seed=1)
         self.assertEqual(sorted(len(batch.rows) for batch in few),
-                         sorted(len(bucket) for bucket in store.buckets))  # fmt: skip
+                         sorted(len(bucket) for bucket in store.buckets))
+
+
+class Saved(unittest.TestCase):
+    def test_latents_come_back_and_the_program_decodes_them(self):
+        encoded, drawn = FOLDER / "of_vae", FOLDER / "drawn"
+        run_program("encode", V1 / "vae", "--data", "synthetic:20:8:1", "--out", encoded)
+        like = LatentStore(encoded)
+        latents = like.denormalise(like.draw(range(20), seed=4))
+        names = [f"hémd/{i}" for i in range(20)]
+        labels = [i % 3 - 1 for i in range(20)]
+        save_latents(drawn, latents, like=like, labels=labels, names=names)
+        again = LatentStore(drawn)
+        np.testing.assert_array_equal(again.moments(range(20))[0], latents)
+        self.assertEqual((again.names, again.labels.tolist()), (names, labels))
+        np.testing.assert_allclose(again.mean, latents.mean((0, 2, 3)), rtol=1e-5)
+        np.testing.assert_allclose(again.std, latents.std((0, 2, 3)), rtol=1e-5)
+        run_program("verify", drawn)
+        run_program("decode", V1 / "vae", drawn, "--out", FOLDER / "decoded")
+        self.assertEqual(len(list((FOLDER / "decoded").rglob("*.png"))), 20)
+        with self.assertRaisesRegex(ValueError, "drawn: a store is there already"):
+            save_latents(drawn, latents, like=like)
+
+    def test_shards_follow_each_other_and_h5py_opens_them(self):
+        like = LatentStore(FOLDER / "mixed")
+        many = np.random.default_rng(1).normal(size=(8200, 2, 1, 1)).astype(np.float32)
+        save_latents(FOLDER / "many", many, like=like)
+        again = LatentStore(FOLDER / "many")
+        np.testing.assert_array_equal(again.moments(range(8200))[0], many)
+        self.assertEqual(again.indices.tolist(), list(range(8200)))
+        run_program("verify", FOLDER / "many")
+        try:
+            import h5py
+        except ImportError:
+            self.skipTest("python3-h5py is missing")
+        with h5py.File(FOLDER / "many" / "shard-00001.h5") as shard:
+            np.testing.assert_array_equal(shard["latents"][...], many[8192:])
+            self.assertEqual(json.loads(shard.attrs["store"])["count"], 8)
+
+    def test_what_no_codec_could_decode_is_refused(self):
+        like = LatentStore(FOLDER / "mixed")
+        good = np.zeros((2, 2, 4, 3), np.float32)
+        for change, words in [
+            ({"latents": good[0]}, "must be finite numbers"),
+            ({"latents": good * np.nan}, "must be finite numbers"),
+            ({"latents": np.zeros((2, 3, 4, 3))}, "must be those of"),
+            ({"labels": [0]}, "labels and names must be 2"),
+            ({"labels": [0, 2]}, "classes below 2"),
+            ({"names": ["a", "a"]}, "names of one picture each"),
+        ]:
+            with self.assertRaisesRegex(ValueError, words):
+                save_latents(FOLDER / "bad", **{"latents": good, "like": like, **change})
+        self.assertFalse((FOLDER / "bad").exists())
 
 
 class Workers(unittest.TestCase):
@@ -411,7 +469,7 @@ class Refusals(unittest.TestCase):
                     for _ in range(numbers.choice((1, 1, 1, 4))):
                         at = numbers.choice(used) if used else numbers.randrange(len(data))
                         damaged[at] = numbers.choice((damaged[at] ^ (1 << numbers.randrange(8)),
-                                                      numbers.randrange(256), 255))  # fmt: skip
+                                                      numbers.randrange(256), 255))
                     path.write_bytes(damaged)
                     if used:  # as one who means harm would
                         head = np.frombuffer(bytes(damaged[:header_bytes]), np.uint8)
@@ -463,7 +521,7 @@ class Package(unittest.TestCase):
         self.assertEqual(text, (ROOT / "python" / "calotype_store.py").read_text())
         self.assertIn("calotype_store/py.typed", wheel.namelist())
         self.assertIn(f"Version: {calotype_store.__version__}",
-                      wheel.read("calotype_store-1.0.dist-info/METADATA").decode())  # fmt: skip
+                      wheel.read("calotype_store-1.0.dist-info/METADATA").decode())
 
     def test_its_types_hold(self):
         try:
@@ -471,7 +529,7 @@ class Package(unittest.TestCase):
         except ImportError:
             self.skipTest("python3-mypy is missing")
         out, err, code = mypy.api.run(["--strict", "--cache-dir", str(FOLDER / "mypy"),
-                                       str(ROOT / "python" / "calotype_store.py")])  # fmt: skip
+                                       str(ROOT / "python" / "calotype_store.py")])
         self.assertEqual(code, 0, out + err)
 
 
@@ -500,7 +558,7 @@ class Torch(unittest.TestCase):
         self.assertFalse(torch.equal(dataset[0][0], dataset[0][0]))
         for method in WORKERS:
             loader = DataLoader(dataset, 3, shuffle=True, num_workers=4,
-                                multiprocessing_context=method)  # fmt: skip
+                                multiprocessing_context=method)
             labels = torch.cat([labels for _, labels in loader])
             self.assertEqual(sorted(labels.tolist()), list(range(-1, 6)))
         self.assertEqual([x[0].shape for x in dataset.__getitems__([0, 5])], [(4, 2, 3)] * 2)
@@ -512,7 +570,7 @@ class Torch(unittest.TestCase):
             store = LatentStore(FOLDER / f"tokens-700-{packing}")
             store.decode()
             loader = DataLoader(LatentDataset(store), 7, num_workers=2,
-                                multiprocessing_context="spawn")  # fmt: skip
+                                multiprocessing_context="spawn")
             tokens, labels = next(iter(loader))
             self.assertEqual(tokens.dtype, torch.int64)
             self.assertEqual(tokens.flatten().tolist(), list(range(699, 657, -1)))
@@ -520,13 +578,15 @@ class Torch(unittest.TestCase):
     def test_the_loop_of_the_page_runs_as_it_stands(self):
         page = (ROOT / "docs" / "python.md").read_text()
         (loop,) = [code for code in re.findall(r"```python\n(.*?)```", page, re.S)
-                   if "DataLoader(" in code and "backward()" in code]  # fmt: skip
+                   if "DataLoader(" in code and "backward()" in code]
         folder = pathlib.Path(tempfile.mkdtemp(dir=FOLDER))
-        run_program("encode", V1 / "vae", "--data", V1 / "images", "--out", folder / "store")
+        run_program("encode", V1 / "vae", "--data", "synthetic:200:8:1", "--out", folder / "store")
         (folder / "train.py").write_text(loop)
         path = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
         subprocess.run([sys.executable, "train.py"], cwd=folder, env=path, check=True,
-                       stdout=subprocess.DEVNULL)  # fmt: skip
+                       stdout=subprocess.DEVNULL)
+        run_program("decode", V1 / "vae", folder / "drawn", "--out", folder / "pictures")
+        self.assertEqual(len(list((folder / "pictures").iterdir())), 16)
 
 
 if __name__ == "__main__":
