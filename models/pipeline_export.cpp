@@ -126,11 +126,10 @@ void write_denoiser(const fs::path& folder, const PipelineSource& source,
   save_model_folder(folder, source.denoiser_class, config, changed);
 }
 
-/// Returns its class.
-std::string write_codec(const fs::path& folder, const PipelineSource& source) {
-  const auto model = open_model_folder(source.codec);
-  auto config = load_codec(source.codec, at::kCPU).config;
-  auto weights = read_weights(model.weights);
+void write_codec(const fs::path& folder, const PipelineSource& source,
+                 const LoadedCodec& codec) {
+  auto config = codec.config;
+  auto weights = read_weights(open_model_folder(codec.path).weights);
   config["scaling_factor"] = 1.0;
   if (const auto scale = single_scale(source.space); scale != 0)
     config["scaling_factor"] = scale;
@@ -138,8 +137,7 @@ std::string write_codec(const fs::path& folder, const PipelineSource& source) {
     weights = normalised_codec(std::move(weights), config, source.space);
   for (const char* key : {"shift_factor", "latents_mean", "latents_std"})
     if (config.contains(key)) config[key] = nullptr;
-  save_model_folder(folder, model.class_name, config, weights);
-  return model.class_name;
+  save_model_folder(folder, codec.class_name, config, weights);
 }
 
 /// As the run's, but that a DiTPipeline shows its scheduler no variances.
@@ -155,15 +153,16 @@ SchedulerConfig scheduler_of(const PipelineSource& source) {
   return scheduler;
 }
 
-void tell_differences(const PipelineSource& source) {
-  const auto& space = source.space;
+void tell_differences(const PipelineSource& source, const LoadedCodec& codec) {
+  const auto& size = source.space.image_size;
+  const auto edge = source.space.grid_shape[1] * codec.codec->downsample();
   if (!is_dit(source) && num_classes(source) > 0)
     note(
         "--pipeline: an LDMPipeline knows no classes; it draws what generate "
         "--class none does");
-  if (!space.image_size.empty())
-    note(fmt::format("--pipeline: its pictures are not cut to {}x{}",
-                     space.image_size[0], space.image_size[1]));
+  if (!size.empty() && (size[0] != edge || size[1] != edge))
+    note(fmt::format("--pipeline: its pictures are of {}x{}, not cut to {}x{}",
+                     edge, edge, size[0], size[1]));
 }
 
 struct PartNames {
@@ -198,10 +197,11 @@ void expect_pipeline(const PipelineSource& source) {
 void write_pipeline(const fs::path& out, const PipelineSource& source,
                     const TensorFile& weights) {
   expect_pipeline(source);
-  tell_differences(source);
+  const auto codec = load_codec(source.codec, at::kCPU);
+  tell_differences(source, codec);
   const auto names = names_of(source);
   const auto scheduler = scheduler_of(source);
-  const auto codec_class = write_codec(out / names.codec, source);
+  write_codec(out / names.codec, source, codec);
   write_denoiser(out / names.denoiser, source, weights);
   make_folder(out / "scheduler");
   write_scheduler_config(out / "scheduler" / "scheduler_config.json",
@@ -217,7 +217,7 @@ void write_pipeline(const fs::path& out, const PipelineSource& source,
   }
   index["scheduler"] = part(scheduler.class_name);
   index[names.denoiser] = part(source.denoiser_class);
-  index[names.codec] = part(codec_class);
+  index[names.codec] = part(codec.class_name);
   // The last, so that it names what is there.
   write_file_atomic(out / "model_index.json", json_text(index, 2) + "\n");
 }

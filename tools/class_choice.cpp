@@ -112,8 +112,8 @@ std::vector<int64_t> choose_classes(const std::string& text,
     }
     if (!is_class_number(part) || std::stoll(part) >= num_classes)
       throw ConfigError(fmt::format(
-          "generate: --class must be all, none, a number below {}{}; got {}",
-          num_classes, known_names(names), part));
+          "generate: --class must be all, none{} a number below {}{}; got {}",
+          names.empty() ? " or" : ",", num_classes, known_names(names), part));
     classes.push_back(std::stoll(part));
     if (has_number_names && classes.back() < int64_t(names.size()))
       note(fmt::format(

@@ -63,7 +63,7 @@ TEST(TorchNoise, HasTheNumbersThatAnotherTorchDrew) {
   EXPECT_TRUE(torch::allclose(TorchNoise(0).next({3}), few, 0, 1e-4));
 }
 
-LatentDiffusion toy_model() {
+LatentDiffusion model_of_three_classes() {
   return {std::make_shared<ConvDenoiserImpl>(2, 3), {}, toy_space()};
 }
 
@@ -80,7 +80,7 @@ GenerateRequest of_pipeline(const char* sampler, bool is_dit) {
 }
 
 TEST(PipelineNoise, RowsAreThoseOfTheWholeCallInAnyBatches) {
-  auto model = toy_model();
+  auto model = model_of_three_classes();
   for (const auto* sampler : {"ddpm", "euler_ancestral", "dpmpp_2m_sde"})
     for (const bool is_dit : {false, true}) {
       auto request = of_pipeline(sampler, is_dit);
@@ -121,7 +121,7 @@ at::Tensor walked(Sampler& sampler, const GenerateRequest& request,
 }
 
 TEST(PipelineNoise, StepsDrawForTheRowsThatThePipelineWalks) {
-  auto model = toy_model();
+  auto model = model_of_three_classes();
   for (const auto* sampler : {"ddpm", "euler_ancestral"})
     for (const bool is_dit : {false, true}) {
       const auto request = of_pipeline(sampler, is_dit);
@@ -134,7 +134,7 @@ TEST(PipelineNoise, StepsDrawForTheRowsThatThePipelineWalks) {
 }
 
 TEST(PipelineNoise, RefusesRowsThatAreNoneOfTheCall) {
-  auto model = toy_model();
+  auto model = model_of_three_classes();
   auto request = of_pipeline("ddim", false);
   request.pipeline_noise->first = 1;
   EXPECT_THAT(message_of<ShapeError>([&] { model.generate(request); }),

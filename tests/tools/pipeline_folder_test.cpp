@@ -200,7 +200,7 @@ TEST_F(LeftPipeline, DrawsWhatADitWithClassesDraws) {
   expect_same_pictures(drawn);
   const auto pipeline = open_pipeline_folder(folder_ / "pipeline");
   EXPECT_TRUE(pipeline.is_dit());
-  EXPECT_EQ(pipeline.class_names.size(), 4);
+  EXPECT_EQ(pipeline.class_names.size(), 6);
   EXPECT_EQ(read_json_file(pipeline.scheduler)["_class_name"], "DDIMScheduler");
   EXPECT_EQ(
       read_json_file(pipeline.denoiser / "config.json")["num_embeds_ada_norm"],
@@ -229,11 +229,11 @@ TEST_F(LeftPipeline, IsRefusedBeforeTrainingWhereDiffusersHasNone) {
     return message_of<ConfigError>(
         [&] { train_run(model, diffusion, folder_ / "refused"); });
   };
-  EXPECT_THAT(refusal(unet_, Json::object()),
+  EXPECT_THAT(refusal(unet_, {{"objective", {{"label_dropout", 0}}}}),
               HasSubstr("an LDMPipeline shows its network no class"));
   EXPECT_THAT(refusal({{"_class_name", "CalotypeDiT"},
+                       {"hidden_size", 16},
                        {"num_attention_heads", 2},
-                       {"attention_head_dim", 8},
                        {"num_layers", 1}},
                       Json::object()),
               HasSubstr("diffusers has no pipeline for a CalotypeDiT"));
