@@ -1,6 +1,6 @@
 #include "models/pipeline_codec.h"
 
-#include <ATen/Functions.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "models/pipeline_export.h"
 
-#include <ATen/Functions.h>
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include "core/check.h"
