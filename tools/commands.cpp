@@ -284,7 +284,8 @@ CommandRun add_generate(CLI::App& app) {
            job->classes = fmt::format("{}", fmt::join(each, "\n"));
          },
          "all (in turn), none, or names or numbers with commas; may stand "
-         "several times. What is a class's name is the class, commas and all")
+         "several times. What is a class's name is the class, commas and all; "
+         "of a class with several names (\"tench, Tinca tinca\") each will do")
       ->allow_extra_args(false)
       ->default_str(job->classes);
   app.add_option("--steps", job->steps,

@@ -41,6 +41,7 @@ try:
     import torch
 except ImportError:
     torch = None
+    print("skipped: what needs torch; install python3-torch to prove that workers read stores")
 else:
     from torch.utils.data import DataLoader
 
