@@ -529,7 +529,8 @@ class Package(unittest.TestCase):
             import mypy.api
         except ImportError:
             self.skipTest("python3-mypy is missing")
-        out, err, code = mypy.api.run(["--strict", "--cache-dir", str(FOLDER / "mypy"),
+        cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", FOLDER)) / "mypy"
+        out, err, code = mypy.api.run(["--strict", "--cache-dir", str(cache),
                                        str(ROOT / "python" / "calotype_store.py")])
         self.assertEqual(code, 0, out + err)
 
