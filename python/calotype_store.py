@@ -1076,12 +1076,12 @@ def save_latents(
     if (folder / "store.json").exists() or (folder / "shards.jsonl").exists():
         raise ValueError(f"{folder}: a store is there already")
     folder.mkdir(parents=True, exist_ok=True)
+    fingerprint = hashlib.sha256(values.tobytes()).hexdigest()[:16]
     info: Dict[str, Any] = {
         "format_version": FORMAT_VERSION, "kind": "latents", "dtype": "fp32", "packing": "none",
         "flips": False, "grid_shapes": [shape], "codec": like.info["codec"],
         "preprocessing": like.info.get("preprocessing", {}),
-        "source": {"spec": "python", "fingerprint": hashlib.sha256(values.tobytes()).hexdigest()[:16],
-                   "count": count},
+        "source": {"spec": "python", "fingerprint": fingerprint, "count": count},
         "recipe": {}, "class_names": classes, "mean": [], "std": [], "preview": None,
         "count": 0, "complete": False, **_FREE,
     }

@@ -83,7 +83,8 @@ TEST_F(PipelineFolders, RefuseByNameWhatHasNoClassHere) {
   EXPECT_THAT(refusal(), HasSubstr("there is no StableDiffusionPipeline here; "
                                    "known are LDMPipeline, DiTPipeline"));
   change_index({{"_class_name", "LDMPipeline"}});
-  EXPECT_THAT(refusal(), HasSubstr("LDMPipeline needs a part unet, which is not"));
+  EXPECT_THAT(refusal(),
+              HasSubstr("LDMPipeline needs a part unet, which is not"));
   change_index({{"_class_name", "DiTPipeline"}, {"vae", {"my_code", "Codec"}}});
   EXPECT_THAT(refusal(), HasSubstr("its vae is a Codec of my_code"));
   change_index({{"vae", {"diffusers", "AutoencoderKL"}}});
