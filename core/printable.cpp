@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/utf8.h"
+
 namespace calotype {
 namespace {
 
@@ -12,22 +14,11 @@ uint8_t byte_at(std::string_view text, size_t at) {
   return at < text.size() ? uint8_t(text[at]) : 0;
 }
 
-/// Bytes of the UTF-8 character at the beginning of `text`, or 0 if there is
-/// none (RFC 3629, section 4: no overlong forms, no surrogates, nothing above
-/// U+10FFFF).
-size_t character_size(std::string_view text) {
-  const uint8_t first = byte_at(text, 0), second = byte_at(text, 1);
-  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
-  const size_t size = first >= 0xc2 && first <= 0xdf   ? 2
-                      : first >= 0xe0 && first <= 0xef ? 3
-                      : first >= 0xf0 && first <= 0xf4 ? 4
-                                                       : 0;
-  for (size_t i = 1; i < size; ++i)
-    if ((byte_at(text, i) & 0xc0) != 0x80) return 0;
-  const bool forbidden =
-      (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-      (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-  return forbidden ? 0 : size;
+/// Bytes of the character at the beginning of `text` that may be shown as it
+/// is, or 0: control characters may not.
+size_t shown_size(std::string_view text) {
+  const uint8_t first = byte_at(text, 0);
+  return first < 0x20 || first == 0x7f ? 0 : utf8_character_size(text);
 }
 
 bool is_hex_digit(uint8_t c) {
@@ -46,7 +37,7 @@ std::string printable(std::string_view name) {
   std::string text;
   while (!name.empty()) {
     // A backslash that would be taken for an escape is one itself.
-    const size_t size = is_escape(name) ? 0 : character_size(name);
+    const size_t size = is_escape(name) ? 0 : shown_size(name);
     if (size == 0) {
       text += fmt::format("\\x{:02X}", byte_at(name, 0));
     } else {

@@ -1,7 +1,6 @@
 #include "core/zip_archive.h"
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <numeric>
@@ -9,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/crc32.h"
 #include "core/error.h"
 #include "core/member_name.h"
 #include "core/printable.h"
@@ -321,7 +321,7 @@ void ZipArchive::check_content(const ZipEntry& entry,
   if (content.size() != entry.bytes)
     fail(fmt::format("damaged zip archive: {} has {} bytes and declares {}",
                      printable(entry.name), content.size(), entry.bytes));
-  if (crc32_z(0, content.data(), content.size()) != entry.crc)
+  if (crc32(content) != entry.crc)
     fail(fmt::format("damaged zip archive: the CRC of {} is wrong",
                      printable(entry.name)));
 }

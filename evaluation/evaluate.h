@@ -28,7 +28,7 @@ struct EvaluateJob {
   // Of a codec, and of pairs.
   std::string dtype = "fp16";                // of the stored latents
   std::string rounding = "round";            // round, truncate, float
-  std::vector<std::filesystem::path> lpips;  // safetensors of its networks
+  std::vector<std::filesystem::path> lpips;  // weights of its networks
   std::string features;  // the network that compares the set with its
                          // reconstructions; empty: none
   std::vector<std::string>

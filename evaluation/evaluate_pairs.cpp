@@ -19,12 +19,20 @@
 #include "evaluation/report_parts.h"
 #include "evaluation/token_use.h"
 #include "metrics/distortion.h"
+#include "nn/lpips_weights.h"
 #include "nn/precision.h"
 #include "report/result_text.h"
 #include "report/skipped.h"
 
 namespace calotype {
 namespace {
+
+/// Of both files, where there are two, with a plus.
+std::string sha256_of(const LpipsFiles& files) {
+  const auto sha256 = sha256_hex_of_file(files.weights);
+  return files.trunk.empty() ? sha256
+                             : sha256 + "+" + sha256_hex_of_file(files.trunk);
+}
 
 /// The networks for LPIPS, each once.
 class PerceptualNetworks {
@@ -36,7 +44,7 @@ class PerceptualNetworks {
         throw ConfigError(fmt::format("--lpips {}: {} was named before",
                                       file.string(), network->network()));
       network->to(job.device);
-      record_[network->network()] = sha256_hex_of_file(file);
+      record_[network->network()] = sha256_of(find_lpips_files(file));
       networks_.push_back(std::move(network));
     }
   }

@@ -134,7 +134,7 @@ std::unique_ptr<FeatureNetwork> load_feature_network(
   else
     throw ConfigError(fmt::format(
         "{}: is no feature network; name the model folder of a classifier, a "
-        "safetensors file of FID's Inception, or {}",
+        "file of FID's Inception, or {}",
         name, kBuiltinNetwork));
   if (!expected_sha256.empty() && expected_sha256 != network->sha256())
     throw ConfigError(

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "nn/batch_invariant.h"
+#include "nn/checkpoint.h"
 
 namespace calotype {
 namespace {
@@ -262,7 +263,7 @@ void FidInception::to(c10::Device device) {
 }
 
 FidInception load_fid_inception(const std::filesystem::path& path) {
-  return FidInception(read_safetensors(path), path.string());
+  return FidInception(read_state_dict(path), path.string());
 }
 
 }  // namespace calotype

@@ -44,7 +44,8 @@ class FidInception {
   std::map<std::string, at::Tensor> weights_;
 };
 
-/// Reads them from a safetensors file.
+/// Reads them from a file: safetensors, or pytorch-fid's own
+/// (pt_inception-2015-12-05-6726825d.pth).
 FidInception load_fid_inception(const std::filesystem::path& path);
 
 }  // namespace calotype

@@ -9,86 +9,13 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "nn/batch_invariant.h"
+#include "nn/lpips_layers.h"
+#include "nn/lpips_weights.h"
 #include "nn/precision.h"
 #include "nn/sliced.h"
 
 namespace calotype {
 namespace {
-
-/// One layer: a convolution with ReLU, a pooling, or a fire module (a squeezing
-/// convolution, then two side by side).
-struct SliceLayer {
-  enum Kind { kConv, kMaxPool, kFire } kind;
-  const char* name = "";    // of its tensors, below "net."
-  int64_t in = 0, out = 0;  // channels; fire: of the squeeze, of each expansion
-  int64_t kernel = 3, stride = 1, padding = 1;
-  bool round_up = false;  // pooling
-};
-
-/// What each slice appends to the one before; its output is compared.
-using Slices = std::vector<std::vector<SliceLayer>>;
-
-SliceLayer conv_layer(const char* name, int64_t in, int64_t out) {
-  return {.kind = SliceLayer::kConv, .name = name, .in = in, .out = out};
-}
-
-SliceLayer fire(const char* name, int64_t squeeze, int64_t expand) {
-  return {
-      .kind = SliceLayer::kFire, .name = name, .in = squeeze, .out = expand};
-}
-
-SliceLayer pool_layer(int64_t kernel, bool round_up = false) {
-  return {.kind = SliceLayer::kMaxPool,
-          .kernel = kernel,
-          .stride = 2,
-          .round_up = round_up};
-}
-
-Slices slices_of(const std::string& network) {
-  if (network == "alex")
-    return {{{.kind = SliceLayer::kConv,
-              .name = "slice1.0",
-              .in = 3,
-              .out = 64,
-              .kernel = 11,
-              .stride = 4,
-              .padding = 2}},
-            {pool_layer(3),
-             {.kind = SliceLayer::kConv,
-              .name = "slice2.3",
-              .in = 64,
-              .out = 192,
-              .kernel = 5,
-              .padding = 2}},
-            {pool_layer(3), conv_layer("slice3.6", 192, 384)},
-            {conv_layer("slice4.8", 384, 256)},
-            {conv_layer("slice5.10", 256, 256)}};
-  if (network == "squeeze")
-    return {{{.kind = SliceLayer::kConv,
-              .name = "slice1.0",
-              .in = 3,
-              .out = 64,
-              .stride = 2,
-              .padding = 0}},
-            {pool_layer(3, true), fire("slice2.3", 16, 64),
-             fire("slice2.4", 16, 64)},
-            {pool_layer(3, true), fire("slice3.6", 32, 128),
-             fire("slice3.7", 32, 128)},
-            {pool_layer(3, true), fire("slice4.9", 48, 192)},
-            {fire("slice5.10", 48, 192)},
-            {fire("slice6.11", 64, 256)},
-            {fire("slice7.12", 64, 256)}};
-  return {
-      {conv_layer("slice1.0", 3, 64), conv_layer("slice1.2", 64, 64)},
-      {pool_layer(2), conv_layer("slice2.5", 64, 128),
-       conv_layer("slice2.7", 128, 128)},
-      {pool_layer(2), conv_layer("slice3.10", 128, 256),
-       conv_layer("slice3.12", 256, 256), conv_layer("slice3.14", 256, 256)},
-      {pool_layer(2), conv_layer("slice4.17", 256, 512),
-       conv_layer("slice4.19", 512, 512), conv_layer("slice4.21", 512, 512)},
-      {pool_layer(2), conv_layer("slice5.24", 512, 512),
-       conv_layer("slice5.26", 512, 512), conv_layer("slice5.28", 512, 512)}};
-}
 
 /// Name below "net." and shape of every convolution of a layer that has `in`
 /// channels before it.
@@ -116,7 +43,7 @@ Lpips::Lpips(const TensorFile& file, const std::string& where) {
   if (!given.contains("lins.0.model.1.weight"))
     throw DataError(where +
                     ": holds no LPIPS: lins.0.model.1.weight is missing; "
-                    "docs/evaluation.md says how to make the file");
+                    "docs/evaluation.md says which files do");
   network_ = given.count("lins.6.model.1.weight") ? "squeeze"
              : given.count("net.slice1.2.weight") ? "vgg"
                                                   : "alex";
@@ -229,7 +156,7 @@ at::Tensor Lpips::distance_of_rows(const at::Tensor& a,
 }
 
 Lpips load_lpips(const std::filesystem::path& path) {
-  return Lpips(read_safetensors(path), path.string());
+  return Lpips(read_lpips_weights(path), path.string());
 }
 
 }  // namespace calotype

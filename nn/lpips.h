@@ -43,7 +43,9 @@ class Lpips {
   std::map<std::string, at::Tensor> weights_;
 };
 
-/// Reads them from a safetensors file.
+/// Reads them from a file: all of LPIPS, or its linear layers as they are
+/// published (v0.1/vgg.pth) with torchvision's network beside it
+/// (nn/lpips_weights.h).
 Lpips load_lpips(const std::filesystem::path& path);
 
 }  // namespace calotype

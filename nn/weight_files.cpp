@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/note.h"
+#include "nn/checkpoint.h"
 
 namespace calotype {
 namespace {
@@ -23,7 +24,8 @@ constexpr std::string_view kStem = "diffusion_pytorch_model";
 constexpr std::string_view kWeights = ".safetensors";
 constexpr std::string_view kIndex = ".safetensors.index";
 constexpr std::string_view kJson = ".json";
-constexpr std::string_view kPickle = "diffusion_pytorch_model.bin";
+constexpr std::string_view kPickle = ".bin";
+constexpr std::string_view kPickleIndex = ".bin.index";
 
 /// "fp16" of ".fp16", "" of "": the name of a variant between two parts of a
 /// file's name.
@@ -49,6 +51,7 @@ std::optional<std::string_view> between(std::string_view text,
 /// A file that holds a model's weights or lists those that do; those to be
 /// preferred come first.
 struct Candidate {
+  bool is_pickle = false;
   int rank = 0;  // of the variant: none, fp16, bf16, others
   std::string variant;
   bool is_index = false;
@@ -57,7 +60,10 @@ struct Candidate {
   auto operator<=>(const Candidate&) const = default;
 };
 
-std::optional<Candidate> candidate(const std::string& name) {
+/// `name` as one of the files that end with `weights`, or their index.
+std::optional<Candidate> candidate(const std::string& name,
+                                   std::string_view weights,
+                                   std::string_view index) {
   const auto made = [&](std::string_view middle,
                         bool is_index) -> std::optional<Candidate> {
     const auto variant = variant_of(middle);
@@ -66,17 +72,22 @@ std::optional<Candidate> candidate(const std::string& name) {
                      : *variant == "fp16" ? 1
                      : *variant == "bf16" ? 2
                                           : 3;
-    return Candidate{rank, *variant, is_index, name};
+    return Candidate{weights == kPickle, rank, *variant, is_index, name};
   };
-  const std::string before_index = std::string(kStem) + std::string(kIndex);
-  const std::string index_end = std::string(kIndex) + std::string(kJson);
-  if (const auto middle = between(name, kStem, kWeights))
+  const std::string before_index = std::string(kStem) + std::string(index);
+  const std::string index_end = std::string(index) + std::string(kJson);
+  if (const auto middle = between(name, kStem, weights))
     return made(*middle, false);
   if (const auto middle = between(name, before_index, kJson))
     return made(*middle, true);  // ....safetensors.index.fp16.json
   if (const auto middle = between(name, kStem, index_end))
     return made(*middle, true);  // ....fp16.safetensors.index.json
   return {};
+}
+
+std::optional<Candidate> candidate(const std::string& name) {
+  const auto found = candidate(name, kWeights, kIndex);
+  return found ? found : candidate(name, kPickle, kPickleIndex);
 }
 
 std::vector<std::string> files_in(const fs::path& folder) {
@@ -90,25 +101,22 @@ std::vector<std::string> files_in(const fs::path& folder) {
   return names;
 }
 
+bool is_weights(std::string_view name) {
+  return name.ends_with(kWeights) || name.ends_with(kPickle);
+}
+
 [[noreturn]] void refuse_none(const fs::path& folder,
                               const std::vector<std::string>& names) {
   std::vector<std::string> others;
-  for (const auto& name : names) {
-    if (name == kPickle)
-      throw ConfigError(fmt::format(
-          "{}: its weights are {}, a pickle, which may run any code and is not "
-          "read; let diffusers write them as safetensors "
-          "(model.save_pretrained)",
-          folder.string(), name));
-    if (name.ends_with(kWeights)) others.push_back(name);
-  }
+  for (const auto& name : names)
+    if (is_weights(name)) others.push_back(name);
   throw ConfigError(fmt::format(
       "{}: no weights here, expected {}{}", folder.string(), kWeightsName,
       others.empty() ? "" : fmt::format(", got {}", fmt::join(others, ", "))));
 }
 
 /// The index's map from tensors to names of files, each of which is that of a
-/// safetensors file in the same folder.
+/// file with weights in the same folder.
 std::map<std::string, std::string> read_index(const fs::path& path) {
   const auto json = read_json_object(path);
   const auto found = json.find("weight_map");
@@ -119,9 +127,9 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   for (const auto& item : found->items()) {
     const auto name =
         item.value().is_string() ? item.value().get<std::string>() : "";
-    if (!name.ends_with(kWeights) || name.find('/') != std::string::npos)
+    if (!is_weights(name) || name.find('/') != std::string::npos)
       throw DataError(fmt::format(
-          "{}: {} must be in a safetensors file of this folder, got {}",
+          "{}: {} must be in a safetensors or .bin file of this folder, got {}",
           path.string(), item.key(), json_text(item.value())));
     map[item.key()] = name;
   }
@@ -162,27 +170,48 @@ WeightFiles find_weights(const fs::path& folder) {
           .shards = best.is_index ? shards_of(path) : std::vector<fs::path>()};
 }
 
+WeightFiles weights_of_index(const fs::path& index) {
+  return {.path = index, .shards = shards_of(index)};
+}
+
+ShardNames::ShardNames(const WeightFiles& files)
+    : index_(files.path), expected_(read_index(files.path)) {}
+
+bool ShardNames::add(const std::string& tensor, const fs::path& shard) {
+  const auto file = shard.filename().string();
+  if (const auto [at, is_new] = found_.emplace(tensor, file); !is_new)
+    throw DataError(fmt::format("{}: {} stands in {} and in {}",
+                                index_.string(), tensor, at->second, file));
+  return expected_.contains(tensor);
+}
+
+void ShardNames::check() const {
+  for (const auto& [name, file] : expected_)
+    if (const auto found = found_.find(name);
+        found == found_.end() || found->second != file)
+      throw DataError(fmt::format("{}: names {} in {}, which lacks it",
+                                  index_.string(), name, file));
+  if (found_.size() == expected_.size()) return;
+  for (const auto& [name, file] : found_)
+    if (!expected_.contains(name))
+      return note(fmt::format(
+          "{}: {} tensors that it does not name are left out, {} of {} among "
+          "them",
+          index_.string(), found_.size() - expected_.size(), name, file));
+}
+
 TensorFile read_weights(const WeightFiles& files) {
-  if (files.shards.empty()) return read_safetensors(files.path);
+  if (files.shards.empty()) return read_state_dict(files.path);
   TensorFile all;
-  std::map<std::string, std::string> file_of;
+  ShardNames names(files);
   for (const auto& shard : files.shards) {
-    auto part = read_safetensors(shard);
+    auto part = read_state_dict(shard);
     all.metadata.merge(part.metadata);
     for (auto& [name, tensor] : part.tensors) {
-      const auto file = shard.filename().string();
-      if (const auto [at, is_new] = file_of.emplace(name, file); !is_new)
-        throw DataError(fmt::format("{}: {} stands in {} and in {}",
-                                    files.path.string(), name, at->second,
-                                    file));
-      all.tensors.emplace(name, std::move(tensor));
+      if (names.add(name, shard)) all.tensors.emplace(name, std::move(tensor));
     }
   }
-  for (const auto& [name, file] : read_index(files.path))
-    if (const auto found = file_of.find(name);
-        found == file_of.end() || found->second != file)
-      throw DataError(fmt::format("{}: names {} in {}, which lacks it",
-                                  files.path.string(), name, file));
+  names.check();
   return all;
 }
 

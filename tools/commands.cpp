@@ -385,9 +385,16 @@ CommandRun add_reconstruct(CLI::App& app) {
 CommandRun add_inspect(CLI::App& app) {
   auto path = new_job<std::filesystem::path>();
   app.add_option("path", *path,
-                 "Model folder, training run, latent store, shard or PNG")
+                 "Model folder, training run, latent store, shard, PNG, or a "
+                 "checkpoint of another project (.safetensors, .ckpt, .pth, "
+                 ".pt, .bin), of which nothing is run")
       ->required();
-  return [path](const CommandContext&) { return inspect(*path); };
+  auto list_tensors = new_job<bool>();
+  app.add_flag("--tensors", *list_tensors,
+               "List each tensor of a checkpoint, with type and shape");
+  return [path, list_tensors](const CommandContext&) {
+    return inspect(*path, *list_tensors);
+  };
 }
 
 CommandRun add_verify(CLI::App& app) {

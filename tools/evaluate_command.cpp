@@ -33,9 +33,11 @@ void add_pair_options(CLI::App& app, Options& options) {
                "those who do so")
       ->excludes(as_float)
       ->group(group);
-  app.add_option("--lpips", job.lpips,
-                 "LPIPS by this safetensors file of VGG, Alex or Squeeze "
-                 "(docs/evaluation.md says where from); may stand three times")
+  app.add_option(
+         "--lpips", job.lpips,
+         "LPIPS by this file of VGG, Alex or Squeeze: the lpips package's "
+         "vgg.pth beside torchvision's vgg16-397923af.pth, or both in "
+         "one (docs/evaluation.md); may stand three times")
       ->allow_extra_args(false)
       ->check(CLI::ExistingFile)
       ->group(group);
@@ -105,7 +107,7 @@ CommandRun add_evaluate(CLI::App& app) {
                  "A codec, or pairs (--data holds reconstructions of "
                  "--reference under the same names): how faithful "
                  "reconstructions are. A feature network (builtin, a "
-                 "classifier, FID's Inception as a safetensors file), or "
+                 "classifier, FID's Inception as a file), or "
                  "features (--data and --reference are stores, or safetensors "
                  "files, of rows): how --data compares with --reference, and "
                  "of a classifier how often images show the class that their "

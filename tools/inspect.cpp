@@ -13,6 +13,7 @@
 #include "nn/model_folder.h"
 #include "store/latent_store.h"
 #include "store/store_fingerprint.h"
+#include "tools/inspect_checkpoint.h"
 #include "training/level_bins.h"
 #include "training/run_folder.h"
 
@@ -156,9 +157,15 @@ Json inspect_png(const fs::path& path) {
           {"text", text}};
 }
 
+/// A configuration, say.
+bool is_other_json(const fs::path& path) {
+  return path.extension() == ".json" &&
+         !read_json_object(path).contains("weight_map");
+}
+
 }  // namespace
 
-Json inspect(const fs::path& path) {
+Json inspect(const fs::path& path, bool list_tensors) {
   if (fs::is_directory(path)) {
     if (fs::exists(path / "run.json")) return inspect_run(path);
     if (fs::exists(path / "store.json")) return inspect_store(path);
@@ -174,8 +181,12 @@ Json inspect(const fs::path& path) {
   const std::string magic(head.begin(), head.end());
   if (magic == "\x89PNG\r\n\x1a\n") return inspect_png(path);
   if (magic.rfind("\x89HDF", 0) == 0) return inspect_store(path);
-  throw ConfigError(fmt::format(
-      "{}: neither a PNG nor a shard of a latent store", path.string()));
+  if (is_other_json(path))
+    throw ConfigError(
+        path.string() +
+        ": JSON that names no weights; neither a checkpoint, nor a PNG, nor a "
+        "shard of a latent store");
+  return inspect_checkpoint(path, list_tensors);
 }
 
 }  // namespace calotype

@@ -43,7 +43,7 @@ constexpr auto kCommands = std::to_array<Command>({
      true},
     {"explore", "Codes and what they decode to, live in a browser",
      add_explore},
-    {"inspect", "Say what a model, run, store, shard or PNG holds",
+    {"inspect", "Say what a model, run, store, shard, PNG or checkpoint holds",
      add_inspect},
     {"verify", "Check a latent store: hashes, counts, shapes", add_verify},
     {"demo", "All of it on Fashion-MNIST or on emoji, with a report", add_demo},

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/crc32.h"
 #include "core/error.h"
 #include "tests/support/archives.h"
 #include "tests/support/message_of.h"
@@ -29,6 +30,16 @@ template <class Error>
 std::string refusal_of_first(const std::string& zip) {
   const ZipArchive archive(bytes_in(zip), "a.zip");
   return message_of<Error>([&] { archive.stored(archive.entries().at(0)); });
+}
+
+// The check value of CRC-32/ISO-HDLC, and zlib's.
+TEST(Crc32, IsThatOfTheStandard) {
+  const auto sum = [](const std::string& text) {
+    return crc32(bytes_in(text));
+  };
+  EXPECT_EQ(sum("123456789"), 0xCBF43926u);
+  EXPECT_EQ(sum(""), 0u);
+  EXPECT_EQ(sum(std::string(1000, 'a')), 0x9A38DA03u);
 }
 
 TEST(ZipArchive, GivesStoredEntries) {

@@ -15,7 +15,7 @@ foreach(kind zip tar)
   # The readers alone, without LibTorch, so that all that runs is instrumented.
   if(CALOTYPE_FUZZ)
     add_executable(${kind}_fuzz ${kind}_fuzz.cpp)
-    foreach(source core/member_name.cpp core/printable.cpp core/zip_archive.cpp
+    foreach(source core/crc32.cpp core/member_name.cpp core/printable.cpp core/zip_archive.cpp
                    datasets/tar_reader.cpp)
       target_sources(${kind}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/${source})
     endforeach()

@@ -10,6 +10,8 @@
 #include "tests/support/fixtures.h"
 #include "tests/support/formula_weights.h"
 #include "tests/support/message_of.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/torch_files.h"
 
 namespace calotype {
 namespace {
@@ -43,6 +45,21 @@ TEST(FidInception, AgreesWithTheReference) {
     const auto norm = norms[size_t(i)].get<double>();
     EXPECT_NEAR(features[i].norm().item<double>(), norm, 1e-3 * norm);
   }
+}
+
+// As pt_inception-2015-12-05-6726825d.pth is: a plain state dict, with counters
+// of no dimension that nothing needs.
+TEST(FidInception, ReadsThePublishedFileAsItIs) {
+  const TempFolder folder;
+  auto file = weights();
+  file.tensors["Conv2d_1a_3x3.bn.num_batches_tracked"] = torch::tensor(0);
+  file.tensors["fc.weight"] = torch::eye(1008, 2048);
+  write_file_atomic(folder / "inception.pth", torch_zip(file));
+  const auto network = load_fid_inception(folder / "inception.pth");
+  EXPECT_TRUE(network.has_logits());
+  const auto image = torch::rand({1, 3, 16, 16}) * 2 - 1;
+  EXPECT_TRUE(torch::equal(network.features(image),
+                           FidInception(weights(), "test").features(image)));
 }
 
 TEST(FidInception, GreyCountsThreeTimes) {

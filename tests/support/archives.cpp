@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/crc32.h"
+
 namespace calotype {
 namespace {
 
@@ -79,8 +81,7 @@ std::string make_zip(const std::vector<ZipPart>& parts, bool is_zip64) {
     const auto packed =
         part.deflates ? bare_deflated(part.content) : part.content;
     const auto* content = reinterpret_cast<const uint8_t*>(part.content.data());
-    const auto crc =
-        part.crc.value_or(uint32_t(crc32_z(0, content, part.content.size())));
+    const auto crc = part.crc.value_or(crc32({content, part.content.size()}));
     const auto method = part.method.value_or(part.deflates ? 8 : 0);
     const auto flags = part.flags.value_or(part.sizes_follow ? 8 : 0);
     const uint64_t bytes = part.bytes.value_or(uint32_t(part.content.size()));

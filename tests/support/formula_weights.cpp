@@ -5,20 +5,14 @@
 #include <cmath>
 
 #include "core/config.h"
+#include "core/crc32.h"
 #include "tests/support/fixtures.h"
 
 namespace calotype {
 namespace {
 
-/// CRC-32 of a name, as zlib computes it.
-uint32_t crc32(const std::string& text) {
-  uint32_t crc = 0xffffffff;
-  for (const unsigned char c : text) {
-    crc ^= c;
-    for (int bit = 0; bit < 8; ++bit)
-      crc = (crc >> 1) ^ ((crc & 1) ? 0xedb88320u : 0u);
-  }
-  return ~crc;
+uint32_t sum_of_name(const std::string& name) {
+  return crc32({reinterpret_cast<const uint8_t*>(name.data()), name.size()});
 }
 
 /// What a number u in [-1,1] of the formula becomes.
@@ -57,7 +51,7 @@ at::Tensor formula(const std::string& name, const std::vector<int64_t>& shape,
   for (size_t i = 1; i < shape.size(); ++i) fan *= double(shape[i]);
   gain *= std::sqrt(6 / fan);
   const auto role = role_of(name);
-  const uint64_t offset = uint64_t(crc32(name)) * 40503u + 12345u;
+  const uint64_t offset = uint64_t(sum_of_name(name)) * 40503u + 12345u;
   auto* data = tensor.data_ptr<float>();
   for (int64_t i = 0; i < tensor.numel(); ++i) {
     const auto hash = uint32_t(uint64_t(i) * 2654435761u + offset);
