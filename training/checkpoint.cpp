@@ -67,7 +67,7 @@ void read_lists(std::map<std::string, at::Tensor>& tensors,
 }  // namespace
 
 void write_checkpoint(const std::filesystem::path& path,
-                      const Checkpoint& checkpoint) {
+                      const RunCheckpoint& checkpoint) {
   const auto& in_epoch = checkpoint.position.in_epoch;
   auto tensors = checkpoint.tensors;
   std::vector<int64_t> shapes;
@@ -91,7 +91,7 @@ void write_checkpoint(const std::filesystem::path& path,
   write_safetensors(path, file);
 }
 
-Checkpoint read_checkpoint(const std::filesystem::path& path) {
+RunCheckpoint read_checkpoint(const std::filesystem::path& path) {
   auto file = read_safetensors(path);
   const auto text = file.metadata.find(kHeaderKey);
   if (text == file.metadata.end())
@@ -107,10 +107,10 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
         path.string(), version->get<int64_t>(), kNewestVersion));
   Header header;
   read_config(json, header, path.string());
-  Checkpoint checkpoint{.step = header.step,
-                        .elapsed_s = header.elapsed_s,
-                        .position = {.epoch = header.position.epoch,
-                                     .in_epoch = header.position.position}};
+  RunCheckpoint checkpoint{.step = header.step,
+                           .elapsed_s = header.elapsed_s,
+                           .position = {.epoch = header.position.epoch,
+                                        .in_epoch = header.position.position}};
   if (const auto line = file.metadata.find(kPendingKey);
       line != file.metadata.end())
     checkpoint.pending_line = parse_json(line->second, path.string());

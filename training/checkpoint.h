@@ -13,7 +13,7 @@ namespace calotype {
 
 /// Everything that the next step depends on. All random draws are functions of
 /// seed, sample and step, so that there is no generator to save.
-struct Checkpoint {
+struct RunCheckpoint {
   int64_t step = 0;  // finished optimizer steps
   double elapsed_s = 0;
   DataPosition position;
@@ -27,9 +27,9 @@ struct Checkpoint {
 /// One safetensors file, written atomically: format_version 2 where images wait
 /// for others of their shape, which version 1 has no place for.
 void write_checkpoint(const std::filesystem::path& path,
-                      const Checkpoint& checkpoint);
+                      const RunCheckpoint& checkpoint);
 
 /// Throws DataError if it is damaged or of a newer version.
-Checkpoint read_checkpoint(const std::filesystem::path& path);
+RunCheckpoint read_checkpoint(const std::filesystem::path& path);
 
 }  // namespace calotype
