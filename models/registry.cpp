@@ -12,7 +12,9 @@
 #include "denoisers/unet2d_model.h"
 #include "vae/autoencoder.h"
 #include "vae/autoencoder_kl.h"
+#include "vae/autoencoder_tiny.h"
 #include "vae/autoencoder_training.h"
+#include "vae/codec_training.h"
 #include "vae/vae_training.h"
 #include "vqvae/vq_model.h"
 #include "vqvae/vq_training.h"
@@ -138,6 +140,7 @@ ModelClass classifier() {
 const std::vector<ModelClass>& model_classes() {
   static const std::vector<ModelClass> classes = {
       codec<load_autoencoder_kl, VaeTraining, VaeLossConfig>(),
+      codec<load_autoencoder_tiny, CodecTraining, CodecLossConfig>(),
       codec<load_calotype_autoencoder, AutoencoderTraining,
             AutoencoderLossConfig>(),
       codec<load_vq_model, VqTraining, VqLossConfig>(),

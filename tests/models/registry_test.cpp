@@ -29,6 +29,11 @@ Json smallest(const std::string& class_name) {
   if (class_name == "AutoencoderKL" || class_name == "VQModel")
     return with({{"down_block_types", {"DownEncoderBlock2D"}},
                  {"up_block_types", {"UpDecoderBlock2D"}}});
+  if (class_name == "AutoencoderTiny")
+    return {{"encoder_block_out_channels", {4, 4}},
+            {"decoder_block_out_channels", {4, 4}},
+            {"num_encoder_blocks", {1, 1}},
+            {"num_decoder_blocks", {1, 1}}};
   if (class_name == "DiTTransformer2DModel")
     return {{"num_attention_heads", 2},
             {"attention_head_dim", 4},
@@ -70,7 +75,7 @@ std::shared_ptr<Denoiser> load_denoiser(const ModelFolder& folder) {
 }
 
 TEST(ModelRegistry, EveryClassIsMadeAndComesBackFromItsFolder) {
-  ASSERT_EQ(model_classes().size(), 9u);
+  ASSERT_EQ(model_classes().size(), 10u);
   for (const auto& known : model_classes()) {
     SCOPED_TRACE(known.name);
     EXPECT_EQ(&class_of(known.name), &known);
@@ -132,9 +137,9 @@ TEST(ModelRegistry, NamesWhatThereIs) {
               configured_class({{"_class_name", "Autoencoder"}});
             }),
             "config: model._class_name must be one of AutoencoderKL, "
-            "CalotypeAutoencoder, VQModel, CalotypeVQVAE2, UNet2DModel, "
-            "DiTTransformer2DModel, CalotypeDiT, CalotypeMaskedGenerator, "
-            "CalotypeClassifier, got \"Autoencoder\"");
+            "AutoencoderTiny, CalotypeAutoencoder, VQModel, CalotypeVQVAE2, "
+            "UNet2DModel, DiTTransformer2DModel, CalotypeDiT, "
+            "CalotypeMaskedGenerator, CalotypeClassifier, got \"Autoencoder\"");
 }
 
 TEST(ModelRegistry, DenoisersAreMadeToFitLatents) {

@@ -8,6 +8,7 @@
 #include "images/image_io.h"
 #include "nn/safetensors.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/message_of.h"
 #include "tests/support/rows_alone.h"
 #include "tests/support/temp_folder.h"
 #include "vae/gaussian.h"
@@ -25,15 +26,6 @@ AutoencoderKLConfig small_config() {
           .block_out_channels = {8, 16},
           .latent_channels = 3,
           .norm_num_groups = 4};
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // The numbers are diffusers' (tests/fixtures): any folder of that form is
@@ -128,11 +120,11 @@ TEST(AutoencoderKL, CodesAnImageTheSameInAnyBatch) {
 
 TEST(AutoencoderKL, RefusesSizesThatItCannotHalve) {
   AutoencoderKL model(small_config());
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(message_of<std::exception>([&] {
               model->encode(torch::zeros({1, 1, 9, 8}));
             }),
             "AutoencoderKL: height and width must be multiples of 2, got 9x8");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(message_of<std::exception>([&] {
               model->encode(torch::zeros({1, 3, 8, 8}));
             }),
             "AutoencoderKL: images must be [*, 1, *, *], got [1, 3, 8, 8]");
@@ -142,7 +134,7 @@ TEST(AutoencoderKL, RefusesBlocksThatItDoesNotHave) {
   auto config = small_config();
   config.down_block_types[0] = "DownBlock2D";
   EXPECT_EQ(
-      message_of([&] { AutoencoderKL{config}; }),
+      message_of<std::exception>([&] { AutoencoderKL{config}; }),
       "AutoencoderKL: down_block_types must be one of DownEncoderBlock2D, "
       "AttnDownEncoderBlock2D, got DownBlock2D");
   config = small_config();
@@ -154,12 +146,14 @@ TEST(AutoencoderKL, NamesAParameterThatIsMissingOrUnknown) {
   AutoencoderKL model(small_config());
   auto file = weights_of(*model);
   file.tensors["extra"] = torch::zeros({1});
-  EXPECT_EQ(message_of([&] { load_weights(*model, file, "w"); }),
-            "w: unknown parameter extra");
+  EXPECT_EQ(
+      message_of<std::exception>([&] { load_weights(*model, file, "w"); }),
+      "w: unknown parameter extra");
   file.tensors.erase("extra");
   file.tensors.erase("quant_conv.bias");
-  EXPECT_EQ(message_of([&] { load_weights(*model, file, "w"); }),
-            "w: quant_conv.bias is missing");
+  EXPECT_EQ(
+      message_of<std::exception>([&] { load_weights(*model, file, "w"); }),
+      "w: quant_conv.bias is missing");
 }
 
 }  // namespace
