@@ -69,8 +69,8 @@ DiTBlockImpl::DiTBlockImpl(const DiTBlockConfig& config) : config_(config) {
   const auto W = config.width;
   const auto norm1 =
       register_module("norm1", std::make_shared<torch::nn::Module>());
-  emb_ =
-      norm1->register_module("emb", TimeClassEmbedding(W, config.class_rows));
+  emb_ = norm1->register_module(
+      "emb", TimeClassEmbedding(W, config.class_rows, config.freq_shift));
   modulation_ = norm1->register_module("linear", Linear(W, 6 * W));
   const auto attn =
       register_module("attn1", std::make_shared<torch::nn::Module>());
@@ -107,9 +107,8 @@ torch::Tensor DiTBlockImpl::attend(const torch::Tensor& x) {
   const auto mixed =
       merge_heads(scaled_dot_product(heads(to_q_), heads(to_k_), heads(to_v_)));
   const auto out = to_out_[0]->as<Linear>()->forward(mixed);
-  return config_.dropout > 0
-             ? drop_out(out, config_.dropout, is_training())
-             : out;
+  return config_.dropout > 0 ? drop_out(out, config_.dropout, is_training())
+                             : out;
 }
 
 torch::Tensor DiTBlockImpl::forward(const torch::Tensor& x,

@@ -22,6 +22,7 @@ struct DiTBlockConfig {
   double dropout = 0;
   bool norm_elementwise_affine = false;  // of the norm before the MLP
   double norm_eps = 1e-5;                // likewise
+  double freq_shift = 1;                 // of the time's embedding
 };
 
 /// Throws ConfigError unless `name` is an activation that diffusers'

@@ -63,6 +63,7 @@ void DiTTransformer2DModelConfig::validate() const {
   check_range(kDiT, "sample_size", double(sample_size), double(patch_size),
               kMany);
   check_range(kDiT, "norm_eps", norm_eps, 0, 1);
+  check_range(kDiT, "freq_shift", freq_shift, 0, 1);
   check_feed_forward(kDiT, activation_fn);
   check_one_of(kDiT, "norm_type", norm_type, {"ada_norm_zero"});
   if (!num_embeds_ada_norm)
@@ -97,7 +98,8 @@ DiTTransformer2DModelImpl::DiTTransformer2DModelImpl(
       .activation_fn = config.activation_fn,
       .dropout = config.dropout,
       .norm_elementwise_affine = config.norm_elementwise_affine,
-      .norm_eps = config.norm_eps};
+      .norm_eps = config.norm_eps,
+      .freq_shift = config.freq_shift};
   for (int64_t i = 0; i < config.num_layers; ++i)
     transformer_blocks_->push_back(DiTBlock(block));
   register_module("transformer_blocks", transformer_blocks_);

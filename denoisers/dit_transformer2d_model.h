@@ -32,6 +32,9 @@ struct DiTTransformer2DModelConfig {
   std::string norm_type = "ada_norm_zero";
   bool norm_elementwise_affine = false;
   double norm_eps = 1e-5;
+  // A key of ours: frequencies of the time are 10000^(-i / (128 - freq_shift)).
+  // diffusers has 1; the weights of the paper's authors were trained with 0.
+  double freq_shift = 1;
 
   int64_t width() const { return num_attention_heads * attention_head_dim; }
   void validate() const;  // throws ConfigError
@@ -55,6 +58,7 @@ void visit_fields(DiTTransformer2DModelConfig& c, Visitor&& visit) {
   visit("norm_type", c.norm_type);
   visit("norm_elementwise_affine", c.norm_elementwise_affine);
   visit("norm_eps", c.norm_eps);
+  visit("freq_shift", c.freq_shift);
 }
 
 /// The diffusion transformer DiT (arXiv:2212.09748) as diffusers defines it:

@@ -12,15 +12,15 @@
 namespace calotype {
 namespace {
 
-// diffusers' Timesteps(256, flip_sin_to_cos=True, downscale_freq_shift=1).
+// diffusers' Timesteps(256, flip_sin_to_cos=True).
 constexpr int64_t kNumFeatures = 256;
-constexpr double kFreqShift = 1;
 constexpr double kInitStd = 0.02;
 
 }  // namespace
 
-TimeClassEmbeddingImpl::TimeClassEmbeddingImpl(int64_t width, int64_t num_rows)
-    : num_rows_(num_rows) {
+TimeClassEmbeddingImpl::TimeClassEmbeddingImpl(int64_t width, int64_t num_rows,
+                                               double freq_shift)
+    : num_rows_(num_rows), freq_shift_(freq_shift) {
   timestep_embedder_ = register_module(
       "timestep_embedder", TimeMlp(kNumFeatures, width, Activation::kSilu));
   if (num_rows > 0) {
@@ -50,7 +50,7 @@ torch::Tensor TimeClassEmbeddingImpl::forward(
                                  conditional ? "be" : "not be"));
   const auto type = timestep_embedder_->parameters().front().scalar_type();
   const auto features =
-      sinusoidal_embedding(timestep, kNumFeatures, true, kFreqShift);
+      sinusoidal_embedding(timestep, kNumFeatures, true, freq_shift_);
   const auto time = timestep_embedder_(features.to(type));
   if (conditional) {
     check_shape("class embedding", "class_labels", class_labels,

@@ -17,8 +17,10 @@ namespace calotype {
 class TimeClassEmbeddingImpl : public torch::nn::Module {
  public:
   /// `num_rows`: of the table, the null class included; 0: no table. First
-  /// values: normal with standard deviation 0.02 (DiT's).
-  TimeClassEmbeddingImpl(int64_t width, int64_t num_rows);
+  /// values: normal with standard deviation 0.02 (DiT's). `freq_shift`: as
+  /// sinusoidal_embedding has it; diffusers' is 1.
+  TimeClassEmbeddingImpl(int64_t width, int64_t num_rows,
+                         double freq_shift = 1);
 
   /// `timestep`: [N]; `class_labels`: int64 [N], or undefined, which is allowed
   /// only if the table has one row (then all are of it) or none. Returns
@@ -30,6 +32,7 @@ class TimeClassEmbeddingImpl : public torch::nn::Module {
 
  private:
   int64_t num_rows_;
+  double freq_shift_;
   TimeMlp timestep_embedder_{nullptr};
   torch::nn::Embedding embedding_table_{nullptr};
 };
