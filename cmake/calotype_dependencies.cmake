@@ -16,6 +16,10 @@ if("store" IN_LIST calotype_folders)
   pkg_search_module(calotype_hdf5 REQUIRED IMPORTED_TARGET hdf5-serial hdf5)
 endif()
 
+if("models" IN_LIST calotype_folders)
+  pkg_check_modules(calotype_yaml REQUIRED IMPORTED_TARGET yaml-cpp)
+endif()
+
 if("explorer" IN_LIST calotype_folders)
   pkg_check_modules(calotype_microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
 endif()

@@ -50,15 +50,18 @@ void name_vq(CheckpointKind& kind, const NamedShapes& shapes,
   if (target.starts_with("ldm.")) return ldm();
   if (target.starts_with("taming.")) return taming();
   if (target.find(".IBQ.") != target.npos) return ibq();
+  const auto guess = [&](const char* why) {
+    kind.guess = why;
+    kind.remarks.push_back(kind.guess);
+  };
   if (written_by.lightning_2) {
     ibq();
-    kind.remarks.push_back(
+    return guess(
         "taken for IBQ, and not for a VQGAN of the same names, since PyTorch "
         "Lightning 2 wrote it; a config.yaml beside it would tell");
-    return;
   }
   shapes.size("quantize.embedding.weight", 1) >= kWideCode ? taming() : ldm();
-  kind.remarks.push_back(
+  guess(
       "taming's VQGAN, latent-diffusion's and IBQ have the same names; told by "
       "the width of the code, for there is no config.yaml beside it");
 }
@@ -136,7 +139,6 @@ bool has_numbers_alone(const NamedShapes& shapes) {
 Kind taesd_part(const NamedShapes& shapes, const std::string& part) {
   const bool is_encoder = part == "encoder";
   const std::string first = is_encoder ? "0" : "1";
-  const std::string last = is_encoder ? "14" : "19";
   if (shapes.size(first + ".weight", 2) != 3 || !shapes.has(first + ".bias") ||
       (!is_encoder && shapes.has("0.weight")))
     return {};
@@ -151,7 +153,7 @@ Kind taesd_part(const NamedShapes& shapes, const std::string& part) {
   if (shapes.has_part(".pool.")) return no_class("taesd_flux2", "FLUX.2's");
   if (shapes.has(is_encoder ? "2.bias" : "29.bias"))
     return no_class("taesd_sana", "Sana's");
-  if (!shapes.has(last + ".bias") || !shapes.has("3.conv.0.weight")) return {};
+  if (!shapes.has_part(".conv.0.weight")) return {};
   kind.classes = {"AutoencoderTiny"};
   return kind;
 }

@@ -10,7 +10,7 @@ namespace calotype {
 
 /// What tells projects apart whose networks have the same names.
 struct WrittenBy {
-  std::string target;        // models/project_config.h; "" unknown
+  std::string target;        // project_target's; "" unknown
   bool lightning_2 = false;  // PyTorch Lightning 2 wrote the file
 };
 

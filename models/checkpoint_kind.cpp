@@ -5,9 +5,10 @@
 #include <array>
 #include <optional>
 
+#include "core/error.h"
 #include "models/autoencoder_kind.h"
+#include "models/convert/project_config.h"
 #include "models/named_shapes.h"
-#include "models/project_config.h"
 
 namespace calotype {
 namespace {
@@ -167,7 +168,18 @@ Kind kind_of(const NamedShapes& shapes, const WrittenBy& written_by) {
 }  // namespace
 
 CheckpointKind kind_of(const Checkpoint& checkpoint) {
-  const WrittenBy written_by{.target = project_target(checkpoint.path()),
+  std::string target;
+  try {
+    target = project_target(find_project_config(checkpoint.path()).json);
+  } catch (const DataError&) {
+    // A damaged configuration tells nothing of a file that is sound.
+  }
+  return kind_of(checkpoint, target);
+}
+
+CheckpointKind kind_of(const Checkpoint& checkpoint,
+                       const std::string& target) {
+  const WrittenBy written_by{.target = target,
                              .lightning_2 = checkpoint.of_lightning_2()};
   // DistributedDataParallel's, torch.compile's, and a first stage alone.
   constexpr std::array<const char*, 4> kPrefixes{"", "module.", "_orig_mod.",

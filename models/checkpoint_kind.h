@@ -30,9 +30,15 @@ struct CheckpointKind {
   std::string read_by;
   /// Guesses, parts that are left, and why there is no class; a sentence each.
   std::vector<std::string> remarks;
+  /// That of them which says why it may be another kind; empty: it is certain.
+  std::string guess;
 };
 
 /// Looks at each state dict in order; the first that is known decides.
 CheckpointKind kind_of(const Checkpoint& checkpoint);
+
+/// The same where the project's configuration is another than what lies beside
+/// the checkpoint: `target` is the class that it names.
+CheckpointKind kind_of(const Checkpoint& checkpoint, const std::string& target);
 
 }  // namespace calotype

@@ -29,6 +29,7 @@ struct Command {
 };
 
 CommandRun add_train(CLI::App& app);
+CommandRun add_convert(CLI::App& app);
 CommandRun add_average(CLI::App& app);
 CommandRun add_encode(CLI::App& app);
 CommandRun add_decode(CLI::App& app);

@@ -26,6 +26,8 @@ constexpr auto kCommands = std::to_array<Command>({
      add_train},
     {"average", "A model of another averaging length, out of a run's snapshots",
      add_average},
+    {"convert", "A checkpoint of another project as a model folder",
+     add_convert},
     {"encode", "Images to a latent store", add_encode, true},
     {"decode", "A latent store to images", add_decode, true},
     {"generate", "Draw new latents and decode them", add_generate, true},

@@ -39,6 +39,7 @@ constexpr ThirdParty kThirdParties[] = {
     {"openssl/", "core/hash.cpp"},
     {"xxhash", "core/hash.cpp"},
     {"microhttpd", "explorer/local_server.cpp"},
+    {"yaml-cpp/", "models/convert/yaml.cpp"},
     {"CLI/", "tools/"},
     {"gtest/", "tests/"},
     {"gmock/", "tests/"},
