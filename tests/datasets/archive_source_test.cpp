@@ -6,24 +6,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifdef CALOTYPE_HAS_ARCHIVE
-#include <archive.h>
-#include <archive_entry.h>
-#endif
-
-#include <cstdlib>
 #include <ctime>
 #include <iterator>
 
 #include "core/cache_folder.h"
 #include "core/error.h"
 #include "core/note.h"
-#include "datasets/loader.h"
 #include "images/png_recipe.h"
+#include "tests/datasets/archive_sets.h"
 #include "tests/datasets/small_images.h"
 #include "tests/support/archives.h"
 #include "tests/support/message_of.h"
-#include "tests/support/temp_folder.h"
 
 namespace calotype {
 namespace {
@@ -32,37 +25,6 @@ namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-struct File {
-  std::string name;
-  std::string content;
-};
-
-std::string png(uint8_t value) {
-  const auto bytes = small_png(value);
-  return {bytes.begin(), bytes.end()};
-}
-
-std::string tar_of(const std::vector<File>& files) {
-  std::vector<TarPart> parts;
-  for (const auto& file : files)
-    parts.push_back({.name = file.name, .content = file.content});
-  return make_tar(parts);
-}
-
-std::string zip_of(const std::vector<File>& files, bool deflates) {
-  std::vector<ZipPart> parts;
-  for (const auto& file : files)
-    parts.push_back({.name = file.name,
-                     .content = file.content,
-                     .deflates = deflates,
-                     .sizes_follow = deflates});
-  return make_zip(parts);
-}
-
-FileBytes bytes_from(const std::string& text) {
-  return {text.begin(), text.end()};
-}
 
 /// Classes in folders, an image beside them, and what is left out.
 std::vector<File> clothes() {
@@ -76,32 +38,6 @@ std::vector<File> clothes() {
           {"__MACOSX/1.png", "x"},
           {"all.png", {overview.begin(), overview.end()}}};
 }
-
-class Archives : public testing::Test {
- protected:
-  Archives() {
-    ::setenv("XDG_CACHE_HOME", (root / "cache").c_str(), 1);
-    take_notes();
-  }
-
-  std::string write(const std::string& name, const std::string& content) {
-    put(root / name, bytes_from(content));
-    return (root / name).string();
-  }
-
-  /// As if it had been written a while ago.
-  static void settle(const std::string& path) {
-    const timespec times[2] = {{1'000'000'000, 0}, {1'000'000'000, 0}};
-    ::utimensat(AT_FDCWD, path.c_str(), times, 0);
-  }
-
-  std::string refusal(const std::string& name, const std::string& content) {
-    const auto path = write(name, content);
-    return message_of<DataError>([&] { open_source(path); });
-  }
-
-  TempFolder root;
-};
 
 void expect_equal(const ImageSource& got, const ImageSource& expected) {
   EXPECT_EQ(names_of(got), names_of(expected));
@@ -304,107 +240,6 @@ TEST_F(Archives, APartOfSeveralCanBeTaken) {
   EXPECT_THAT(names_of(*open_source((root / "p-*.tar[1:]").string())),
               ElementsAre("2.png", "3.png"));
 }
-
-class CompressedTars : public Archives {
- protected:
-  std::string write_gzipped(const std::string& name,
-                            const std::vector<File>& files) {
-    const auto bytes = gzipped(bytes_from(tar_of(files)));
-    return write(name, {bytes.begin(), bytes.end()});
-  }
-};
-
-TEST_F(CompressedTars, AreReadInTheirOrder) {
-  const auto path = write_gzipped("a.tar.gz", {{"b.png", png(1)},
-                                               {"note.txt", "words"},
-                                               {"a.png", png(2)},
-                                               {"c.png", png(3)},
-                                               {"a.cls", "4"}});
-  const auto source = open_source(path);
-  EXPECT_TRUE(source->is_in_order());
-  EXPECT_THAT(names_of(*source), ElementsAre("b.png", "a.png", "c.png"));
-  EXPECT_THAT(source->class_names(), ElementsAre("4"));
-  EXPECT_EQ(source->label(1), 0);
-  EXPECT_EQ(source->label(0), -1);
-  for (const int64_t i : {0, 1, 2, 1, 0, 2})
-    EXPECT_EQ(source->load(i).image.pixels[0], i + 1);
-  EXPECT_EQ(source->content_hashes({2, 0})[0], source->load(2).hash);
-  std::shared_ptr<const ImageSource> shared = open_source(path);
-  Loader loader(shared, {}, {.batch_size = 2, .shuffle = false});
-  EXPECT_THAT(loader.next()->names, ElementsAre("b.png", "a.png"));
-  EXPECT_THAT(loader.next()->names, ElementsAre("c.png"));
-}
-
-TEST_F(CompressedTars, AreShuffledFromACopyAlone) {
-  const auto path =
-      write_gzipped("a.tgz", {{"b.png", png(1)}, {"a.png", png(2)}});
-  EXPECT_THAT(config_error_of([&] { Loader(open_source(path), {}, {}); }),
-              AllOf(HasSubstr("archive's order alone"), HasSubstr("--cache")));
-  const auto copied = open_source("cached:" + path);
-  EXPECT_FALSE(copied->is_in_order());
-  EXPECT_THAT(names_of(*copied), ElementsAre("a.png", "b.png"));
-  EXPECT_EQ(copied->load(1).image.pixels[0], 1);
-  EXPECT_EQ(path_of_source("cached:" + path), path);
-  EXPECT_EQ(
-      std::distance(fs::directory_iterator(cache_folder() / "copies"), {}), 1);
-}
-
-TEST_F(CompressedTars, ThatAreDamagedOrBombsAreRefused) {
-  const auto bytes = gzipped(bytes_from(tar_of({{"b.png", png(1)}})));
-  const std::string whole(bytes.begin(), bytes.end());
-  EXPECT_THAT(refusal("a.tar.gz", whole.substr(0, whole.size() / 2)),
-              HasSubstr("a.tar.gz: "));
-  auto damaged = whole;
-  damaged[damaged.size() / 2] = char(damaged[damaged.size() / 2] ^ 0x55);
-  EXPECT_THAT(refusal("a.tar.gz", damaged), HasSubstr("a.tar.gz: "));
-  EXPECT_THAT(refusal("a.tar.gz", std::string("\x1f\x8b")),
-              HasSubstr("a.tar.gz: "));
-}
-#ifdef CALOTYPE_HAS_ARCHIVE
-/// Through one of libarchive's own filters.
-std::string compressed(const std::string& text, int filter) {
-  struct archive* archive = archive_write_new();
-  archive_write_add_filter(archive, filter);
-  archive_write_set_format_raw(archive);
-  archive_write_set_bytes_in_last_block(archive, 1);
-  std::string out(text.size() * 2 + 4096, '\0');
-  size_t used = 0;
-  archive_write_open_memory(archive, out.data(), out.size(), &used);
-  archive_entry* entry = archive_entry_new();
-  archive_entry_set_filetype(entry, AE_IFREG);
-  archive_write_header(archive, entry);
-  archive_write_data(archive, text.data(), text.size());
-  archive_entry_free(entry);
-  archive_write_close(archive);
-  archive_write_free(archive);
-  return out.substr(0, used);
-}
-
-TEST_F(CompressedTars, AreReadByALibraryToo) {
-  const auto tar = tar_of({{"b.png", png(1)}, {"a.png", png(2)}});
-  for (const int filter : {ARCHIVE_FILTER_BZIP2, ARCHIVE_FILTER_XZ,
-                           ARCHIVE_FILTER_ZSTD, ARCHIVE_FILTER_LZ4}) {
-    const auto file = compressed(tar, filter);
-    const auto source = open_source(write("a.tar.z", file));
-    EXPECT_THAT(names_of(*source), ElementsAre("b.png", "a.png")) << filter;
-    EXPECT_EQ(source->load(1).image.pixels[0], 2) << filter;
-    EXPECT_THAT(refusal("b.tar.z", file.substr(0, file.size() - 40)),
-                HasSubstr("b.tar.z: "))
-        << filter;
-  }
-  // Of the tar's end there may be no more than zeros.
-  const auto bomb = compressed(
-      make_tar({}) + std::string(size_t{70} << 20, '\0'), ARCHIVE_FILTER_ZSTD);
-  EXPECT_THAT(refusal("c.tar.zst", bomb),
-              HasSubstr("comes to more than 1000 times its size"));
-}
-#else
-TEST_F(CompressedTars, OfOtherKindsNeedALibrary) {
-  const auto path = write("a.tar.zst", "\x28\xb5\x2f\xfd....");
-  EXPECT_THAT(config_error_of([&] { open_source(path); }),
-              HasSubstr("build with libarchive-dev installed"));
-}
-#endif
 
 }  // namespace
 }  // namespace calotype
