@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "datasets/any_order.h"
 #include "datasets/decode_ahead.h"
 
 namespace calotype {
@@ -66,15 +67,6 @@ ImageBatch make_batch(std::vector<DecodedImage> decoded) {
     batch.file_bytes.push_back(image.file_bytes);
   }
   return batch;
-}
-
-void expect_any_order(const ImageSource& source) {
-  if (!source.is_in_order()) return;
-  throw ConfigError(fmt::format(
-      "{}: is compressed, and its images can be read in the archive's order "
-      "alone; to shuffle them, say --cache (or cached:{}), which keeps a plain "
-      "copy in the user's cache folder",
-      source.spec(), source.spec()));
 }
 
 LoaderConfig checked(LoaderConfig config) {

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/note.h"
+#include "datasets/any_order.h"
 #include "datasets/class_map.h"
 #include "datasets/source_record.h"
 #include "datasets/subset_source.h"
@@ -57,6 +58,9 @@ void add_passes(TrainerSetup& setup, const TrainConfig& config,
                             .num_workers = int(config.data.num_workers),
                             .seed = config.seed,
                             .on_note = tell_notes_once()};
+  // Before a run folder is made for it.
+  expect_any_order(*train);
+  if (validation) expect_any_order(*validation);
   setup.data = image_batches(train, how, loader, tell_skipped);
   if (!validation) {
     setup.previewed = image_batches(train, how, loader);
