@@ -74,7 +74,7 @@ ClassLabels find_classes(const std::string& where, SetFiles& files,
   return classes;
 }
 
-std::string some_of(const std::vector<std::string>& names) {
+std::string some_names(const std::vector<std::string>& names) {
   constexpr size_t kShown = 3;
   std::string text;
   for (size_t i = 0; i < std::min(kShown, names.size()); ++i)

@@ -45,6 +45,6 @@ ClassLabels find_classes(const std::string& where, SetFiles& files,
                          std::vector<std::string>& notes);
 
 /// "cat, dog and 3 others".
-std::string some_of(const std::vector<std::string>& names);
+std::string some_names(const std::vector<std::string>& names);
 
 }  // namespace calotype

@@ -44,7 +44,7 @@ void tell_what_has_no_class(const std::string& where,
                         const char* what) {
     if (!which.empty())
       note(fmt::format("{}: {} {}: {}", where, which.size(), what,
-                       some_of(which)));
+                       some_names(which)));
   };
   tell(beside, "of the images lie beside the class folders and have no class");
   tell(empty, "of the sub-folders hold no image and are no class");

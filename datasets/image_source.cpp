@@ -174,7 +174,7 @@ std::unique_ptr<ImageSource> open_pattern(const std::string& spec,
     throw ConfigError(fmt::format("{}: {}", printable(spec),
                                   found.empty()
                                       ? "nothing is called so"
-                                      : "not there: " + some_of(missing)));
+                                      : "not there: " + some_names(missing)));
   std::vector<std::unique_ptr<ImageSource>> parts;
   for (const auto& path : found) parts.push_back(open_as(path, how));
   return make_union(std::move(parts), spec);
