@@ -38,7 +38,7 @@ bool reconstructs(const EvaluateJob& job) {
     if (is_codec_there(job.model)) return true;  // pixels:C
     throw ConfigError(fmt::format(
         "{}: is no codec and no feature network; name a model folder, a "
-        "safetensors file of FID's Inception, {}, {} or {}",
+        "file of FID's Inception, {}, {} or {}",
         job.model.string(), kBuiltinNetwork, kPairs, kFeatures));
   }
   const auto* known = class_of_folder(job);

@@ -44,8 +44,7 @@ void add_pair_options(CLI::App& app, Options& options) {
   app.add_option("--features", job.features,
                  "Also compare the reconstructions with the images as sets, in "
                  "the features of this network (reconstruction FID and the "
-                 "like): builtin, a classifier, or FID's Inception as a "
-                 "safetensors file")
+                 "like): builtin, a classifier, or a file of FID's Inception")
       ->group(group);
   app.add_option("--beside", job.beside,
                  "Rate and distortion of these formats too, with commas, at "
@@ -107,7 +106,7 @@ CommandRun add_evaluate(CLI::App& app) {
                  "A codec, or pairs (--data holds reconstructions of "
                  "--reference under the same names): how faithful "
                  "reconstructions are. A feature network (builtin, a "
-                 "classifier, FID's Inception as a file), or "
+                 "classifier, a file of FID's Inception), or "
                  "features (--data and --reference are stores, or safetensors "
                  "files, of rows): how --data compares with --reference, and "
                  "of a classifier how often images show the class that their "
