@@ -11,7 +11,7 @@ namespace calotype {
 struct NamedConfig {
   const char* name;
   const char* purpose;
-  const char* cost;  // on two cores: parameters, memory, time
+  const char* cost;  // parameters, memory, time on two cores; "": not measured
 };
 
 /// Those that the program knows by name, in the order in which they are listed.
