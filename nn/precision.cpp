@@ -171,7 +171,7 @@ struct ComputeWeight::Kept {
   std::mutex mutex;
   // Held, so that no other numbers can come to lie in their place unseen.
   c10::Storage numbers;
-  int64_t version = 0;
+  const void* place = nullptr;
   bool is_rounded = false;
   at::Tensor made;
 };
@@ -180,19 +180,15 @@ ComputeWeight::ComputeWeight() : kept_(std::make_shared<Kept>()) {}
 
 at::Tensor ComputeWeight::of(const at::Tensor& weight) const {
   if (layers.precision == Precision::kFp32 || !weight.defined()) return weight;
-  if (at::GradMode::is_enabled()) return in_compute_type(weight);
+  // A version of the weight tells nothing where it is a view of others that
+  // are changed all at once (training/flat_parameters.h).
+  if (!c10::InferenceMode::is_enabled()) return in_compute_type(weight);
   const std::lock_guard lock(kept_->mutex);
-  const int64_t version =
-      weight.is_inference() ? 0 : int64_t(weight._version());
-  const bool is_same = kept_->numbers &&
-                       kept_->numbers.unsafeGetStorageImpl() ==
-                           weight.storage().unsafeGetStorageImpl() &&
-                       kept_->version == version &&
-                       kept_->is_rounded == layers.is_rounded;
-  if (!is_same) {
+  if (kept_->place != weight.data_ptr() ||
+      kept_->is_rounded != layers.is_rounded) {
     kept_->made = in_compute_type(weight).detach();
     kept_->numbers = weight.storage();
-    kept_->version = version;
+    kept_->place = weight.data_ptr();
     kept_->is_rounded = layers.is_rounded;
   }
   return kept_->made;

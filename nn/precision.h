@@ -73,7 +73,8 @@ class ComputeScope {
 /// x as an operand or a result of the layers' arithmetic.
 at::Tensor in_compute_type(const at::Tensor& x);
 
-/// The same of weights, kept from call to call where no gradient is.
+/// The same of weights; in inference mode, in which nobody changes them, kept
+/// from call to call.
 class ComputeWeight {
  public:
   ComputeWeight();

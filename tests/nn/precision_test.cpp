@@ -79,17 +79,26 @@ TEST(Precision, RoundsOperandsAndResultsOfConvolutions) {
       1e-6);
 }
 
-TEST(Precision, KeepsAWeightOnlyAsLongAsItIsTheSame) {
+TEST(Precision, TakesWeightsAsTheyAre) {
   const torch::NoGradGuard no_grad;
   Linear map(torch::nn::LinearOptions(4, 1).bias(false));
-  map->weight.fill_(1);
   const ComputeScope scope({.precision = Precision::kBf16, .is_rounded = true});
   const auto x = torch::ones({1, 4});
-  EXPECT_EQ(map(x).item<float>(), 4);
+  const auto answer = [&] { return map(x).item<float>(); };
+  map->weight.fill_(1);
+  EXPECT_EQ(answer(), 4);
   map->weight.fill_(2);
-  EXPECT_EQ(map(x).item<float>(), 8);
-  map->weight.set_data(torch::full({1, 4}, 3.f));
-  EXPECT_EQ(map(x).item<float>(), 12);
+  EXPECT_EQ(answer(), 8);
+  // As a trainer has them: views of one tensor, which is changed under them.
+  auto flat = torch::full({16}, 3.f);
+  map->weight.set_data(flat.narrow(0, 8, 4).view({1, 4}));
+  EXPECT_EQ(answer(), 12);
+  flat.fill_(5);
+  EXPECT_EQ(answer(), 20);
+  const torch::InferenceMode inference;
+  EXPECT_EQ(answer(), 20);
+  map->weight.set_data(flat.narrow(0, 0, 4).view({1, 4}) + 1);
+  EXPECT_EQ(answer(), 24);
 }
 
 TEST(Precision, OfANetworkIsThatOfItsScope) {
