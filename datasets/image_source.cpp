@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -29,16 +28,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A whole number that is all of `text`.
-std::optional<int64_t> parse_number(std::string_view text) {
-  int64_t value = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0)
-    return {};
-  return value;
-}
-
 struct Slice {
   int64_t begin = 0;
   std::optional<int64_t> end;
@@ -49,7 +38,7 @@ std::optional<Slice> parse_slice(const std::string& inside) {
   const auto colon = inside.find(':');
   if (colon == std::string::npos) return {};
   const auto first = inside.substr(0, colon), second = inside.substr(colon + 1);
-  const auto begin = parse_number(first), end = parse_number(second);
+  const auto begin = whole_number(first), end = whole_number(second);
   if ((!begin && !first.empty()) || (!end && !second.empty())) return {};
   return Slice{begin.value_or(0), end};
 }
@@ -129,7 +118,7 @@ std::unique_ptr<ImageSource> open_synthetic(const std::string& numbers,
   for (size_t at = 0; at <= numbers.size(); ++num_fields) {
     const auto colon = std::min(numbers.find(':', at), numbers.size());
     const auto value =
-        parse_number(std::string_view(numbers).substr(at, colon - at));
+        whole_number(std::string_view(numbers).substr(at, colon - at));
     if (!value || num_fields == std::size(fields))
       throw ConfigError(fmt::format(
           "{}: expected synthetic:COUNT[:SIZE[:CHANNELS[:SEED]]]", spec));

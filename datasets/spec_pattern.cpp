@@ -25,15 +25,6 @@ struct Group {
   std::vector<std::string> items;
 };
 
-std::optional<int64_t> number_in(std::string_view text) {
-  int64_t value = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0)
-    return {};
-  return value;
-}
-
 [[noreturn]] void refuse_many(const std::string& pattern) {
   throw ConfigError(fmt::format("{}: stands for more than {} names",
                                 printable(pattern), kMaxExpanded));
@@ -46,7 +37,7 @@ std::optional<std::vector<std::string>> range_in(const std::string& inside,
   if (dots == std::string::npos) return {};
   const auto first_text = inside.substr(0, dots),
              last_text = inside.substr(dots + 2);
-  const auto first = number_in(first_text), last = number_in(last_text);
+  const auto first = whole_number(first_text), last = whole_number(last_text);
   if (!first || !last) return {};
   const auto count =
       uint64_t(std::max(*first, *last) - std::min(*first, *last)) + 1;
@@ -92,6 +83,15 @@ std::optional<Group> first_group(const std::string& pattern) {
 }
 
 }  // namespace
+
+std::optional<int64_t> whole_number(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0)
+    return {};
+  return value;
+}
 
 bool is_pattern(const std::string& text) {
   return text.find_first_of("*?[") != std::string::npos ||

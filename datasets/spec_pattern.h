@@ -1,9 +1,15 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace calotype {
+
+/// The number from 0 on that is all of `text`.
+std::optional<int64_t> whole_number(std::string_view text);
 
 /// Whether `text` has a brace list or a wildcard in it.
 bool is_pattern(const std::string& text);

@@ -6,17 +6,12 @@
 #include <algorithm>
 
 #include "core/crc32.h"
+#include "tests/support/little_endian.h"
 
 namespace calotype {
 namespace {
 
 constexpr size_t kBlock = 512;
-
-std::string little_endian(uint64_t value, int num_bytes) {
-  std::string bytes;
-  for (int i = 0; i < num_bytes; ++i) bytes += char(value >> (8 * i) & 0xff);
-  return bytes;
-}
 
 std::string filled(std::string text) {
   text.resize((text.size() + kBlock - 1) / kBlock * kBlock);

@@ -4,15 +4,10 @@
 #include <fmt/format.h>
 
 #include "tests/support/archives.h"
+#include "tests/support/little_endian.h"
 
 namespace calotype {
 namespace {
-
-std::string little_endian(uint64_t value, int size) {
-  std::string bytes;
-  for (int i = 0; i < size; ++i) bytes += char(value >> (8 * i));
-  return bytes;
-}
 
 std::string storage_class(at::ScalarType type) {
   return std::string(c10::toString(type)) + "Storage";
