@@ -58,6 +58,14 @@ struct Suffixed {
 
 bool is_there(const std::string& spec);
 
+/// What a brace list or wildcards stand for. A name that is there, or has no
+/// wildcard, is itself.
+std::vector<std::string> paths_of(const std::string& name) {
+  std::error_code ignored;
+  const bool is_whole = fs::exists(name, ignored) || !is_pattern(name);
+  return is_whole ? std::vector{name} : expand_wildcards(name);
+}
+
 /// "SPEC[inside]" as its two parts. Names of folders and classes may hold
 /// brackets: of all places to cut, the last one that leaves a source.
 std::optional<Suffixed> parse_suffix(const std::string& spec) {
@@ -79,7 +87,11 @@ bool is_there(const std::string& spec) {
        {kCached, std::string_view("fashion-mnist:"), std::string_view("emoji:"),
         std::string_view("synthetic:")})
     if (spec.starts_with(prefix)) return true;
-  return is_pattern(spec);
+  if (!is_pattern(spec)) return false;
+  for (const auto& name : expand_braces(spec))
+    for (const auto& path : paths_of(name))
+      if (fs::exists(path, ignored)) return true;
+  return false;
 }
 
 /// How a source is opened.
@@ -153,16 +165,14 @@ std::unique_ptr<ImageSource> open_pattern(const std::string& spec,
                                           const Opening& how) {
   std::vector<std::string> found, missing;
   for (const auto& one : expand_braces(spec)) {
-    std::error_code ignored;
-    const bool is_whole = fs::exists(one, ignored) || !is_pattern(one);
-    const auto paths = is_whole ? std::vector{one} : expand_wildcards(one);
+    const auto paths = paths_of(one);
     if (paths.empty() || !is_there(paths[0])) missing.push_back(one);
     found.insert(found.end(), paths.begin(), paths.end());
   }
   if (!missing.empty())
     throw ConfigError(fmt::format("{}: {}", printable(spec),
                                   found.empty()
-                                      ? "nothing is called so"
+                                      ? "no such folder or file"
                                       : "not there: " + some_names(missing)));
   std::vector<std::unique_ptr<ImageSource>> parts;
   for (const auto& path : found) parts.push_back(open_as(path, how));

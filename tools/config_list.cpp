@@ -28,6 +28,8 @@ const std::vector<NamedConfig>& named_configs() {
        ""},
       {"fashion_vae", "VAE of Fashion-MNIST, the demo's", "330 MiB, 3 minutes"},
       {"fashion_vae_long", "the same, wider and longer, of --preset long", ""},
+      {"fashion_tiny", "codec of Fashion-MNIST without posteriors, as TAESD",
+       ""},
       {"fashion_vq", "tokenizer of Fashion-MNIST, 7x7 of 512 codes",
        "5 minutes"},
       {"fashion_plane_vae", "VAE of two numbers an image, for the explorer",

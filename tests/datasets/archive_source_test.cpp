@@ -231,7 +231,7 @@ TEST_F(Archives, AMissingPartIsNamed) {
               AllOf(HasSubstr("not there: "), HasSubstr("p-1.tar"),
                     HasSubstr("p-2.tar")));
   EXPECT_THAT(config_error_of([&] { open_source(root / "q-*.tar"); }),
-              HasSubstr("nothing is called so"));
+              HasSubstr("no such folder or file"));
 }
 
 TEST_F(Archives, APartOfSeveralCanBeTaken) {
