@@ -25,7 +25,9 @@ at::Tensor padded(const at::Tensor& x, FirEdge edge) {
         "resampling: a grid of {}x{} is too small to be mirrored at its edges; "
         "use fewer levels",
         x.size(2), x.size(3)));
-  return torch::reflection_pad2d(x, {1, 1, 1, 1});
+  // LibTorch 1.13 mirrors no bf16 on the CPU; in float it is the same.
+  return torch::reflection_pad2d(x.to(torch::kFloat), {1, 1, 1, 1})
+      .to(x.scalar_type());
 }
 
 }  // namespace
@@ -37,10 +39,15 @@ at::Tensor fir_downsample(const at::Tensor& x, FirEdge edge) {
 
 at::Tensor fir_upsample(const at::Tensor& x, int64_t height, int64_t width,
                         FirEdge edge) {
+  // In float: of bf16, LibTorch 1.13 gives answers of another size.
+  const auto wide =
+      x.scalar_type() == torch::kBFloat16 ? x.to(torch::kFloat) : x;
   return torch::conv_transpose2d(
-      padded(x, edge), filters(x, 4), {}, /*stride=*/2, /*padding=*/3,
-      /*output_padding=*/{height - 2 * x.size(2), width - 2 * x.size(3)},
-      /*groups=*/x.size(1));
+             padded(wide, edge), filters(wide, 4), {}, /*stride=*/2,
+             /*padding=*/3,
+             /*output_padding=*/{height - 2 * x.size(2), width - 2 * x.size(3)},
+             /*groups=*/x.size(1))
+      .to(x.scalar_type());
 }
 
 }  // namespace calotype

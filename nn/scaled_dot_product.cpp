@@ -145,13 +145,21 @@ struct BlockwiseAttention : torch::autograd::Function<BlockwiseAttention> {
   }
 };
 
+bool is_bf16(const Tensor& x) {
+  return x.scalar_type() == torch::kBFloat16;
+}
+
 }  // namespace
 
 at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k,
                               const at::Tensor& v) {
-  if (q.is_cpu() && q.scalar_type() == at::kBFloat16)
-    return scaled_dot_product(q.to(at::kFloat), k.to(at::kFloat),
-                              v.to(at::kFloat));
+  // Normed or rotated queries and keys are floats where values are bf16.
+  if (is_bf16(q) || is_bf16(k) || is_bf16(v)) {
+    const auto type = q.is_cpu() ? at::kFloat : at::kBFloat16;
+    if (q.scalar_type() != type || k.scalar_type() != type ||
+        v.scalar_type() != type)
+      return scaled_dot_product(q.to(type), k.to(type), v.to(type));
+  }
   // Weights add up to 1, so that what all values share is kept out of their
   // float sums, which err alike over many equal tokens (3e-5 of 16,384).
   const auto shared = v.detach().mean(2, /*keepdim=*/true);

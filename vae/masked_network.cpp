@@ -130,7 +130,7 @@ at::Tensor MaskedNetwork::complete(const at::Tensor& images,
         return pixels(
             mask_token_
                 .expand({seen.size(0), num_patches(), config_.decoder_width})
-                .scatter(1, index, seen));
+                .scatter(1, index, seen.to(mask_token_.scalar_type())));
       });
 }
 

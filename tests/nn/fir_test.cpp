@@ -58,5 +58,20 @@ TEST(Fir, KeepsConstantsInside) {
                ConfigError);
 }
 
+TEST(Fir, TakesBf16InEitherLayout) {
+  const auto x = torch::randn({2, 6, 5, 4}).to(torch::kBFloat16);
+  const auto wide = x.to(torch::kFloat);
+  for (const auto edge : {FirEdge::kZeros, FirEdge::kMirror})
+    for (const auto layout :
+         {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
+      const auto up = fir_upsample(x.contiguous(layout), 10, 8, edge);
+      const auto down = fir_downsample(x.contiguous(layout), edge);
+      EXPECT_TRUE(torch::allclose(up.to(torch::kFloat),
+                                  fir_upsample(wide, 10, 8, edge), 0.02, 0.02));
+      EXPECT_TRUE(torch::allclose(down.to(torch::kFloat),
+                                  fir_downsample(wide, edge), 0.02, 0.02));
+    }
+}
+
 }  // namespace
 }  // namespace calotype

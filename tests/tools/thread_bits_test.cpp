@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "nn/precision.h"
 #include "tests/support/threads.h"
 #include "tests/tools/training_runs.h"
 #include "tools/encode.h"
@@ -21,7 +22,8 @@ class ThreadBits : public TrainingRuns {
     save_images("d", 24, {{16, 16}});
   }
 
-  /// Trains with 1, 2 and 3 threads, and begins with 3 and ends with 2.
+  /// Trains with 1, 2 and 3 threads, and begins with 3 and ends with 2; then
+  /// in bf16 likewise, but in two threads.
   void expect_same_bits(const Json& model, const std::string& data,
                         const Json& loss = {}) {
     auto json = config(model, data);
@@ -40,7 +42,15 @@ class ThreadBits : public TrainingRuns {
     EXPECT_EQ(trained(name + "3", 3), one) << model;
     trained(name + "5", 3, /*stop_after=*/2);
     EXPECT_EQ(trained(name + "5", 2), one) << model;
+    json["training"]["precision"] = "bf16";
+    const auto in_bf16 = trained(name + "6", 1);
+    EXPECT_NE(in_bf16, one) << model;
+    trained(name + "7", 3, /*stop_after=*/2);
+    EXPECT_EQ(trained(name + "7", 2), in_bf16) << model;
   }
+
+  /// Of stores, batches of 1, 7 and 64 images; of pictures, 1 and 5.
+  void expect_same_in_any_batch();
 
   static Json vq(const char* quantizer) {
     auto model = vae();
@@ -65,6 +75,14 @@ TEST_F(ThreadBits, AreThoseOfTheSlicesInCodecs) {
   auto attentive = vae();
   attentive["mid_block_add_attention"] = true;
   expect_same_bits(attentive, "d");
+  expect_same_bits({{"_class_name", "AutoencoderTiny"},
+                    {"in_channels", 1},
+                    {"out_channels", 1},
+                    {"encoder_block_out_channels", {8, 8}},
+                    {"decoder_block_out_channels", {8, 8}},
+                    {"num_encoder_blocks", {1, 1}},
+                    {"num_decoder_blocks", {1, 1}}},
+                   "d");
   expect_same_bits(vq("ema"), "d");
   expect_same_bits(vq("residual"), "d");
   expect_same_bits(vqvae2(), "d");
@@ -113,7 +131,7 @@ TEST_F(ThreadBits, AreThoseOfTheSlicesInModelsThatDraw) {
                    "tokens");
 }
 
-TEST_F(ThreadBits, AreTheSameInStoresAndPicturesOfAnyBatch) {
+void ThreadBits::expect_same_in_any_batch() {
   save_images("many", 70, {{16, 16}});
   auto attentive = vae();
   attentive["mid_block_add_attention"] = true;
@@ -163,6 +181,15 @@ TEST_F(ThreadBits, AreTheSameInStoresAndPicturesOfAnyBatch) {
         EXPECT_EQ(pictures == first, true) << out;
       }
   }
+}
+
+TEST_F(ThreadBits, AreTheSameInStoresAndPicturesOfAnyBatch) {
+  expect_same_in_any_batch();
+}
+
+TEST_F(ThreadBits, AreTheSameOfAnyBatchInBf16) {
+  const PrecisionScope bf16(Precision::kBf16);
+  expect_same_in_any_batch();
 }
 
 }  // namespace
