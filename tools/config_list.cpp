@@ -7,7 +7,8 @@
 namespace calotype {
 
 const std::vector<NamedConfig>& named_configs() {
-  // Of those that say so, measured over ten steps and multiplied.
+  // Time and memory of those that say so: measured over ten steps and
+  // multiplied.
   static const std::vector<NamedConfig> configs = {
       {"photo64_vae", "VAE of colour images of 64 pixels, latents 4x16x16",
        "0.9 M parameters, 650 MiB, half an hour"},
@@ -21,9 +22,9 @@ const std::vector<NamedConfig>& named_configs() {
       {"photo128_diffusion", "latent diffusion on a store of photo128_vae's",
        ""},
       {"photo256_vae", "VAE of colour images of 256 pixels, latents 4x32x32",
-       "3.8 M parameters, half a day"},
+       "3.8 M parameters"},
       {"photo256_vq", "tokenizer of the same, 32x32 of 4096 codes",
-       "3.8 M parameters, half a day"},
+       "3.8 M parameters"},
       {"photo256_diffusion", "latent diffusion on a store of photo256_vae's",
        ""},
       {"fashion_vae", "VAE of Fashion-MNIST, the demo's", "330 MiB, 3 minutes"},
