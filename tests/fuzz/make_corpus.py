@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes small checkpoints, sound and not, for the fuzz target to begin with.
 
-    python3 tests/fuzz/make_corpus.py tests/fuzz/corpus/checkpoint
+    python3 tests/fuzz/make_corpus.py tests/fixtures/fuzz/checkpoint
 
 Needs nothing but Python: the pickles that torch.save writes are made by classes that
 pickle as PyTorch's do. Nothing that is written here is ever unpickled.

@@ -12,7 +12,7 @@
 
 // Checkpoints of CALOTYPE_FIXTURES/checkpoints/hostile, each with what must
 // happen (manifest.json) and what it holds (expected.safetensors). The
-// repository has none: its own are in tests/fuzz/corpus.
+// repository has none: its own are in tests/fixtures/fuzz.
 namespace calotype {
 namespace {
 
