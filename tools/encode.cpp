@@ -320,14 +320,16 @@ Json encode(const EncodeJob& given) {
             {"store", job.out.string()},
             {"needs_bytes", needs},
             {"free_bytes", free_bytes(job.out)},
-            {"info", write_config(info)}};
+            {"info", write_config(info)},
+            {"precision", info.precision}};
 
   const auto plan = plan_encode(job.out, info, *source);
   if (plan.complete_rows) {
     fmt::print(stderr, "{}: is complete already\n", job.out.string());
     return {{"store", job.out.string()},
             {"images", *plan.complete_rows},
-            {"already_complete", true}};
+            {"already_complete", true},
+            {"precision", info.precision}};
   }
   expect_space(job.out, needs - bytes_in(plan.folder));
   std::optional<FolderLock> old;  // of the store that will be replaced
