@@ -23,6 +23,17 @@ if("explorer" IN_LIST calotype_folders)
   pkg_check_modules(calotype_microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
 endif()
 
+# The engine of LibTorch's c10d for CPUs, whose header asks for Gloo's own.
+if("distributed" IN_LIST calotype_folders AND CALOTYPE_GLOO AND NOT TARGET calotype_gloo)
+  find_path(CALOTYPE_GLOO_INCLUDE gloo/rendezvous/store.h)
+  find_library(CALOTYPE_GLOO_LIBRARY gloo)
+  if(CALOTYPE_GLOO_INCLUDE AND CALOTYPE_GLOO_LIBRARY)
+    add_library(calotype_gloo INTERFACE IMPORTED)
+    target_include_directories(calotype_gloo INTERFACE ${CALOTYPE_GLOO_INCLUDE})
+    target_link_libraries(calotype_gloo INTERFACE ${CALOTYPE_GLOO_LIBRARY})
+  endif()
+endif()
+
 if("images" IN_LIST calotype_folders)
   find_package(ZLIB REQUIRED)
   pkg_check_modules(calotype_jpeg REQUIRED IMPORTED_TARGET libjpeg)

@@ -36,6 +36,10 @@ foreach(module ${modules})
   string(APPEND folder_uses "set(calotype_uses_${module} \"${uses}\")\n")
 endforeach()
 
+set(has_gloo OFF)
+if(TARGET calotype_gloo)
+  set(has_gloo ON)
+endif()
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/calotype)
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/calotypeConfig.cmake.in
   ${PROJECT_BINARY_DIR}/calotypeConfig.cmake INSTALL_DESTINATION ${package_folder})

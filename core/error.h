@@ -26,6 +26,12 @@ struct NumericError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Another process of the same work failed, is gone or did not come in time
+/// (exit code 1); says which.
+struct ProcessError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// SIGINT, SIGTERM or SIGHUP was obeyed and the state is saved (exit code 128 +
 /// signal).
 struct Interrupted : std::runtime_error {

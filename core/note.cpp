@@ -10,6 +10,8 @@ namespace {
 
 std::mutex mutex;
 std::vector<std::string> noted;
+std::string name;
+bool is_speaker = true;
 
 }  // namespace
 
@@ -17,7 +19,19 @@ void note(const std::string& text) {
   const std::lock_guard lock(mutex);
   if (std::find(noted.begin(), noted.end(), text) != noted.end()) return;
   noted.push_back(text);
+  if (!is_speaker) return;
   std::fprintf(stderr, "%s\n", text.c_str());  // unlike fmt's, it never throws
+}
+
+void name_process(const std::string& its_name, bool speaks) {
+  const std::lock_guard lock(mutex);
+  name = its_name;
+  is_speaker = speaks;
+}
+
+std::string process_name() {
+  const std::lock_guard lock(mutex);
+  return name;
 }
 
 std::vector<std::string> take_notes() {

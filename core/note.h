@@ -10,6 +10,13 @@ namespace calotype {
 /// renamed or converted. The same text is said once until it is taken.
 void note(const std::string& text);
 
+/// What this process is called among several that do one work, and whether it
+/// is the one that says what all of them would.
+void name_process(const std::string& name, bool speaks);
+
+/// Empty where there is one.
+std::string process_name();
+
 /// All that was noted since the last call, in order.
 std::vector<std::string> take_notes();
 

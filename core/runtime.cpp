@@ -15,29 +15,41 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "core/cgroup.h"
 #include "core/error.h"
+#include "core/files.h"
+#include "core/hash.h"
 #include "core/note.h"
 #include "core/version.h"
 
 namespace calotype {
 namespace {
 
-/// Of the affinity mask, however many CPUs the machine has; 1 if nobody says.
-int num_allowed_cpus() {
+/// The affinity mask, however many CPUs the machine has; empty if nobody says.
+std::vector<cpu_set_t> allowed_cpus() {
   constexpr int kMostCpus = 1 << 20;
   for (int size = CPU_SETSIZE; size <= kMostCpus; size *= 2) {
     std::vector<cpu_set_t> masks(size_t(size) / CPU_SETSIZE);
-    const auto bytes = masks.size() * sizeof(cpu_set_t);
-    if (sched_getaffinity(0, bytes, masks.data()) == 0)
-      return CPU_COUNT_S(bytes, masks.data());
+    if (sched_getaffinity(0, masks.size() * sizeof(cpu_set_t), masks.data()) ==
+        0)
+      return masks;
     if (errno != EINVAL) break;  // else the kernel's mask is larger
   }
-  return 1;
+  return {};
+}
+
+int num_allowed_cpus() {
+  const auto masks = allowed_cpus();
+  return masks.empty()
+             ? 1
+             : CPU_COUNT_S(masks.size() * sizeof(cpu_set_t), masks.data());
 }
 
 /// glibc gives large blocks back to the system at each free, so that each
@@ -87,6 +99,21 @@ int num_usable_cpus() {
   return std::max(count, 1);
 }
 
+uint64_t usable_cpus_identity() {
+  std::error_code ignored;
+  const auto boot = std::filesystem::path("/proc/sys/kernel/random/boot_id");
+  std::string text;
+  if (std::filesystem::exists(boot, ignored)) text = read_text_file(boot);
+  const auto masks = allowed_cpus();
+  text.append(reinterpret_cast<const char*>(masks.data()),
+              masks.size() * sizeof(cpu_set_t));
+  return xxh64(text);
+}
+
+void use_threads(int num_threads) {
+  at::set_num_threads(num_threads);
+}
+
 c10::Device set_up_runtime(const RuntimeOptions& options) {
   if (options.num_threads < 0 || options.num_threads > 1024)
     throw ConfigError(fmt::format("--threads: expected 0 to 1024, got {}",
@@ -96,8 +123,8 @@ c10::Device set_up_runtime(const RuntimeOptions& options) {
       options.num_threads > 0 ? options.num_threads : num_usable_cpus();
   // oneDNN's threads wait for one another, and would for one that may not be.
   if (const int limit = omp_get_thread_limit(); num_threads > limit) {
-    note(fmt::format("--threads is {}, as OMP_THREAD_LIMIT says, not {}",
-                     limit, num_threads));
+    note(fmt::format("--threads is {}, as OMP_THREAD_LIMIT says, not {}", limit,
+                     num_threads));
     num_threads = limit;
   }
   at::set_num_threads(num_threads);

@@ -17,6 +17,12 @@ struct RuntimeOptions {
 /// its control groups (containers), at least 1.
 int num_usable_cpus();
 
+/// The same for processes on one machine that may use the same ones.
+uint64_t usable_cpus_identity();
+
+/// LibTorch's loops of this process, from now on.
+void use_threads(int num_threads);
+
 /// Sets threads, memory allocation and rounding for the whole process, and
 /// picks the device. LibTorch's own default is one thread on Debian. Throws
 /// ConfigError for a device that is not there.

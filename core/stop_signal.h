@@ -7,8 +7,25 @@ namespace calotype {
 /// ignored, as nohup and the background jobs of scripts have them, stay so.
 void install_stop_signals();
 
-/// The signal that asked to stop, or 0.
+/// Lets SIGUSR1 ask a training to save its state now, and go on.
+void install_save_signal();
+
+/// Whether it did so since the last call.
+bool take_save_request();
+
+/// The signal that asked to stop, or 0. In an AgreedStops, one that asked any
+/// process to.
 int stop_requested();
+
+/// While it lives, this thread stops where all processes of its work do
+/// (core/process_group.h): each time that it asks, all of them ask each other.
+class AgreedStops {
+ public:
+  AgreedStops();
+  ~AgreedStops();
+  AgreedStops(const AgreedStops&) = delete;
+  AgreedStops& operator=(const AgreedStops&) = delete;
+};
 
 /// Throws Interrupted if a signal asked to stop.
 void throw_if_stopped();

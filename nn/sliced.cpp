@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/process_group.h"
+#include "nn/loose_sums.h"
 #include "nn/precision.h"
 #include "nn/second_derivative.h"
 
@@ -71,6 +73,8 @@ struct Call : torch::CustomClassHolder {
   Compute compute;
   int64_t count = 0;
   uint64_t seed = 0;
+  ProcessGroup* group = nullptr;    // whose processes have some slices each
+  SumsInAnyOrder* loose = nullptr;  // what sums of theirs are left to
 
   // Of each slice: its inputs, without what made them, and its answer.
   std::vector<std::vector<Tensor>> slice_inputs;
@@ -78,6 +82,7 @@ struct Call : torch::CustomClassHolder {
 
   Tensor answer_of(int64_t index, const std::vector<Tensor>& some) const {
     const SliceScope whole(1);
+    const ProcessGroupScope alone(nullptr);
     const SliceDraws draws_of_slice(seed, index);
     return computed(forward, some, compute);
   }
@@ -92,13 +97,54 @@ struct Call : torch::CustomClassHolder {
     return at::cat(std::exchange(answers, {}));
   }
 
+  Slice rows_of_slice(int64_t index) const {
+    return slice_of(inputs[0].size(0), count, index);
+  }
+
+  /// The slices of a process; alone, all.
+  Slice slices_of(int64_t rank) const {
+    return group ? slice_of(count, group->size(), rank) : Slice{0, count};
+  }
+  Slice own() const { return slices_of(group ? group->rank() : 0); }
+
+  /// body(i) for the slices of this process.
+  void for_each_own(const std::function<void(int64_t)>& body) const {
+    const auto first = own().begin;
+    // One slice by itself would have all threads, unlike where there are more.
+    std::optional<AloneInLoops> alone;
+    if (group) alone.emplace();
+    for_each_slice(own().size(), [&](int64_t i) { body(first + i); });
+  }
+
+  /// Of each process.
+  std::vector<int64_t> num_slices_each() const {
+    std::vector<int64_t> counts;
+    for (int64_t rank = 0; rank < group->size(); ++rank)
+      counts.push_back(slices_of(rank).size());
+    return counts;
+  }
+
+  /// The rows of all slices, of which `parts` has those of this process.
+  Tensor joined(const std::vector<Tensor>& parts) const {
+    const auto mine = at::cat(
+        at::TensorList(parts).slice(size_t(own().begin), size_t(own().size())));
+    if (!group) return mine;
+    std::vector<int64_t> counts;
+    for (int64_t rank = 0; rank < group->size(); ++rank) {
+      const auto slices = slices_of(rank);
+      counts.push_back(rows_of_slice(slices.end - 1).end -
+                       rows_of_slice(slices.begin).begin);
+    }
+    return group->gather_rows(mine, counts);
+  }
+
   /// With a graph for each slice.
   Tensor run_with_graphs() {
     answers.resize(size_t(count));
     slice_inputs.resize(size_t(count));
-    for_each_slice(count, [&](int64_t i) {
+    for_each_own([&](int64_t i) {
       const at::AutoGradMode with_gradients(true);
-      auto some = rows_of(inputs, slice_of(inputs[0].size(0), count, i));
+      auto some = rows_of(inputs, rows_of_slice(i));
       for (size_t k = 0; k < some.size(); ++k)
         if (some[k].defined())
           some[k] = some[k].detach().requires_grad_(inputs[k].requires_grad());
@@ -106,67 +152,125 @@ struct Call : torch::CustomClassHolder {
       slice_inputs[size_t(i)] = std::move(some);
     });
     const at::AutoGradMode without_gradients(false);
-    return at::cat(answers);
+    return joined(answers);
   }
 
   /// The answer with one graph, that has gradients of gradients.
   Tensor run_anew() const {
     std::vector<Tensor> parts;
     for (int64_t i = 0; i < count; ++i)
-      parts.push_back(
-          answer_of(i, rows_of(inputs, slice_of(inputs[0].size(0), count, i))));
+      parts.push_back(answer_of(i, rows_of(inputs, rows_of_slice(i))));
     return at::cat(parts);
   }
 
   /// Gradients of inputs, then of parameters.
   variable_list gradients(const Tensor& grad) {
+    const auto [first, last] = own();
+    const bool in_order = group && !loose;
     std::vector<std::vector<Tensor>> of_inputs(inputs.size());
     for (auto& parts : of_inputs) parts.resize(size_t(count));
+    // Sums of this process or, where sums of all of them are to be added in the
+    // order of the slices, what each slice adds.
     std::vector<Tensor> of_parameters(parameters.size());
+    std::vector<std::vector<Tensor>> of_slices(size_t(last - first));
     InOrder order;
-    for_each_slice(count, [&](int64_t i) {
+    for_each_own([&, begin = first](int64_t i) {
       try {
-        const auto slice = slice_of(grad.size(0), count, i);
-        auto& some = slice_inputs[size_t(i)];
-        std::vector<Tensor> wanted;
-        std::vector<size_t> which;
-        for (size_t k = 0; k < some.size(); ++k)
-          if (some[k].defined() && some[k].requires_grad()) {
-            wanted.push_back(some[k]);
-            which.push_back(k);
-          }
-        wanted.insert(wanted.end(), parameters.begin(), parameters.end());
-        if (!answers[size_t(i)].defined())
-          throw ShapeError("in_slices: the way back is there once");
-        auto found = torch::autograd::grad(
-            {std::exchange(answers[size_t(i)], Tensor())}, wanted,
-            {grad.narrow(0, slice.begin, slice.size())},
-            /*retain_graph=*/false, /*create_graph=*/false,
-            /*allow_unused=*/true);
-        some.clear();
-        for (size_t k = 0; k < which.size(); ++k)
-          of_inputs[which[k]][size_t(i)] = found[k];
-        order.run(i, [&] {
-          for (size_t k = 0; k < parameters.size(); ++k) {
-            auto& part = found[which.size() + k];
-            if (!part.defined()) continue;
-            auto& sum = of_parameters[k];
-            if (sum.defined())
-              sum.add_(part);
-            else
-              sum = part.clone();
-          }
-        });
+        auto [inputs_of_slice, found] = gradients_of_slice(i, grad);
+        for (size_t k = 0; k < inputs.size(); ++k)
+          of_inputs[k][size_t(i)] = inputs_of_slice[k];
+        if (in_order) {
+          of_slices[size_t(i - begin)] = std::move(found);
+          return;
+        }
+        order.run(i - begin, [&] { add_to(of_parameters, found); });
       } catch (...) {
         order.give_up();
         throw;
       }
     });
+    if (in_order)
+      of_parameters = summed(std::move(of_slices));
+    else if (loose)
+      loose->add(
+          *group, parameters,
+          std::exchange(of_parameters, std::vector<Tensor>(parameters.size())));
     variable_list all;
     for (auto& parts : of_inputs)
-      all.push_back(parts.front().defined() ? at::cat(parts) : Tensor());
+      all.push_back(parts[size_t(first)].defined() ? joined(parts) : Tensor());
     all.insert(all.end(), of_parameters.begin(), of_parameters.end());
     return all;
+  }
+
+  struct OfSlice {
+    std::vector<Tensor> inputs, parameters;
+  };
+
+  OfSlice gradients_of_slice(int64_t index, const Tensor& grad) {
+    auto& some = slice_inputs[size_t(index)];
+    std::vector<Tensor> wanted;
+    std::vector<size_t> which;
+    for (size_t k = 0; k < some.size(); ++k)
+      if (some[k].defined() && some[k].requires_grad()) {
+        wanted.push_back(some[k]);
+        which.push_back(k);
+      }
+    wanted.insert(wanted.end(), parameters.begin(), parameters.end());
+    if (!answers[size_t(index)].defined())
+      throw ShapeError("in_slices: the way back is there once");
+    const auto rows = rows_of_slice(index);
+    const auto found =
+        torch::autograd::grad({std::exchange(answers[size_t(index)], Tensor())},
+                              wanted, {grad.narrow(0, rows.begin, rows.size())},
+                              /*retain_graph=*/false, /*create_graph=*/false,
+                              /*allow_unused=*/true);
+    some.clear();
+    OfSlice result{std::vector<Tensor>(inputs.size()),
+                   {found.begin() + int64_t(which.size()), found.end()}};
+    for (size_t k = 0; k < which.size(); ++k)
+      result.inputs[which[k]] = found[k];
+    return result;
+  }
+
+  static void add_to(std::vector<Tensor>& sums,
+                     const std::vector<Tensor>& parts) {
+    for (size_t k = 0; k < sums.size(); ++k) {
+      if (!parts[k].defined()) continue;
+      if (sums[k].defined())
+        sums[k].add_(parts[k]);
+      else
+        sums[k] = parts[k].clone();
+    }
+  }
+
+  /// Of the slices of all processes. Which parameters take part is the same in
+  /// all of them.
+  std::vector<Tensor> summed(std::vector<std::vector<Tensor>> of_slices) const {
+    std::vector<Tensor> sums(parameters.size());
+    std::vector<size_t> which;
+    int64_t size = 0;
+    for (size_t k = 0; k < sums.size(); ++k)
+      if (of_slices[0][k].defined()) {
+        which.push_back(k);
+        size += parameters[k].numel();
+      }
+    if (which.empty()) return sums;
+    const auto rows = at::empty({int64_t(of_slices.size()), size});
+    for (size_t i = 0; i < of_slices.size(); ++i) {
+      std::vector<Tensor> flat;
+      for (const auto k : which) flat.push_back(of_slices[i][k].flatten());
+      auto row = rows[int64_t(i)];
+      at::cat_out(row, flat);
+      of_slices[i].clear();
+    }
+    const auto sum = group->sum_in_order(rows, num_slices_each());
+    int64_t begin = 0;
+    for (const auto k : which) {
+      sums[k] = sum.narrow(0, begin, parameters[k].numel())
+                    .view(parameters[k].sizes());
+      begin += parameters[k].numel();
+    }
+    return sums;
   }
 };
 
@@ -187,6 +291,19 @@ Tensor finite(Tensor answer, const RowFunction& forward,
   }
   add_rows_computed_again(again);
   return answer;
+}
+
+/// Without gradients: each process takes some rows.
+Tensor in_processes(ProcessGroup& group, const std::vector<Tensor>& parameters,
+                    const std::vector<Tensor>& inputs,
+                    const RowFunction& forward) {
+  std::vector<int64_t> counts;
+  for (int64_t rank = 0; rank < group.size(); ++rank)
+    counts.push_back(slice_of(inputs[0].size(0), group.size(), rank).size());
+  const auto mine = slice_of(inputs[0].size(0), group.size(), group.rank());
+  const ProcessGroupScope alone(nullptr);
+  return group.gather_rows(
+      in_slices(parameters, rows_of(inputs, mine), forward), counts);
 }
 
 struct SlicedCall : torch::autograd::Function<SlicedCall> {
@@ -232,8 +349,12 @@ SliceScope::~SliceScope() {
 at::Tensor in_slices(const std::vector<at::Tensor>& parameters,
                      const std::vector<at::Tensor>& inputs,
                      const RowFunction& forward) {
-  const auto count = num_slices_for(inputs.front());
+  auto* const group = current_process_group();
+  const auto num_rows = inputs.front().size(0);
   const bool with_gradients = at::GradMode::is_enabled();
+  if (group && !with_gradients && num_rows >= group->size())
+    return in_processes(*group, parameters, inputs, forward);
+  const auto count = num_slices_for(inputs.front());
   const auto compute = compute_on(inputs.front().device(), with_gradients);
   if (count <= 1)
     return finite(computed(forward, inputs, compute), forward, inputs, compute);
@@ -242,6 +363,10 @@ at::Tensor in_slices(const std::vector<at::Tensor>& parameters,
   call->inputs = inputs;
   call->compute = compute;
   call->count = count;
+  if (group && count >= group->size()) {
+    call->group = group;
+    call->loose = SumsInAnyOrder::current();
+  }
   if (!with_gradients) return finite(call->run(), forward, inputs, compute);
   // Dropout is the only draw.
   call->seed =

@@ -15,6 +15,9 @@
 // (nn/batch_invariant.h); gradients of weights are added in the order of the
 // slices, so that they are the same bits for any number of threads. Losses and
 // whatever else looks at the whole batch stand outside and know of no slices.
+// Processes of one work (core/process_group.h) have some slices each, and all
+// of them every answer and every sum, with the same bits as one process by
+// itself.
 namespace calotype {
 
 /// While it lives, networks that this thread asks cut a batch into this many

@@ -15,6 +15,7 @@ namespace calotype {
 struct CommandContext {
   c10::Device device{c10::kCPU};
   std::string precision = "fp32";  // --precision, as it was asked for
+  int num_threads = 0;             // --threads; 0: nobody said
 };
 
 /// The work of a command; its result goes to stdout.

@@ -61,7 +61,10 @@ ExitCode exit_code_of(const Json& result) {
 }
 
 int fail(const std::string& message, int code) {
-  std::fprintf(stderr, "calotype: %s\n", message.c_str());
+  const auto who = process_name();
+  std::fprintf(stderr, "calotype%s: %s\n",
+               who.empty() ? "" : fmt::format(" ({})", who).c_str(),
+               message.c_str());
   return code;
 }
 
@@ -137,7 +140,8 @@ int run(int argc, char** argv) {
   set_quiet(quiet);
   install_stop_signals();
   const CommandContext context{.device = set_up_runtime(runtime),
-                               .precision = precision};
+                               .precision = precision,
+                               .num_threads = runtime.num_threads};
   set_precision(resolve_precision(precision, context.device));
   resize_on_calling_thread();
   auto result = chosen(context);
@@ -146,6 +150,7 @@ int run(int argc, char** argv) {
         fmt::format("{} images were not finite in bf16 and were computed "
                     "again in fp32",
                     rows.size()));
+  if (result.is_null()) return kDone;  // of a process that does not speak
   const auto code = exit_code_of(result);
   if (!as_json) return print(result_text(result), code);
   if (asks_networks && result.is_object() && !result.contains("precision") &&

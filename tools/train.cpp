@@ -6,12 +6,14 @@
 #include "core/error.h"
 #include "core/note.h"
 #include "core/runtime.h"
+#include "core/stop_signal.h"
 #include "nn/model_folder.h"
 #include "outputs/apart.h"
 #include "tools/config_override.h"
 #include "tools/named_configs.h"
 #include "tools/prepare_training.h"
 #include "tools/stored_config.h"
+#include "tools/train_group.h"
 
 namespace calotype {
 namespace {
@@ -91,6 +93,57 @@ void choose(Json& json, const TrainChoices& choices, const std::string& where) {
     object_of(json, "training", where)["steps"] = choices.steps;
 }
 
+Json train_in(TrainGroup& group, const TrainJob& job) {
+  const bool is_new = !fs::exists(job.out / "run.json");
+  if (is_new)
+    expect_apart(job.out, {path_of_source(job.config.data.train),
+                           path_of_source(job.config.data.validation)});
+  auto prepared = prepare_training(job);
+  const auto& config = prepared.config;
+  const std::string class_name = config.model["_class_name"];
+  const auto parameters = num_parameters(prepared.setup.trainable->module());
+  const auto needs = least_run_bytes(parameters);
+  if (job.dry_run)
+    return {{"parameters", parameters},
+            {"samples", prepared.setup.data->size()},
+            {"needs_bytes", needs},
+            {"free_bytes", free_bytes(job.out)},
+            {"config", write_config(config)}};
+
+  const auto resolved = write_config(config);
+  const auto contents = contents_of(prepared, job);
+  auto run = group.open({resolved, contents.data}, job.out, [&] {
+    if (is_new) expect_space(job.out, needs);
+    return RunFolder(job.out, resolved, job.fresh, completed_config, contents);
+  });
+  auto& setup = prepared.setup;
+  setup.seed = config.seed;
+  setup.device = job.device;
+  setup.stop_after = job.stop_after;
+  setup.label = class_name;
+  setup.save_model = [&, also = setup.save_model](const TensorFile& weights) {
+    auto keys = config.model;
+    keys.erase("_class_name");
+    save_model_folder(job.out, class_name, keys, weights);
+    if (also) also(weights);
+  };
+  install_save_signal();
+  Trainer trainer(config.training, std::move(setup), run);
+  TrainingResult result;
+  group.together([&] { result = trainer.run(); });
+  if (run.writes() && prepared.leave_pipeline &&
+      fs::exists(job.out / "config.json"))
+    prepared.leave_pipeline();
+  return {{"run", job.out.string()},
+          {"parameters", parameters},
+          {"step", result.step},
+          {"steps_per_s", result.steps_per_s},
+          {"samples_per_s", result.samples_per_s},
+          {"elapsed_s", result.elapsed_s},
+          {"peak_memory_mib", double(peak_memory_bytes()) / (1 << 20)},
+          {"last", result.last}};
+}
+
 }  // namespace
 
 TrainConfig read_train_config(const fs::path& path,
@@ -110,48 +163,8 @@ TrainConfig read_train_config(const fs::path& path,
 }
 
 Json train(const TrainJob& job) {
-  const bool is_new = !fs::exists(job.out / "run.json");
-  if (is_new)
-    expect_apart(job.out, {path_of_source(job.config.data.train),
-                           path_of_source(job.config.data.validation)});
-  auto prepared = prepare_training(job);
-  const auto& config = prepared.config;
-  const std::string class_name = config.model["_class_name"];
-  const auto parameters = num_parameters(prepared.setup.trainable->module());
-  const auto needs = least_run_bytes(parameters);
-  if (job.dry_run)
-    return {{"parameters", parameters},
-            {"samples", prepared.setup.data->size()},
-            {"needs_bytes", needs},
-            {"free_bytes", free_bytes(job.out)},
-            {"config", write_config(config)}};
-
-  if (is_new) expect_space(job.out, needs);
-  RunFolder run(job.out, write_config(config), job.fresh, completed_config,
-                contents_of(prepared, job));
-  auto& setup = prepared.setup;
-  setup.seed = config.seed;
-  setup.device = job.device;
-  setup.stop_after = job.stop_after;
-  setup.label = class_name;
-  setup.save_model = [&, also = setup.save_model](const TensorFile& weights) {
-    auto keys = config.model;
-    keys.erase("_class_name");
-    save_model_folder(job.out, class_name, keys, weights);
-    if (also) also(weights);
-  };
-  Trainer trainer(config.training, std::move(setup), run);
-  const auto result = trainer.run();
-  if (prepared.leave_pipeline && fs::exists(job.out / "config.json"))
-    prepared.leave_pipeline();
-  return {{"run", job.out.string()},
-          {"parameters", parameters},
-          {"step", result.step},
-          {"steps_per_s", result.steps_per_s},
-          {"samples_per_s", result.samples_per_s},
-          {"elapsed_s", result.elapsed_s},
-          {"peak_memory_mib", double(peak_memory_bytes()) / (1 << 20)},
-          {"last", result.last}};
+  TrainGroup group(job.together);
+  return group.run([&] { return train_in(group, job); });
 }
 
 }  // namespace calotype

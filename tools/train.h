@@ -10,6 +10,7 @@
 #include "core/config.h"
 #include "diffusion/latent_diffusion.h"
 #include "images/transforms.h"
+#include "tools/train_group.h"
 #include "training/trainer.h"
 
 namespace calotype {
@@ -64,6 +65,7 @@ struct TrainJob {
   std::vector<std::string> brought;
   bool pipeline = false;  // leave a pipeline of diffusers in `out` at the end
   c10::Device device{c10::kCPU};
+  TogetherConfig together;
 };
 
 /// What a command line says of the data and the length of a training, where a

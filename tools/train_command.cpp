@@ -67,6 +67,14 @@ CommandRun add_train(CLI::App& app) {
   app.add_flag("--pipeline", options->job.pipeline,
                "Of latent diffusion: leave a pipeline in the run, which "
                "DiffusionPipeline.from_pretrained opens");
+  app.add_flag("--alone", options->job.together.alone,
+               "Train in this process, whatever launcher has started it "
+               "(torchrun, mpirun, srun)");
+  app.add_option("--timeout", options->job.together.timeout_s,
+                 "Seconds that another process of the training may be waited "
+                 "for before all end")
+      ->check(in_range(1.0, 86400.0))
+      ->capture_default_str();
   return [options](const CommandContext& context) {
     if (options->lists) return list_named_configs();
     if (options->config.empty()) throw ConfigError("config is required");
@@ -79,6 +87,8 @@ CommandRun add_train(CLI::App& app) {
     job.config =
         read_train_config(options->config, options->overrides, choices);
     job.device = context.device;
+    job.together.device = context.device;
+    job.together.num_threads = context.num_threads;
     return train(job);
   };
 }

@@ -188,6 +188,15 @@ RunFolder::RunFolder(const fs::path& path, const Json& config, bool fresh,
   write_file_atomic(run_file, json_text(run, 2) + "\n");
 }
 
+RunFolder RunFolder::of_another_process(const fs::path& path) {
+  if (!fs::exists(path / "run.json"))
+    throw ConfigError(fmt::format(
+        "{}: cannot be seen from this machine; --out must lie where "
+        "all processes see it",
+        path.string()));
+  return RunFolder(path);
+}
+
 /// Throws ConfigError if the folder holds what no run has written, which must
 /// neither be overwritten nor be taken for a part of it.
 void RunFolder::refuse_strangers(const RunContents& contents) const {
@@ -244,11 +253,11 @@ fs::path RunFolder::sample_file(int64_t step) const {
 }
 
 void RunFolder::log(const Json& line) {
-  append_line_synced(metrics_file(), json_text(line));
+  if (writes()) append_line_synced(metrics_file(), json_text(line));
 }
 
 void RunFolder::forget_metrics_after(int64_t step) {
-  if (!fs::exists(metrics_file())) return;
+  if (!writes() || !fs::exists(metrics_file())) return;
   std::string kept;
   for (const auto& line : read_metrics(metrics_file()))
     if (line.value("step", int64_t{0}) <= step) kept += json_text(line) + "\n";

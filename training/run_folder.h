@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/config.h"
@@ -48,6 +49,14 @@ class RunFolder {
             const std::function<Json(const Json&)>& completed = nullptr,
             const RunContents& contents = {});
 
+  /// The run of a process that works at it together with this one
+  /// (core/process_group.h) and writes it: nothing is written here. Throws
+  /// ConfigError if it cannot be seen from this machine.
+  static RunFolder of_another_process(const std::filesystem::path& path);
+
+  /// Whether this process is the one that writes.
+  bool writes() const { return lock_ != nullptr; }
+
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path state_file() const {
     return path_ / "state" / "state.safetensors";
@@ -59,13 +68,14 @@ class RunFolder {
   }
   std::filesystem::path sample_file(int64_t step) const;
 
-  /// Appends a line to metrics.jsonl.
+  /// Appends a line to metrics.jsonl, if this process writes.
   void log(const Json& line);
 
-  /// Drops the lines after `step`, which a resumed run writes again.
+  /// Drops the lines after `step`, which a resumed run writes again; likewise.
   void forget_metrics_after(int64_t step);
 
  private:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
   void refuse_strangers(const RunContents& contents) const;
   void forget_run(const RunContents& contents);
 

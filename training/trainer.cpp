@@ -16,6 +16,7 @@
 #include "core/stop_signal.h"
 #include "images/image_io.h"
 #include "images/png_recipe.h"
+#include "nn/loose_sums.h"
 #include "nn/onednn_check.h"
 #include "nn/precision.h"
 #include "nn/sliced.h"
@@ -45,6 +46,14 @@ std::vector<Ema> averages_of(const TrainerConfig& config,
   return averages;
 }
 
+void check_slices(int64_t num_slices, int64_t num_processes) {
+  if (num_slices < num_processes)
+    throw ConfigError(fmt::format(
+        "config: training.slices is {}, and there are {} processes, of which "
+        "each takes one at least",
+        num_slices, num_processes));
+}
+
 }  // namespace
 
 void TrainerConfig::validate() const {
@@ -53,6 +62,7 @@ void TrainerConfig::validate() const {
   check_range("training", "batch_size", double(batch_size), 1, 1 << 20);
   check_range("training", "accumulate", double(accumulate), 1, 1 << 20);
   check_range("training", "slices", double(slices), 0, 1 << 12);
+  check_one_of("training", "reduce", reduce, {"ordered", "fast"});
   check_one_of("training", "precision", precision, {"fp32", "bf16", "auto"});
   check_range("training", "gradient_clip", gradient_clip, 0, 1e12);
   check_range("training", "ema_decay", ema_decay, 0, 1);
@@ -79,11 +89,13 @@ Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
     : config_(config),
       setup_(std::move(setup)),
       run_(run),
+      group_(current_process_group()),
       parameters_(moved_to(setup_.device, setup_.trainable->trained_module())),
       optimizer_(config.optimizer, parameters_.values()),
       averages_(averages_of(config, parameters_.values())) {
   config.validate();
   if (config_.slices == 0) config_.slices = usual_slices(config_.batch_size);
+  if (group_) check_slices(config_.slices, group_->size());
   if (setup_.device.is_cpu()) use_onednn();  // or leaves it out
   resume();
   first_step_ = step_;
@@ -93,6 +105,7 @@ TrainingResult Trainer::run() {
   started_s_ = monotonic_s();
   const PrecisionScope precision(
       resolve_precision(config_.precision, setup_.device));
+  const AgreedStops agreed;
   Progress progress(setup_.label, config_.steps, "steps", step_);
   if (!pending_line_.is_null()) {  // an earlier call was stopped in validation
     finish_line();
@@ -103,7 +116,7 @@ TrainingResult Trainer::run() {
   if (step_ == config_.steps && std::filesystem::exists(run_.metrics_file()))
     if (auto lines = read_metrics(run_.metrics_file()); !lines.empty())
       last_line_ = std::move(lines.back());
-  if (samples_are_due() && !std::filesystem::exists(run_.sample_file(step_)))
+  if (samples_are_due() && is_missing(run_.sample_file(step_)))
     draw_samples();  // likewise in the middle of them
   while (step_ < config_.steps) {
     const auto losses = step();
@@ -123,7 +136,8 @@ TrainingResult Trainer::run() {
     bool is_saved = false;
     try {
       finish_line();
-      if (step_ % config_.checkpoint_every == 0 || last || stop) {
+      if (step_ % config_.checkpoint_every == 0 || last || stop ||
+          asked_to_save()) {
         save();
         is_saved = true;
       }
@@ -142,6 +156,17 @@ TrainingResult Trainer::run() {
           .steps_per_s = progress.rate(),
           .samples_per_s = progress.rate() * rows_per_step(),
           .last = last_line_};
+}
+
+/// As process 0 sees it: files show up elsewhere a little later.
+bool Trainer::is_missing(const std::filesystem::path& file) {
+  const bool missing = !std::filesystem::exists(file);
+  return group_ ? group_->all_of(missing)[0] != 0 : missing;
+}
+
+bool Trainer::asked_to_save() {
+  const bool asked = take_save_request();
+  return group_ ? group_->any_bits(asked) != 0 : asked;
 }
 
 double Trainer::elapsed_s() const {
@@ -216,7 +241,7 @@ std::string Trainer::progress_text(const StepLosses& losses) const {
 void Trainer::tell(const std::string& warning) {
   const bool is_new = !warning.empty() && !was_warned_;
   was_warned_ = !warning.empty();
-  if (is_new)
+  if (is_new && run_.writes())
     fmt::print(stderr, "\n{}: step {}: {}\n", run_.path().string(), step_,
                warning);
 }
@@ -236,6 +261,8 @@ Trainer::StepLosses Trainer::step() {
 
   StepLosses losses;
   Batch batch;
+  std::optional<SumsInAnyOrder> loose;
+  if (group_ && config_.reduce == "fast") loose.emplace();
   LossMeans means(std::min(config_.batch_size, setup_.data->size()) *
                   config_.accumulate);
   for (int64_t pass = 0; pass < config_.accumulate; ++pass) {
@@ -247,6 +274,7 @@ Trainer::StepLosses Trainer::step() {
     levels_.add(result.by_level);
     losses.warning = result.warning;
   }
+  if (loose) loose->finish();
   num_rows_ += means.num_rows();
   losses.total = means.total();
   losses.parts = means.parts();
@@ -352,8 +380,9 @@ void Trainer::draw_samples() {
   }
   const auto grid =
       image_grid(shown, kSampleColumns, shown.size(3) < 64 ? 2 : 1);
-  write_file_atomic(run_.sample_file(step_),
-                    encode_png(grid, by_product_text("samples")));
+  if (run_.writes())
+    write_file_atomic(run_.sample_file(step_),
+                      encode_png(grid, by_product_text("samples")));
 }
 
 }  // namespace calotype

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "core/process_group.h"
 #include "nn/model_folder.h"
 #include "nn/trainable.h"
 #include "training/adamw.h"
@@ -27,6 +28,10 @@ struct TrainerConfig {
   // The last digits of what is learnt depend on it, and on no number of
   // threads.
   int64_t slices = 0;
+  // How processes of one training add up gradients: in the order of the slices,
+  // with the same bits for any number of processes, or "fast": as they come,
+  // while the way back goes on.
+  std::string reduce = "ordered";
   // In which networks compute, fp32, bf16 or auto (nn/precision.h). Weights,
   // their averages and moments, and losses are in fp32 anyway.
   std::string precision = "fp32";
@@ -59,6 +64,7 @@ void visit_fields(TrainerConfig& c, Visitor&& visit) {
   visit("batch_size", c.batch_size);
   visit("accumulate", c.accumulate);
   visit("slices", c.slices);
+  visit("reduce", c.reduce);
   visit("precision", c.precision);
   visit("learning_rate", c.learning_rate);
   visit("optimizer", c.optimizer);
@@ -109,6 +115,10 @@ struct TrainingResult {
   Json last;
 };
 
+/// Several processes that train together (core/process_group.h) each make a
+/// Trainer of the same config and data; that of process 0 writes the run. They
+/// share out what networks compute, and do all else each for itself.
+///
 /// The only training loop: AdamW with warm-up and cosine, clipping,
 /// accumulation and averaged weights; validation, sample grids and checkpoints;
 /// exact resume.
@@ -151,6 +161,9 @@ class Trainer {
   bool samples_are_due() const;
   void draw_samples();
   double elapsed_s() const;
+  bool asked_to_save();
+  bool is_missing(const std::filesystem::path& file);
+  void expect_same_weights();
   void save();
   void save_outputs();
   void save_snapshots();
@@ -160,6 +173,7 @@ class Trainer {
   TrainerConfig config_;
   TrainerSetup setup_;
   RunFolder& run_;
+  ProcessGroup* group_;  // or null
   FlatParameters parameters_;
   AdamW optimizer_;
   std::vector<Ema> averages_;          // the first is the model

@@ -4,6 +4,7 @@
 #include <torch/utils.h>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "training/checkpoint.h"
 #include "training/ema_snapshots.h"
 #include "training/loss_curves.h"
@@ -37,7 +38,26 @@ std::map<std::string, at::Tensor> Trainer::state_tensors() {
   return tensors;
 }
 
+/// Processes compute the same numbers outside of networks, on the same kind of
+/// processor; where they do not, they would drift apart unseen.
+void Trainer::expect_same_weights() {
+  if (!group_) return;
+  const auto values = parameters_.values().to(at::kCPU);
+  const auto hashes =
+      group_->all_of(xxh64({static_cast<const uint8_t*>(values.data_ptr()),
+                            size_t(values.nbytes())}));
+  for (size_t rank = 1; rank < hashes.size(); ++rank)
+    if (hashes[rank] != hashes[0])
+      throw NumericError(fmt::format(
+          "{}: step {}: process {} has other weights than process 0: is its "
+          "processor, or its LibTorch, of another kind? The checkpoint before "
+          "it is kept",
+          run_.path().string(), step_, rank));
+}
+
 void Trainer::save() {
+  expect_same_weights();
+  if (!run_.writes()) return;
   auto tensors = state_tensors();
   if (!levels_.empty()) {
     tensors[kLevelCounts] = levels_.counts();
@@ -53,6 +73,7 @@ void Trainer::save() {
 
 /// What is made of the state for others.
 void Trainer::save_outputs() {
+  if (!run_.writes()) return;
   {
     const AveragedWeights averaged(parameters_.values(),
                                    averages_.front().values());
@@ -63,6 +84,7 @@ void Trainer::save_outputs() {
 }
 
 void Trainer::save_snapshots() {
+  if (!run_.writes()) return;
   for (auto& average : averages_) {
     if (average.length() == 0) continue;
     const AveragedWeights averaged(parameters_.values(), average.values());
@@ -74,9 +96,12 @@ void Trainer::save_snapshots() {
 }
 
 void Trainer::resume() {
-  if (!std::filesystem::exists(run_.state_file())) {
+  const auto forget_after = [&](int64_t step) {
+    if (run_.writes()) forget_ema_snapshots_after(run_.ema_folder(), step);
+  };
+  if (is_missing(run_.state_file())) {
     run_.forget_metrics_after(0);
-    forget_ema_snapshots_after(run_.ema_folder(), 0);
+    forget_after(0);
     return;
   }
   const torch::NoGradGuard no_grad;
@@ -100,7 +125,7 @@ void Trainer::resume() {
   setup_.data->seek(checkpoint.position);
   // A line that waits for its validation may have been written since.
   run_.forget_metrics_after(pending_line_.is_null() ? step_ : step_ - 1);
-  forget_ema_snapshots_after(run_.ema_folder(), step_);
+  forget_after(step_);
 }
 
 }  // namespace calotype

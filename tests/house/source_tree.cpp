@@ -43,6 +43,7 @@ constexpr ThirdParty kThirdParties[] = {
     {"zlib", "images/"},
     {"openssl/", "core/hash.cpp"},
     {"xxhash", "core/hash.cpp"},
+    {"torch/csrc/distributed/", "distributed/"},
     {"microhttpd", "explorer/local_server.cpp"},
     {"yaml-cpp/", "models/convert/yaml.cpp"},
     {"CLI/", "tools/"},
@@ -183,6 +184,7 @@ const std::map<std::string, std::set<std::string>>& allowed_folders() {
       {"diffusion", {"core", "nn"}},
       {"denoisers", {"core", "nn", "diffusion"}},
       {"training", {"core", "images", "store", "nn", "datasets", "report"}},
+      {"distributed", {"core"}},
       {"models",
        {"core", "images", "store", "nn", "datasets", "metrics", "vae", "vqvae",
         "diffusion", "denoisers"}},
@@ -195,8 +197,8 @@ const std::map<std::string, std::set<std::string>>& allowed_folders() {
         "vqvae", "diffusion", "models"}},
       {"tools",
        {"core", "images", "store", "nn", "datasets", "report", "metrics", "vae",
-        "vqvae", "diffusion", "denoisers", "training", "models", "outputs",
-        "evaluation", "explorer"}},
+        "vqvae", "diffusion", "denoisers", "training", "distributed",
+        "models", "outputs", "evaluation", "explorer"}},
   };
   return allowed;
 }

@@ -70,8 +70,11 @@ Outcome run_command(const std::vector<std::string>& arguments,
   int status = 0;
   bool killed = false;
   while (::waitpid(child, &status, WNOHANG) == 0) {
-    if (options.kill_after_s > 0 && !killed &&
-        monotonic_s() - begin > options.kill_after_s) {
+    const bool is_time = (options.kill_after_s > 0 &&
+                          monotonic_s() - begin > options.kill_after_s) ||
+                         (!options.kill_at.empty() &&
+                          ::access(options.kill_at.c_str(), F_OK) == 0);
+    if (is_time && !killed) {
       ::kill(child, options.signal);
       killed = true;
     }

@@ -19,10 +19,12 @@ struct Outcome {
 
 /// Runs `calotype arguments...` (the program that CALOTYPE_PROGRAM names) to
 /// its end. `max_file_bytes`: no file may grow beyond it, as on a full disk; 0:
-/// no limit. `kill_after_s`: it is sent `signal` then; 0: never.
+/// no limit. `kill_after_s`: it is sent `signal` then; 0: never. `kill_at`: or
+/// once there is this file.
 struct RunOptions {
   int64_t max_file_bytes = 0;
   double kill_after_s = 0;
+  std::string kill_at;
   int signal = 9;
 };
 Outcome run_program(const std::vector<std::string>& arguments,
