@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <random>
 #include <system_error>
 
 #include "core/error.h"
@@ -252,6 +253,23 @@ void write_file_atomic(const fs::path& path, std::string_view text,
                        Durability durability) {
   const auto* data = reinterpret_cast<const uint8_t*>(text.data());
   write_file_atomic(path, std::span(data, text.size()), durability);
+}
+
+std::string unique_token() {
+  std::random_device device;
+  return hex64((uint64_t(device()) << 32) ^ device());
+}
+
+bool write_file_once(const fs::path& path, std::string_view text) {
+  const auto temporary =
+      folder_of(path) /
+      fmt::format("{}{}{}", kTemporaryPrefix, unique_token(), kTemporarySuffix);
+  write_file_atomic(temporary, text);
+  const int error = ::link(temporary.c_str(), path.c_str()) == 0 ? 0 : errno;
+  ::unlink(temporary.c_str());
+  if (error != 0 && error != EEXIST) fail(path, "cannot link", error);
+  sync_folder(folder_of(path));
+  return error == 0;
 }
 
 bool is_temporary_name(std::string_view name) {

@@ -49,6 +49,14 @@ void write_file_atomic(const std::filesystem::path& path,
 void write_file_atomic(const std::filesystem::path& path, std::string_view text,
                        Durability durability = Durability::kSynced);
 
+/// Writes `text` as write_file_atomic does, unless `path` is there: of several
+/// processes, on whatever machines and file systems, one writes it. Returns
+/// whether it was this one.
+bool write_file_once(const std::filesystem::path& path, std::string_view text);
+
+/// 16 hex digits that no other process draws.
+std::string unique_token();
+
 /// Whether a file of this name is one of write_file_atomic's on its way.
 bool is_temporary_name(std::string_view name);
 

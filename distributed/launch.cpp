@@ -35,6 +35,18 @@ constexpr auto kLaunchers = std::to_array<Launcher>({
      "SLURM_JOB_ID"},
 });
 
+int64_t parsed(const char* name, const std::string& text, int64_t least,
+               int64_t most) {
+  int64_t value = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || value < least || value > most)
+    throw ConfigError(
+        fmt::format("{}: expected a whole number of {} to {}, got \"{}\"", name,
+                    least, most, text));
+  return value;
+}
+
 /// Reads variables and remembers which.
 class Reader {
  public:
@@ -44,13 +56,7 @@ class Reader {
     if (!name) return {};
     const auto text = environment_(name);
     if (!text || text->empty()) return {};
-    int64_t value = 0;
-    const auto* end = text->data() + text->size();
-    const auto [stop, error] = std::from_chars(text->data(), end, value);
-    if (error != std::errc() || stop != end || value < least || value > most)
-      throw ConfigError(
-          fmt::format("{}: expected a whole number of {} to {}, got \"{}\"",
-                      name, least, most, *text));
+    const auto value = parsed(name, *text, least, most);
     said_ += fmt::format("{}{}={}", said_.empty() ? "" : " ", name, *text);
     return value;
   }
@@ -122,14 +128,9 @@ void complete_address(Launch& launch) {
   launch.address = "127.0.0.1";
 }
 
-}  // namespace
-
-std::optional<std::string> environment_variable(const std::string& name) {
-  const auto* value = std::getenv(name.c_str());
-  return value ? std::optional<std::string>(value) : std::nullopt;
-}
-
-std::optional<Launch> find_launch(const Environment& environment) {
+/// What the innermost launcher says, if it started several; where to meet is
+/// not asked.
+std::optional<Launch> innermost(const Environment& environment) {
   std::optional<Launch> found;
   for (const auto& launcher : kLaunchers) {
     auto launch = read(launcher, environment);
@@ -147,6 +148,59 @@ std::optional<Launch> find_launch(const Environment& environment) {
     }
   }
   if (!found || found->size == 1) return {};
+  return found;
+}
+
+/// Of a job array, processes of one task, or an indexed job. `count`: that
+/// somebody said.
+std::optional<Part> part_of_launcher(const Environment& environment,
+                                     std::optional<int64_t> count) {
+  if (const auto launch = innermost(environment))
+    return Part{.index = launch->rank,
+                .count = launch->size,
+                .variables = launch->variables};
+  constexpr int64_t kMost = int64_t{1} << 40;
+  Reader reader(environment);
+  if (const auto id = reader.number("SLURM_ARRAY_TASK_ID", 0, kMost)) {
+    const auto first =
+        reader.number("SLURM_ARRAY_TASK_MIN", 0, kMost).value_or(0);
+    if (reader.number("SLURM_ARRAY_TASK_STEP", 1, kMost).value_or(1) != 1)
+      throw ConfigError(
+          "SLURM_ARRAY_TASK_STEP: an array of parts has no step; say --part "
+          "I/N");
+    const auto size = reader.number("SLURM_ARRAY_TASK_COUNT", 1, kMaxProcesses);
+    if (!size && !count)
+      throw ConfigError(
+          "SLURM_ARRAY_TASK_ID is set and SLURM_ARRAY_TASK_COUNT is not: Slurm "
+          "sets both; --part /N says how many parts there are, --part 0/1 "
+          "takes no notice");
+    return Part{.index = *id - first,
+                .count = size.value_or(0),
+                .first = first,
+                .is_array = true,
+                .variables = reader.said()};
+  }
+  if (const auto index =
+          reader.number("JOB_COMPLETION_INDEX", 0, kMaxProcesses - 1)) {
+    if (!count)
+      throw ConfigError(
+          "JOB_COMPLETION_INDEX is set, and Kubernetes does not say how many "
+          "there are; --part /N does, --part 0/1 takes no notice");
+    return Part{.index = *index, .count = *count, .variables = reader.said()};
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<std::string> environment_variable(const std::string& name) {
+  const auto* value = std::getenv(name.c_str());
+  return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
+std::optional<Launch> find_launch(const Environment& environment) {
+  auto found = innermost(environment);
+  if (!found) return {};
   Reader reader(environment);
   if (const auto nodes = reader.number("SLURM_STEP_NUM_NODES", 1, 1 << 16);
       nodes == 1 && found->local_size == 0)
@@ -164,6 +218,43 @@ std::optional<Launch> find_launch(const Environment& environment) {
         "sets both");
   complete_address(*found);
   return found;
+}
+
+std::optional<Part> find_part(const std::string& text,
+                              const Environment& environment) {
+  const auto slash = text.find('/');
+  if (!text.empty() && slash == std::string::npos)
+    throw ConfigError(fmt::format(
+        "--part: expected I/N, such as 0/8 to 7/8, got \"{}\"", text));
+  std::optional<int64_t> count;
+  if (!text.empty())
+    count = parsed("--part", text.substr(slash + 1), 1, kMaxProcesses);
+  if (slash != std::string::npos && slash > 0) {
+    const auto index =
+        parsed("--part", text.substr(0, slash), 0, kMaxProcesses);
+    if (index >= *count)
+      throw ConfigError(
+          fmt::format("--part: of {} parts the last is {}/{}, got {}", *count,
+                      *count - 1, *count, text));
+    return Part{.index = index, .count = *count};
+  }
+  auto part = part_of_launcher(environment, count);
+  if (!part && count)
+    throw ConfigError(fmt::format(
+        "--part: {} names no part, and no launcher does (RANK, "
+        "SLURM_ARRAY_TASK_ID, OMPI_COMM_WORLD_RANK, PMI_RANK, SLURM_PROCID, "
+        "JOB_COMPLETION_INDEX); say I/{}",
+        text, *count));
+  if (part && count && !part->is_array && part->count != *count)
+    throw ConfigError(fmt::format("--part: {} and {} contradict each other",
+                                  text, part->variables));
+  if (part && count) part->count = *count;
+  if (part && part->index >= part->count && !part->is_array)
+    throw ConfigError(
+        fmt::format("--part: {}: there are {} parts, counted "
+                    "from 0",
+                    part->variables, part->count));
+  return part;
 }
 
 }  // namespace calotype

@@ -37,4 +37,24 @@ std::optional<std::string> environment_variable(const std::string& name);
 /// processes of several machines are not told where to meet.
 std::optional<Launch> find_launch(const Environment& environment);
 
+/// One of a number of processes that need not meet.
+struct Part {
+  int64_t index = 0;  // in [0, count)
+  int64_t count = 1;
+  int64_t first = 0;  // what the launcher calls part 0
+  // Of a job array, of which some parts may be started again: what is counted
+  // is the array that was started now.
+  bool is_array = false;
+  std::string variables;  // as Launch has them; empty: nobody's
+};
+
+/// Which part of a work this process is to do: `text` is "I/N", or "/N" where
+/// the launcher says I alone, or empty: what the launcher says, if anything.
+/// The launchers are those of find_launch, job arrays of Slurm
+/// (SLURM_ARRAY_TASK_ID, of whatever first index) and indexed jobs of
+/// Kubernetes (JOB_COMPLETION_INDEX, with "/N"). Throws ConfigError as
+/// find_launch does, and for an I that is not in [0, N).
+std::optional<Part> find_part(const std::string& text,
+                              const Environment& environment);
+
 }  // namespace calotype

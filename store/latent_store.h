@@ -135,6 +135,12 @@ class StoreWriter {
   /// later run goes on.
   void append(const StoreRows& rows);
 
+  /// All rows of indices below `end` are there: those that wait are written,
+  /// and no later one shares a shard with them. A store whose images come in
+  /// blocks is the same, byte for byte, whoever wrote which block
+  /// (store/store_parts.h).
+  void end_block(int64_t end);
+
   /// Writes the rows that wait for a full shard, so that a reader sees all of
   /// them; only finish() may follow.
   void write_rest();

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/files.h"
 #include "store/latent_store.h"
+#include "store/row_buckets.h"
 #include "store/shard_file.h"
 #include "store/shard_list.h"
 #include "store/store_info.h"
@@ -27,16 +28,8 @@ fs::path made(const fs::path& folder) {
 }  // namespace
 
 struct StoreWriter::Impl {
-  /// Rows of one grid shape that wait for their shard to be full.
-  struct Bucket {
-    std::vector<int64_t> grid_shape;
-    std::vector<StoreRows> parts;
-    int64_t count = 0;
-    int64_t min_index = kMaxIndex;
-  };
-
   Impl(const fs::path& where, const StoreInfo& wanted, int64_t rows)
-      : folder(made(where)), lock(folder), rows_per_shard(rows) {
+      : folder(made(where)), lock(folder), buckets(rows) {
     if (fs::exists(folder / "store.json")) {
       go_on(wanted);
     } else {
@@ -135,18 +128,14 @@ struct StoreWriter::Impl {
     num_stored += int64_t(indices.size());
   }
 
-  Bucket& bucket_of(at::IntArrayRef grid_shape) {
-    for (auto& bucket : buckets)
-      if (grid_shape == bucket.grid_shape) return bucket;
-    const auto D = !buckets.empty()   ? buckets[0].grid_shape[0]
-                   : !entries.empty() ? entries[0].grid_shape[0]
-                                      : grid_shape[0];
-    if (grid_shape[0] != D)
+  /// All shapes of a store have the same number of channels.
+  void expect_channels(int64_t D) {
+    if (num_channels == 0)
+      num_channels = entries.empty() ? D : entries[0].grid_shape[0];
+    if (D != num_channels)
       throw ShapeError(
-          fmt::format("StoreWriter: latents must have {} channels, got {}", D,
-                      grid_shape[0]));
-    return buckets.emplace_back(
-        Bucket{.grid_shape = grid_shape.vec(), .parts = {}});
+          fmt::format("StoreWriter: latents must have {} channels, got {}",
+                      num_channels, D));
   }
 
   void append(const StoreRows& rows) {
@@ -154,30 +143,18 @@ struct StoreWriter::Impl {
     auto stored = to_stored(rows, info);
     const auto count = stored.indices.size(0);
     if (count == 0) return;
-    auto& bucket = bucket_of(grid_values(stored).sizes().slice(1));
+    expect_channels(grid_values(stored).size(1));
     const auto* indices = stored.indices.data_ptr<int64_t>();
     mark({indices, indices + count});
-    bucket.min_index =
-        std::min(bucket.min_index, *std::min_element(indices, indices + count));
-    bucket.parts.push_back(std::move(stored));
-    bucket.count += count;
-    while (bucket.count >= rows_per_shard) write_shard(bucket, rows_per_shard);
+    buckets.add(std::move(stored),
+                [&](const StoreRows& full) { write_shard(full); });
   }
 
-  /// The first `count` rows of `bucket`, which keeps them if the disk is full.
-  void write_shard(Bucket& bucket, int64_t count) {
-    bucket.parts = {join_rows(bucket.parts)};
-    auto shard = make_shard(info, slice_rows(bucket.parts[0], 0, count),
-                            shard_name(free_number()));
+  void write_shard(const StoreRows& rows) {
+    auto shard = make_shard(info, rows, shard_name(free_number()));
     write_file_atomic(folder / shard.entry.file, shard.bytes);
     append_line_synced(folder / "shards.jsonl", shard_line(shard.entry));
     keep(std::move(shard.entry));
-    bucket.count -= count;
-    if (bucket.count > 0)  // a view would keep the memory of all
-      bucket.parts[0] =
-          copy_rows(slice_rows(bucket.parts[0], count, bucket.count));
-    else
-      bucket.parts.clear();
   }
 
   void keep(ShardEntry entry) {
@@ -195,12 +172,13 @@ struct StoreWriter::Impl {
     return number;
   }
 
-  /// The smallest index of a grid shape's rows, stored or waiting: the same
-  /// after a resume.
-  int64_t first_index(const Bucket& bucket) const {
-    auto first = bucket.min_index;
+  /// The smallest index of a grid shape's rows in the block, stored or waiting:
+  /// the same after a resume.
+  int64_t first_index(const std::vector<int64_t>& grid_shape,
+                      int64_t waiting) const {
+    auto first = waiting;
     for (const auto& entry : entries)
-      if (entry.grid_shape == bucket.grid_shape)
+      if (entry.grid_shape == grid_shape && entry.min_index >= block_begin)
         first = std::min(first, entry.min_index);
     return first;
   }
@@ -216,15 +194,17 @@ struct StoreWriter::Impl {
       write_file_atomic(path, text);
   }
 
-  void write_rest() {
+  void end_block(int64_t end) {
     if (finished) throw ShapeError("StoreWriter: the store is finished");
-    std::sort(buckets.begin(), buckets.end(),
-              [&](const auto& a, const auto& b) {
-                return first_index(a) < first_index(b);
-              });
-    for (auto& bucket : buckets)
-      while (bucket.count > 0)
-        write_shard(bucket, std::min(bucket.count, rows_per_shard));
+    buckets.write_rest([&](const StoreRows& rows) { write_shard(rows); },
+                       [&](const auto& grid_shape, int64_t waiting) {
+                         return first_index(grid_shape, waiting);
+                       });
+    block_begin = end;
+  }
+
+  void write_rest() {
+    end_block(block_begin);
     write_list();
   }
 
@@ -242,12 +222,13 @@ struct StoreWriter::Impl {
 
   fs::path folder;
   FolderLock lock;
-  int64_t rows_per_shard;
+  RowBuckets buckets;
   StoreInfo info;  // as it was before the first row
   std::vector<ShardEntry> entries;
   std::set<int64_t> numbers;  // of the shards in `entries`
-  std::vector<Bucket> buckets;
-  std::vector<bool> seen;  // by index
+  std::vector<bool> seen;     // by index
+  int64_t num_channels = 0;   // once it is known
+  int64_t block_begin = 0;    // the first index of the block in progress
   int64_t num_stored = 0;
   bool finished = false;
 };
@@ -274,6 +255,10 @@ int64_t StoreWriter::num_stored() const {
 
 void StoreWriter::append(const StoreRows& rows) {
   impl_->append(rows);
+}
+
+void StoreWriter::end_block(int64_t end) {
+  impl_->end_block(end);
 }
 
 void StoreWriter::write_rest() {

@@ -143,9 +143,22 @@ CommandRun add_encode(CLI::App& app) {
       ->check(in_range(1, 1'000'000'000))
       ->capture_default_str();
   app.add_flag("--dry-run", job->dry_run, "Say what would be done and stop");
-  return [job](const CommandContext& context) {
+  auto part = new_job<std::string>();
+  app.add_option(
+      "--part", *part,
+      "I/N, counted from 0: encode one of N parts, each in a process "
+      "of its own, on any machines that see the store; /N where a "
+      "launcher says I. Where it says both this need not be said, "
+      "and 0/1 takes no notice");
+  app.add_flag("--finish", job->finishes,
+               "Make the store of parts that are all there (the last part does "
+               "so too), or say which are missing");
+  return [job, part](const CommandContext& context) {
     job->device = context.device;
     job->precision = context.precision;
+    if (!job->finishes) job->part = find_part(*part, environment_variable);
+    if (job->part && job->part->count == 1 && !job->part->is_array)
+      job->part.reset();
     return encode(*job);
   };
 }

@@ -27,7 +27,9 @@
 #include "store/store_replacing.h"
 #include "store/store_rows.h"
 #include "store/store_size.h"
+#include "tools/encode_parts.h"
 #include "tools/encode_plan.h"
+#include "tools/encode_rows.h"
 #include "tools/fit_preview.h"
 
 namespace calotype {
@@ -65,22 +67,6 @@ StoreInfo store_info(const EncodeJob& job, const LoadedCodec& codec,
   return info;
 }
 
-/// Rows of a shard: a multiple of the batch, so that a resumed run forms the
-/// same batches and therefore the same bits.
-int64_t aligned_rows(const EncodeJob& job) {
-  return (job.rows_per_shard + job.batch_size - 1) / job.batch_size *
-         job.batch_size;
-}
-
-LatentGrid latents_of(const LoadedCodec& codec, const at::Tensor& images,
-                      c10::Device device) {
-  auto grid = encode_images(*codec.codec, images, device);
-  grid.mean = grid.mean.to(torch::kCPU).contiguous();
-  if (grid.logvar.defined())
-    grid.logvar = grid.logvar.to(torch::kCPU).contiguous();
-  return grid;
-}
-
 /// What the network computes in: where nobody says, as in the store that is to
 /// go on.
 Precision precision_for(const EncodeJob& job) {
@@ -90,36 +76,6 @@ Precision precision_for(const EncodeJob& job) {
         parse_store_info(read_text_file(file), file.string()).precision,
         job.device);
   return current_precision();
-}
-
-void tell_computed_again(const ImageBatch& batch) {
-  for (const auto row : take_rows_computed_again())
-    note(fmt::format("{}: is not finite in bf16 and was encoded in fp32",
-                     batch.names[size_t(row)]));
-}
-
-StoreRows encode_batch(const LoadedCodec& codec, const ImageBatch& batch,
-                       const StoreInfo& info, c10::Device device) {
-  StoreRows rows{.labels = batch.labels,
-                 .indices = batch.indices,
-                 .names = batch.names,
-                 .sizes = batch.sizes,
-                 .hashes = batch.hashes};
-  if (info.kind == "tokens") {
-    try {
-      rows.tokens =
-          tokenize_images(*codec.codec, *codec.tokenizer, batch.images, device);
-    } catch (const NumericError& error) {
-      throw NumericError(fmt::format("{}: {}, for an image from {} to {}",
-                                     codec.path.string(), error.what(),
-                                     batch.names.front(), batch.names.back()));
-    }
-    return rows;
-  }
-  rows.grid = latents_of(codec, batch.images, device);
-  if (info.flips)  // before anything is padded
-    rows.flipped = latents_of(codec, batch.images.flip({3}), device);
-  return rows;
 }
 
 /// The images at `places` of a batch.
@@ -149,7 +105,8 @@ class Encoding {
         source_(std::move(source)),
         info_(info),
         plan_(plan),
-        writer_(plan.folder, info, aligned_rows(job)),
+        cut_(cut_of(job, source_->size())),
+        writer_(plan.folder, info, cut_.rows_per_shard),
         stored_(writer_.stored(source_->size())),
         num_before_(writer_.num_stored()) {}
 
@@ -164,28 +121,18 @@ class Encoding {
   const PassNotes& notes() const { return notes_; }
 
   void write_rows() {
-    // Where all images have one shape, the batches of the rest are those of the
-    // whole set anyway.
-    const bool one_shape = job_.preprocessing.size > 0;
-    Loader loader(plan_.known || !one_shape ? blanked() : source_,
-                  job_.preprocessing,
-                  {.batch_size = job_.batch_size,
-                   .shuffle = false,
-                   .strict = job_.strict,
-                   .num_workers = job_.num_workers},
-                  0, 0, one_shape ? &stored_ : nullptr);
     const torch::InferenceMode inference;
     Progress progress("encode", source_->size(), "images", num_before_);
-    while (const auto batch = loader.next()) {
-      write(*batch);
-      progress.update(writer_.num_stored());
-      throw_if_stopped();
-    }
+    // Images of one shape come in the order of the index, so that a pass over
+    // all of them sees where a block ends.
+    if (job_.preprocessing.size > 0)
+      write_pass(plan_.known ? blanked() : source_, stored_, progress);
+    else
+      for (int64_t block = 0; block < cut_.num_blocks(); ++block)
+        write_pass(blanked(), all_but(cut_.images_of(block)), progress);
     progress.finish();
     rate_ = progress.rate();
     writer_.write_rest();
-    skipped_ = loader.skipped();
-    notes_ = loader.notes();
   }
 
   void finish(const std::optional<PreviewMap>& preview) {
@@ -193,6 +140,46 @@ class Encoding {
   }
 
  private:
+  void write_pass(const std::shared_ptr<const ImageSource>& source,
+                  const std::vector<bool>& skip, Progress& progress) {
+    Loader loader(source, job_.preprocessing,
+                  {.batch_size = job_.batch_size,
+                   .shuffle = false,
+                   .strict = job_.strict,
+                   .num_workers = job_.num_workers},
+                  0, 0, &skip);
+    while (const auto batch = loader.next()) {
+      write(*batch);
+      progress.update(writer_.num_stored());
+      throw_if_stopped();
+    }
+    const auto& skipped = loader.skipped();
+    skipped_.insert(skipped_.end(), skipped.begin(), skipped.end());
+    notes_.add(loader.notes());
+  }
+
+  std::vector<bool> all_but(const Slice& images) const {
+    std::vector<bool> skip(size_t(source_->size()), true);
+    std::fill(skip.begin() + images.begin, skip.begin() + images.end, false);
+    return skip;
+  }
+
+  /// Rows of a batch, each to its block.
+  void append(const StoreRows& rows) {
+    const auto* indices = rows.indices.data_ptr<int64_t>();
+    const auto count = rows.indices.size(0);
+    for (int64_t begin = 0, end = 0; begin < count; begin = end) {
+      const auto block = indices[begin] / cut_.images_per_block;
+      while (end < count && indices[end] / cut_.images_per_block == block)
+        ++end;
+      if (block != block_) writer_.end_block(block * cut_.images_per_block);
+      block_ = block;
+      writer_.append(begin == 0 && end == count
+                         ? rows
+                         : slice_rows(rows, begin, end - begin));
+    }
+  }
+
   bool is_known(int64_t index) const {
     return plan_.known && plan_.known->has(index);
   }
@@ -238,15 +225,14 @@ class Encoding {
     if (!fresh.empty()) {
       const bool all = int64_t(encoded.size()) == batch.indices.size(0);
       const auto asked = all ? batch : part_of(batch, encoded);
-      const auto rows = encode_batch(codec_, asked, info_, job_.device);
-      tell_computed_again(asked);
+      const auto rows = encode_rows(codec_, asked, info_, job_.device);
       parts.push_back(kept.size() == encoded.size() ? rows
                                                     : select_rows(rows, kept));
     }
     if (parts.empty()) return;
     num_copied_ += int64_t(known.size());
     num_encoded_ += int64_t(fresh.size());
-    writer_.append(in_order(join_rows(parts)));
+    append(in_order(join_rows(parts)));
   }
 
   /// As the batch had them.
@@ -262,6 +248,8 @@ class Encoding {
   std::shared_ptr<const ImageSource> source_;
   const StoreInfo& info_;
   const EncodePlan& plan_;
+  PartPlan cut_;
+  int64_t block_ = 0;  // whose rows come
   StoreWriter writer_;
   std::vector<bool> stored_;  // by this call's predecessors, by index
   int64_t num_before_ = 0, num_copied_ = 0, num_encoded_ = 0;
@@ -292,6 +280,12 @@ int64_t bytes_in(const std::filesystem::path& folder) {
   return bytes;
 }
 
+bool is_complete(const std::filesystem::path& store) {
+  const auto file = store / "store.json";
+  return std::filesystem::exists(file) &&
+         parse_store_info(read_text_file(file), file.string()).complete;
+}
+
 void tell_what_is_there(const EncodePlan& plan, const Encoding& encoding,
                         int64_t num_images) {
   if (encoding.num_before() > 0)
@@ -307,7 +301,8 @@ Json encode(const EncodeJob& given) {
   check_range("encode", "--rows-per-shard", double(job.rows_per_shard), 1, 1e9);
   parse_dtype(job.dtype);
   expect_other_than(job.out, {path_of_source(job.data), job.codec});
-  expect_empty(job.out, "store.json");
+  // Of several parts that begin at once, one makes the store.
+  if (!find_part_plan(job.out)) expect_empty(job.out, "store.json");
   const auto codec = load_codec(job.codec, job.device);
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source =
@@ -316,14 +311,22 @@ Json encode(const EncodeJob& given) {
   const auto info = store_info(job, codec, *source);
   const auto needs = bytes_needed(job, codec, info, source->size());
   if (job.dry_run)
-    return {{"would_encode", source->size()},
-            {"store", job.out.string()},
-            {"needs_bytes", needs},
-            {"free_bytes", free_bytes(job.out)},
-            {"info", write_config(info)},
-            {"precision", info.precision}};
+    return {
+        {"would_encode", source->size()}, {"store", job.out.string()},
+        {"needs_bytes", needs},           {"free_bytes", free_bytes(job.out)},
+        {"info", write_config(info)},     {"precision", info.precision}};
 
+  const bool in_parts = job.part || job.finishes;
+  if (in_parts && !is_complete(job.out)) {
+    expect_space(job.out, 0);
+    return encode_in_parts(job, codec, source, info);
+  }
   const auto plan = plan_encode(job.out, info, *source);
+  if (in_parts && !plan.complete_rows)
+    throw ConfigError(fmt::format(
+        "{}: the images changed since it was encoded, and it grows in one "
+        "process: leave --part out (--part 0/1 under a launcher)",
+        job.out.string()));
   if (plan.complete_rows) {
     fmt::print(stderr, "{}: is complete already\n", job.out.string());
     return {{"store", job.out.string()},

@@ -3,9 +3,11 @@
 #include <c10/core/Device.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "core/config.h"
+#include "distributed/launch.h"
 #include "images/transforms.h"
 
 namespace calotype {
@@ -22,9 +24,11 @@ struct EncodeJob {
   bool flips = false;              // latents of the mirror images too
   int64_t batch_size = 64;         // images per forward pass
   int64_t rows_per_shard = 8192;
-  int num_workers = 2;   // decoding threads
-  bool strict = false;   // stop at the first bad image
-  bool dry_run = false;  // say what would be done
+  int num_workers = 2;       // decoding threads
+  bool strict = false;       // stop at the first bad image
+  bool dry_run = false;      // say what would be done
+  std::optional<Part> part;  // of the set, that this process encodes
+  bool finishes = false;     // makes the store of parts that are all there
   c10::Device device{c10::kCPU};
 };
 

@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/note.h"
 #include "store/store_info.h"
+#include "store/store_parts.h"
 #include "store/store_replacing.h"
 
 namespace calotype {
@@ -106,6 +107,12 @@ EncodePlan plan_encode(const fs::path& store, const StoreInfo& wanted,
     throw ConfigError(
         fmt::format("{}: is another store: {}; delete the folder to start anew",
                     store.string(), difference));
+  if (const auto parts = find_part_plan(store); parts && !found.complete)
+    throw ConfigError(
+        fmt::format("{}: is written in {} parts: --part I/{} does what is "
+                    "missing, --finish "
+                    "makes the store of them",
+                    store.string(), parts->parts, parts->parts));
   if (first_difference(found, wanted).empty()) {
     discard_successor(store);
     plan.complete_rows = complete_rows(store, found);

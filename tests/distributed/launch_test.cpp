@@ -150,5 +150,65 @@ TEST(FindLaunch, RefusesWhatIsHalfSetOrContradictsItself) {
                  "LOCAL_WORLD_SIZE=3: cannot be more than WORLD_SIZE=2");
 }
 
+std::optional<Part> part_in(const std::string& text, Variables variables) {
+  return find_part(text,
+                   [&](const std::string& name) -> std::optional<std::string> {
+                     const auto found = variables.find(name);
+                     if (found == variables.end()) return {};
+                     return found->second;
+                   });
+}
+
+TEST(FindPart, IsWhatIsSaidWhateverTheLauncherSays) {
+  const auto part = part_in("2/8", {{"RANK", "0"}, {"WORLD_SIZE", "2"}});
+  EXPECT_EQ(part->index, 2);
+  EXPECT_EQ(part->count, 8);
+  EXPECT_EQ(part->variables, "");
+  EXPECT_FALSE(part_in("", {}));
+  EXPECT_EQ(part_in("0/1", {{"RANK", "0"}, {"WORLD_SIZE", "2"}})->count, 1);
+}
+
+TEST(FindPart, NeedsNoPlaceToMeet) {
+  const auto part = part_in("", {{"OMPI_COMM_WORLD_RANK", "3"},
+                                 {"OMPI_COMM_WORLD_SIZE", "4"},
+                                 {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}});
+  EXPECT_EQ(part->index, 3);
+  EXPECT_EQ(part->count, 4);
+}
+
+TEST(FindPart, CountsArraysFromTheirFirstIndex) {
+  const auto part = part_in("", {{"SLURM_ARRAY_TASK_ID", "7"},
+                                 {"SLURM_ARRAY_TASK_COUNT", "4"},
+                                 {"SLURM_ARRAY_TASK_MIN", "5"}});
+  EXPECT_EQ(part->index, 2);
+  EXPECT_EQ(part->count, 4);
+  EXPECT_EQ(part->first, 5);
+  EXPECT_TRUE(part->is_array);
+}
+
+TEST(FindPart, TakesTheIndexOfKubernetesWithANumber) {
+  const auto part = part_in("/6", {{"JOB_COMPLETION_INDEX", "5"}});
+  EXPECT_EQ(part->index, 5);
+  EXPECT_EQ(part->count, 6);
+}
+
+TEST(FindPart, RefusesWhatIsNoPart) {
+  const auto refused = [](const std::string& text, const Variables& variables,
+                          const std::string& message) {
+    EXPECT_THAT([&] { part_in(text, variables); },
+                ThrowsMessage<ConfigError>(HasSubstr(message)))
+        << text;
+  };
+  refused("3/3", {}, "of 3 parts the last is 2/3, got 3/3");
+  refused("3", {}, "expected I/N, such as 0/8 to 7/8, got \"3\"");
+  refused("a/3", {}, "expected a whole number");
+  refused("0/0", {}, "expected a whole number of 1 to");
+  refused("/3", {}, "names no part, and no launcher does");
+  refused("/3", {{"JOB_COMPLETION_INDEX", "3"}}, "counted from 0");
+  refused("", {{"JOB_COMPLETION_INDEX", "3"}}, "--part /N does");
+  refused("", {{"SLURM_ARRAY_TASK_ID", "3"}}, "SLURM_ARRAY_TASK_COUNT is not");
+  refused("/3", {{"RANK", "0"}, {"WORLD_SIZE", "2"}}, "contradict each other");
+}
+
 }  // namespace
 }  // namespace calotype

@@ -1,0 +1,200 @@
+#include "tools/encode_parts.h"
+
+#include <fmt/format.h>
+#include <torch/types.h>
+
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/note.h"
+#include "core/progress.h"
+#include "core/stop_signal.h"
+#include "datasets/loader.h"
+#include "report/skipped.h"
+#include "tools/encode_rows.h"
+#include "tools/fit_preview.h"
+
+namespace calotype {
+namespace {
+
+/// Blocks of images of many shapes: more than a shard of each, so that there is
+/// no handful of rows in a file.
+constexpr int64_t kShardsPerMixedBlock = 8;
+
+/// "0,3-5", as job arrays are told of; counted from `first`.
+std::string array_list(const std::vector<int64_t>& parts, int64_t first) {
+  std::string text;
+  for (size_t begin = 0, end = 0; begin < parts.size(); begin = end) {
+    while (end < parts.size() &&
+           parts[end] == parts[begin] + int64_t(end - begin))
+      ++end;
+    text += fmt::format("{}{}", text.empty() ? "" : ",", parts[begin] + first);
+    if (end > begin + 1) text += fmt::format("-{}", parts[end - 1] + first);
+  }
+  return text;
+}
+
+/// The part of this process. Of a job array that starts some again, the plan
+/// knows how many there are.
+Part part_of(const EncodeJob& job) {
+  auto part = *job.part;
+  if (!part.is_array) return part;
+  if (const auto plan = find_part_plan(job.out)) {
+    part.index += part.first - plan->first;
+    part.count = plan->parts;
+    part.first = plan->first;
+  }
+  if (part.index < 0 || part.index >= part.count)
+    throw ConfigError(fmt::format("{}: {} is none of its {} parts, {} to {}",
+                                  job.out.string(), part.variables, part.count,
+                                  part.first, part.first + part.count - 1));
+  return part;
+}
+
+class PartOfStore {
+ public:
+  PartOfStore(const EncodeJob& job, const LoadedCodec& codec,
+              std::shared_ptr<const ImageSource> source, const StoreInfo& info,
+              const PartPlan& plan)
+      : job_(job),
+        codec_(codec),
+        source_(std::move(source)),
+        info_(info),
+        parts_(job.out, info, plan) {}
+
+  StoreParts& parts() { return parts_; }
+
+  Json encode(const Part& part) {
+    const auto blocks = parts_.plan().blocks_of(part.index);
+    const auto images =
+        blocks.size() == 0 ? Slice{}
+                           : Slice{parts_.plan().images_of(blocks.begin).begin,
+                                   parts_.plan().images_of(blocks.end - 1).end};
+    const torch::InferenceMode inference;
+    Progress progress("encode", images.size(), "images");
+    for (auto block = blocks.begin; block < blocks.end; ++block) {
+      const auto own = parts_.plan().images_of(block);
+      if (!parts_.has(block)) encode_block(block, own);
+      progress.update(own.end - images.begin);
+    }
+    progress.finish();
+    Json result{{"store", job_.out.string()},
+                {"part", part.index},
+                {"parts", part.count},
+                {"images", images.size()},
+                {"encoded", num_encoded_},
+                {"precision", info_.precision},
+                {"images_per_s", progress.rate()}};
+    report_skipped(result, skipped_, notes_);
+    return result;
+  }
+
+  /// All parts are there.
+  Json finish() {
+    const auto num_rows = parts_.gather();
+    StoreWriter writer(job_.out, info_, parts_.plan().rows_per_shard);
+    if (writer.num_stored() != num_rows)
+      throw DataError(fmt::format(
+          "{}: has {} rows of {} in its parts; give the same command again",
+          job_.out.string(), writer.num_stored(), num_rows));
+    std::optional<PreviewMap> preview;
+    if (info_.kind != "tokens")
+      preview = fit_preview(job_.out, source_, job_.preprocessing,
+                            *codec_.codec, job_.num_workers);
+    writer.finish(preview);
+    parts_.remove();
+    return {{"store", job_.out.string()},
+            {"images", num_rows},
+            {"parts", parts_.plan().parts},
+            {"precision", info_.precision}};
+  }
+
+ private:
+  void encode_block(int64_t block, const Slice& images) {
+    std::vector<bool> skip(size_t(source_->size()), true);
+    std::fill(skip.begin() + images.begin, skip.begin() + images.end, false);
+    Loader loader(source_, job_.preprocessing,
+                  {.batch_size = job_.batch_size,
+                   .shuffle = false,
+                   .strict = job_.strict,
+                   .num_workers = job_.num_workers},
+                  0, 0, &skip);
+    BlockWriter writer(job_.out, info_, parts_.plan(), block);
+    while (const auto batch = loader.next()) {
+      writer.append(encode_rows(codec_, *batch, info_, job_.device));
+      num_encoded_ += batch->indices.size(0);
+      throw_if_stopped();
+    }
+    writer.finish();
+    const auto& skipped = loader.skipped();
+    skipped_.insert(skipped_.end(), skipped.begin(), skipped.end());
+    notes_.add(loader.notes());
+  }
+
+  const EncodeJob& job_;
+  const LoadedCodec& codec_;
+  std::shared_ptr<const ImageSource> source_;
+  const StoreInfo& info_;
+  StoreParts parts_;
+  int64_t num_encoded_ = 0;
+  std::vector<SkippedImage> skipped_;
+  PassNotes notes_;
+};
+
+PartPlan plan_of(const EncodeJob& job, int64_t num_images) {
+  auto plan = cut_of(job, num_images);
+  if (job.part) {
+    const auto part = part_of(job);
+    plan.parts = part.count;
+    plan.first = part.first;
+  } else if (const auto found = find_part_plan(job.out)) {
+    plan.parts = found->parts;
+    plan.first = found->first;
+  } else {
+    throw ConfigError(
+        fmt::format("{}: is not written in parts; --part I/N begins one",
+                    job.out.string()));
+  }
+  return plan;
+}
+
+}  // namespace
+
+PartPlan cut_of(const EncodeJob& job, int64_t num_images) {
+  // A resumed run forms the same batches.
+  const auto rows = (job.rows_per_shard + job.batch_size - 1) / job.batch_size *
+                    job.batch_size;
+  return {.num_images = num_images,
+          .images_per_block =
+              job.preprocessing.size > 0 ? rows : rows * kShardsPerMixedBlock,
+          .rows_per_shard = rows};
+}
+
+Json encode_in_parts(const EncodeJob& job, const LoadedCodec& codec,
+                     const std::shared_ptr<const ImageSource>& source,
+                     const StoreInfo& info) {
+  PartOfStore store(job, codec, source, info, plan_of(job, source->size()));
+  if (!job.part) {
+    const auto missing = store.parts().missing();
+    if (!missing.empty())
+      throw ConfigError(fmt::format(
+          "{}: {} of {} parts are missing; start them again: --array={}",
+          job.out.string(), missing.size(), store.parts().plan().parts,
+          array_list(missing, store.parts().plan().first)));
+    return store.finish();
+  }
+  const auto part = part_of(job);
+  if (!part.variables.empty())
+    note(fmt::format("encodes part {} of {} ({}); --part 0/1 would encode all",
+                     part.index, part.count, part.variables));
+  auto result = store.encode(part);
+  if (const auto missing = store.parts().missing(); !missing.empty()) {
+    result["missing"] = array_list(missing, store.parts().plan().first);
+    return result;
+  }
+  result.update(store.finish());
+  return result;
+}
+
+}  // namespace calotype
