@@ -58,8 +58,9 @@ class RunFolder {
   bool writes() const { return lock_ != nullptr; }
 
   const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path state_file() const {
-    return path_ / "state" / "state.safetensors";
+  std::filesystem::path state_file() const { return state_file(path_); }
+  static std::filesystem::path state_file(const std::filesystem::path& run) {
+    return run / "state" / "state.safetensors";
   }
   std::filesystem::path metrics_file() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path ema_folder() const { return ema_folder(path_); }

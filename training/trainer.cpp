@@ -90,6 +90,8 @@ Trainer::Trainer(const TrainerConfig& config, TrainerSetup setup,
       setup_(std::move(setup)),
       run_(run),
       group_(current_process_group()),
+      frozen_(setup_.trainable->module(),
+              {.train = config.train, .freeze = config.freeze}),
       parameters_(moved_to(setup_.device, setup_.trainable->trained_module())),
       optimizer_(config.optimizer, parameters_.values()),
       averages_(averages_of(config, parameters_.values())) {
@@ -250,6 +252,7 @@ Trainer::StepLosses Trainer::step() {
   auto& gradients = parameters_.gradients();
   gradients.zero_();
   setup_.trainable->trained_module().train();
+  frozen_.stay_as_they_are();
   torch::manual_seed(setup_.seed +
                      uint64_t(step_));  // dropout is the only other draw
 
@@ -284,12 +287,16 @@ Trainer::StepLosses Trainer::step() {
   if (config_.gradient_clip > 0 && losses.gradient_norm > config_.gradient_clip)
     gradients.mul_(config_.gradient_clip / losses.gradient_norm);
 
-  const auto trained = setup_.trainable->trained_parameters(step_);
+  auto trained = setup_.trainable->trained_parameters(step_);
+  const bool trains_all = trained.empty();
+  std::erase_if(trained, [&](const std::string& name) {
+    return frozen_.parameters().contains(name);
+  });
   ++step_;
   optimizer_.step(
       parameters_.values(), gradients,
       learning_rate(config_.learning_rate, step_, config_.steps), step_,
-      trained.empty() ? at::Tensor() : parameters_.mask_of(trained));
+      trains_all ? at::Tensor() : parameters_.mask_of(trained));
   for (auto& average : averages_) average.update(parameters_.values(), step_);
   return losses;
 }

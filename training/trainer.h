@@ -13,6 +13,7 @@
 #include "training/batch_source.h"
 #include "training/ema.h"
 #include "training/flat_parameters.h"
+#include "training/frozen_part.h"
 #include "training/learning_rate.h"
 #include "training/level_bins.h"
 #include "training/run_folder.h"
@@ -35,6 +36,9 @@ struct TrainerConfig {
   // In which networks compute, fp32, bf16 or auto (nn/precision.h). Weights,
   // their averages and moments, and losses are in fp32 anyway.
   std::string precision = "fp32";
+  // Of the model's parameters and buffers, by their names
+  // (training/frozen_part.h): what is trained, empty: all; what of it is not.
+  std::vector<std::string> train, freeze;
   LearningRateConfig learning_rate;
   AdamWConfig optimizer;
   double gradient_clip = 1;  // largest norm of the whole gradient; 0: none
@@ -66,6 +70,8 @@ void visit_fields(TrainerConfig& c, Visitor&& visit) {
   visit("slices", c.slices);
   visit("reduce", c.reduce);
   visit("precision", c.precision);
+  visit("train", c.train);
+  visit("freeze", c.freeze);
   visit("learning_rate", c.learning_rate);
   visit("optimizer", c.optimizer);
   visit("gradient_clip", c.gradient_clip);
@@ -174,6 +180,7 @@ class Trainer {
   TrainerSetup setup_;
   RunFolder& run_;
   ProcessGroup* group_;  // or null
+  FrozenPart frozen_;  // ahead of what asks which parameters are trained
   FlatParameters parameters_;
   AdamW optimizer_;
   std::vector<Ema> averages_;          // the first is the model

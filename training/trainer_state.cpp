@@ -24,6 +24,8 @@ std::map<std::string, at::Tensor> Trainer::state_tensors() {
       tensors[prefix + name] = tensor;
   };
   add_all("weights.", parameters_.values());
+  for (const auto& [name, tensor] : frozen_.parameters())
+    tensors["frozen." + name] = tensor;
   for (auto& average : averages_)
     add_all(average.length() == 0
                 ? "ema."
