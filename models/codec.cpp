@@ -1,5 +1,7 @@
 #include "models/codec.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "models/pipeline_folder.h"
 #include "models/pixel_codec.h"
@@ -29,7 +31,8 @@ LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
           .path = folder.path,
           .class_name = folder.class_name,
           .sha256 = weights_sha256(folder),
-          .config = model.config};
+          .config = model.config,
+          .latents_of = folder.latents_of};
 }
 
 void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing) {
@@ -67,15 +70,20 @@ void expect_depth(const LoadedCodec& codec, int64_t depth,
         codec.path.string(), codec.codec->latent_channels()));
 }
 
+bool has_latents_of(const LoadedCodec& codec, const CodecRecord& record) {
+  return record.sha256() == codec.sha256 ||
+         std::ranges::find(codec.latents_of, record.sha256()) !=
+             codec.latents_of.end();
+}
+
 void expect_same_codec(const LoadedCodec& codec, const CodecRecord& record,
                        const std::string& where) {
-  const auto wanted = record.sha256();
-  if (wanted != codec.sha256)
+  if (!has_latents_of(codec, record))
     throw ConfigError(fmt::format(
         "{}: its latents are of codec {}, {} is {}; decode with the codec that "
         "made them, or "
         "say --any-codec",
-        where, short_sha256(wanted), codec.path.string(),
+        where, short_sha256(record.sha256()), codec.path.string(),
         short_sha256(codec.sha256)));
 }
 

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/codec_record.h"
 #include "core/config.h"
@@ -21,6 +23,8 @@ struct LoadedCodec {
   std::string class_name;
   std::string sha256;  // of the weights
   Json config;
+  // Of codecs whose latents it decodes as well; see ModelFolder.
+  std::vector<std::string> latents_of;
 };
 
 /// A model folder, a pipeline whose codec is meant, or "pixels:1" or
@@ -44,8 +48,12 @@ CodecRecord codec_record(const LoadedCodec& codec);
 void expect_depth(const LoadedCodec& codec, int64_t depth,
                   const std::string& where);
 
-/// Throws ConfigError unless `record` names the weights that are loaded;
-/// `where` is the store or the model that wants them.
+/// Whether the codec's latents are those of `record`: its weights are named
+/// there, or it has its encoder from them and says so.
+bool has_latents_of(const LoadedCodec& codec, const CodecRecord& record);
+
+/// Throws ConfigError unless has_latents_of; `where` is the store or the model
+/// that wants them.
 void expect_same_codec(const LoadedCodec& codec, const CodecRecord& record,
                        const std::string& where);
 

@@ -71,6 +71,9 @@ ModelFolder open_model_folder(const fs::path& path) {
                      .weights = find_weights(path)};
   for (const auto& item : whole.items())
     if (item.key().rfind('_', 0) != 0) folder.config[item.key()] = item.value();
+  if (const auto said = whole.find("_latents_of"); said != whole.end())
+    read_config(*said, folder.latents_of,
+                (path / kConfigName).string() + ": _latents_of");
   return folder;
 }
 

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "core/config.h"
 #include "nn/weight_files.h"
@@ -17,6 +18,9 @@ struct ModelFolder {
   std::string class_name;  // _class_name of config.json
   Json config;             // the rest of it, without keys that begin with "_"
   WeightFiles weights;
+  // _latents_of: SHA-256 of the weights of codecs whose latents this one, which
+  // has its encoder from them, makes and decodes as well.
+  std::vector<std::string> latents_of;
 };
 
 /// Reads config.json and finds the weights. Throws ConfigError if either is

@@ -118,7 +118,9 @@ void prepare_diffusion(Prepared& prepared, const ModelClass& known,
              .learned_variance =
                  config.diffusion->scheduler.schedule.variance_type.starts_with(
                      "learned")});
-  const auto denoiser = make_model(config, known, keys).denoiser;
+  const auto denoiser = make_model(prepared, known, keys).denoiser;
+  prepared.class_names = store->info().class_names;
+  prepared.latents_by = store->info().codec;
   LatentSpace space{.grid_shape = store->info().grid_shapes.front(),
                     .mean = store->info().mean,
                     .std = store->info().std,
@@ -190,7 +192,9 @@ void prepare_generator(Prepared& prepared, const ModelClass& known,
         "{}",
         num_classes, config.data.train, model_config.num_classes));
   tell_missing_classes(*store, model_config.num_classes);
-  const auto model = make_model(config, known, write_config(model_config));
+  const auto& model = make_model(prepared, known, write_config(model_config));
+  prepared.class_names = info.class_names;
+  prepared.latents_by = info.codec;
   setup.trainable = known.trainable(model, *config.loss);
   const auto space = token_space(*store);
   setup.to_images = [K = model_config.num_codes](const at::Tensor& tokens) {

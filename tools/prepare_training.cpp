@@ -6,7 +6,7 @@
 #include "core/note.h"
 #include "core/progress.h"
 #include "models/classifier_model.h"
-#include "tools/stored_config.h"
+#include "tools/begin_with.h"
 
 namespace calotype {
 namespace {
@@ -60,31 +60,23 @@ void tell_no_perceptual_loss(const Json& loss) {
         "file");
 }
 
-/// "training" of the run that is there, null where it is new.
-Json earlier_training(const TrainJob& job) {
-  const auto file = job.out / "run.json";
-  if (job.fresh || !fs::exists(file)) return {};
-  const auto run = read_json_object(file);
-  return completed_config(run.value("config", Json::object())).at("training");
-}
-
 /// Where nobody says, a run goes on with the slices and the precision that it
-/// began with.
-void complete_training(TrainerConfig& training, const TrainJob& job) {
-  const auto earlier = earlier_training(job);
+/// began with. `run`: its configuration, null where it is new.
+void complete_training(TrainerConfig& training, const Json& run,
+                       c10::Device device) {
   if (training.slices == 0)
-    training.slices = earlier.is_null() ? usual_slices(training.batch_size)
-                                        : earlier.at("slices").get<int64_t>();
+    training.slices = run.is_null()
+                          ? usual_slices(training.batch_size)
+                          : run.at("training").at("slices").get<int64_t>();
   if (training.precision == "auto")
     training.precision =
-        earlier.is_null()
-            ? precision_name(resolve_precision("auto", job.device))
-            : earlier.at("precision").get<std::string>();
+        run.is_null() ? precision_name(resolve_precision("auto", device))
+                      : run.at("training").at("precision").get<std::string>();
 }
 
 void prepare_codec(Prepared& prepared, const ModelClass& known) {
   auto& config = prepared.config;
-  const auto model = make_model(config, known, keys_of(config.model));
+  const auto& model = make_model(prepared, known, keys_of(config.model));
   tell_no_perceptual_loss(*config.loss);
   expect_images_out(config.model);
   fit_size(config.data.preprocessing, model.codec->fixed_size());
@@ -106,7 +98,8 @@ void prepare_classifier(Prepared& prepared, const ModelClass& known,
       add_labelled_images(prepared.setup, prepared.records, config,
                           config.model["in_channels"].get<int64_t>(),
                           config.model["num_classes"].get<int64_t>());
-  const auto model = make_model(config, known, keys_of(config.model));
+  const auto& model = make_model(prepared, known, keys_of(config.model));
+  prepared.class_names = names;
   prepared.setup.trainable = known.trainable(model, {});
   prepared.files = {"class_names.json"};
   prepared.setup.save_model = [=](const TensorFile&) {
@@ -116,9 +109,10 @@ void prepare_classifier(Prepared& prepared, const ModelClass& known,
 
 }  // namespace
 
-AnyModel make_model(TrainConfig& config, const ModelClass& known,
-                    const Json& keys) {
-  auto model = known.make(keys);
+const AnyModel& make_model(Prepared& prepared, const ModelClass& known,
+                           const Json& keys) {
+  auto& config = prepared.config;
+  auto& model = prepared.model = known.make(keys);
   config.model = Json{{"_class_name", known.name}};
   config.model.update(model.config);
   config.model.update(model.notes);
@@ -129,11 +123,14 @@ Prepared prepare_training(const TrainJob& job) {
   Prepared prepared{.config = job.config};
   auto& config = prepared.config;
   config.training.validate();
-  complete_training(config.training, job);
+  const auto earlier = earlier_config(job);
+  complete_training(config.training, earlier, job.device);
   if (config.data.train.empty())
     throw ConfigError(
         "config: data.train is missing; --data names the images, or the "
         "latent store, to train on");
+  const auto initial = initial_model_of(job);
+  complete_model(config, initial, earlier);
   const auto& known = configured_class(config.model);
   expect_only_its_parts(config, known);
   if (job.pipeline && known.kind != ModelKind::kDenoiser)
@@ -159,6 +156,8 @@ Prepared prepare_training(const TrainJob& job) {
       prepare_classifier(prepared, known, job.out);
       break;
   }
+  if (initial) begin_with(*initial, prepared);
+  settle_frozen(initial, earlier, prepared);
   return prepared;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/codec_record.h"
 #include "models/registry.h"
 #include "tools/train.h"
 #include "tools/train_data.h"
@@ -16,6 +17,9 @@ struct Prepared {
   // With every key: what runs, and what run.json keeps.
   TrainConfig config;
   TrainerSetup setup;
+  AnyModel model;
+  std::vector<std::string> class_names;  // of the labels; empty: none
+  CodecRecord latents_by;  // what made the latents or tokens that are learnt
   DataRecords records;             // of what it reads
   std::vector<std::string> files;  // that are written beside the model
   // Leaves a pipeline beside the model, made of it; null unless the job wants
@@ -37,8 +41,9 @@ void prepare_diffusion(Prepared& prepared, const ModelClass& known,
 void prepare_generator(Prepared& prepared, const ModelClass& known,
                        const TrainJob& job);
 
-/// A new model of `keys`; `config.model` then has all keys of its class.
-AnyModel make_model(TrainConfig& config, const ModelClass& known,
-                    const Json& keys);
+/// A new model of `keys`; `prepared.config.model` then has all keys of its
+/// class.
+const AnyModel& make_model(Prepared& prepared, const ModelClass& known,
+                           const Json& keys);
 
 }  // namespace calotype

@@ -41,6 +41,9 @@ struct TrainConfig {
                              // AutoencoderLossConfig of a CalotypeAutoencoder
   std::optional<LatentDiffusionConfig> diffusion;  // of a denoiser
   TrainDataConfig data;
+  // What the model's weights begin with (models/initial_model.h); empty: with
+  // random numbers. "model" may then leave out its class and any keys.
+  std::string init;
   TrainerConfig training;
   uint64_t seed = 0;
 };
@@ -51,6 +54,7 @@ void visit_fields(TrainConfig& c, Visitor&& visit) {
   visit("loss", c.loss);
   visit("diffusion", c.diffusion);
   visit("data", c.data);
+  visit("init", c.init);
   visit("training", c.training);
   visit("seed", c.seed);
 }
@@ -75,6 +79,7 @@ struct TrainChoices {
   bool caches = false;           // see open_source, "cached:"
   int64_t size = 0;              // of images, in pixels; 0: as configured
   int64_t steps = 0;             // 0: as configured
+  std::string init;              // empty: as configured
 };
 
 /// Reads a configuration file, or the one that the program knows by the name

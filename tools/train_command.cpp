@@ -53,6 +53,9 @@ CommandRun add_train(CLI::App& app) {
                  "Of the training; 0: as configured")
       ->check(at_least(int64_t{0}))
       ->capture_default_str();
+  app.add_option("--init", options->choices.init,
+                 "Begin with the weights of a model folder, a run, a pipeline "
+                 "or a checkpoint, as far as names and shapes are the same");
   app.add_option("--set", options->overrides,
                  "Change the configuration: key.key=value");
   app.add_flag("--fresh", options->job.fresh,

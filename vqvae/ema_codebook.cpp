@@ -37,6 +37,7 @@ void EmaCodebook::set_codes(const at::Tensor& codes) {
 Quantized EmaCodebook::quantize(const at::Tensor& vectors,
                                 const QuantizerStep* training) {
   const auto inputs = prepare(vectors);
+  if (!is_training()) training = nullptr;  // frozen
   if (training && care_.wants_first_values()) {
     const torch::NoGradGuard no_grad;
     set_codes(kmeans(inputs.detach(), config_.num_codes, *training));
@@ -74,6 +75,12 @@ void EmaCodebook::learn(const at::Tensor& vectors, const at::Tensor& indices,
   codes_.index_copy_(0, dead, fresh);
   sums_.index_copy_(0, dead, fresh);
   sizes_.index_fill_(0, dead, 1);
+}
+
+void EmaCodebook::keep_codes() {
+  sums_.copy_(codes_);
+  sizes_.fill_(1);
+  care_.has_first_values();
 }
 
 at::Tensor EmaCodebook::lookup(const at::Tensor& indices) {

@@ -16,6 +16,7 @@ class EmaCodebook : public Quantizer {
   Quantized quantize(const at::Tensor& vectors,
                      const QuantizerStep* training) override;
   at::Tensor lookup(const at::Tensor& indices) override;
+  void keep_codes() override;
   int64_t num_codes() const override { return config_.num_codes; }
   std::vector<std::pair<std::string, at::Tensor>> training_state() override;
 

@@ -19,6 +19,7 @@ LearnedCodebook::LearnedCodebook(const QuantizerConfig& config, int64_t dim)
 
 Quantized LearnedCodebook::quantize(const at::Tensor& vectors,
                                     const QuantizerStep* training) {
+  if (!is_training()) training = nullptr;  // frozen
   if (training && care_.wants_first_values()) {
     const torch::NoGradGuard no_grad;
     embedding_->weight.copy_(
@@ -45,6 +46,10 @@ Quantized LearnedCodebook::quantize(const at::Tensor& vectors,
           0, dead, CodebookCare::replacements(vectors, dead, *training));
   }
   return result;
+}
+
+void LearnedCodebook::keep_codes() {
+  care_.has_first_values();
 }
 
 at::Tensor LearnedCodebook::lookup(const at::Tensor& indices) {

@@ -85,6 +85,10 @@ class Quantizer : public torch::nn::Module {
   virtual int64_t num_codes() const = 0;            // K
   virtual int64_t num_levels() const { return 1; }  // L
 
+  /// Training begins with the codes that are there, which were learnt
+  /// elsewhere: the first batch does not replace them.
+  virtual void keep_codes() {}
+
   /// What only training needs, by name: in the checkpoint, not in the model.
   virtual std::vector<std::pair<std::string, at::Tensor>> training_state() {
     return {};
