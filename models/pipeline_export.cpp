@@ -11,6 +11,7 @@
 #include "denoisers/unet2d_model.h"
 #include "models/codec.h"
 #include "models/pipeline_codec.h"
+#include "models/pipeline_folder.h"
 #include "models/pixel_codec.h"
 #include "nn/model_folder.h"
 #include "vae/autoencoder_kl.h"
@@ -206,20 +207,16 @@ void write_pipeline(const fs::path& out, const PipelineSource& source,
   make_folder(out / "scheduler");
   write_scheduler_config(out / "scheduler" / "scheduler_config.json",
                          scheduler);
-  const auto part = [](const std::string& name) {
-    return Json::array({"diffusers", name});
-  };
-  Json index{{"_class_name", names.pipeline}, {"_diffusers_version", kVersion}};
+  Json keys{{"_diffusers_version", kVersion}};
   if (is_dit(source) && !source.space.class_names.empty()) {
-    auto& labels = index["id2label"] = Json::object();
+    auto& labels = keys["id2label"] = Json::object();
     for (size_t i = 0; i < source.space.class_names.size(); ++i)
       labels[std::to_string(i)] = source.space.class_names[i];
   }
-  index["scheduler"] = part(scheduler.class_name);
-  index[names.denoiser] = part(source.denoiser_class);
-  index[names.codec] = part(codec.class_name);
-  // The last, so that it names what is there.
-  write_file_atomic(out / "model_index.json", json_text(index, 2) + "\n");
+  write_pipeline_index(out, names.pipeline, keys,
+                       {{"scheduler", scheduler.class_name},
+                        {names.denoiser, source.denoiser_class},
+                        {names.codec, codec.class_name}});
 }
 
 std::vector<std::string> pipeline_files() {

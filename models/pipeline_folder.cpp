@@ -5,10 +5,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <vector>
 
-#include "core/config.h"
 #include "core/error.h"
+#include "core/files.h"
 
 namespace calotype {
 namespace {
@@ -128,6 +127,15 @@ PipelineFolder open_pipeline_folder(const fs::path& path) {
           .codec = part_of(path, known.codec),
           .scheduler = part_of(path, "scheduler") / "scheduler_config.json",
           .class_names = read_labels(index, where)};
+}
+
+void write_pipeline_index(
+    const fs::path& path, const std::string& class_name, const Json& keys,
+    const std::vector<std::pair<std::string, std::string>>& parts) {
+  Json index{{"_class_name", class_name}};
+  index.update(keys);
+  for (const auto& [name, part] : parts) index[name] = {"diffusers", part};
+  write_file_atomic(path / kIndexName, json_text(index, 2) + "\n");
 }
 
 fs::path codec_folder(const fs::path& path) {

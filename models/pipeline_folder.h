@@ -4,6 +4,10 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "core/config.h"
 
 namespace calotype {
 
@@ -28,6 +32,14 @@ bool is_pipeline_folder(const std::filesystem::path& path);
 /// Throws ConfigError for a pipeline or a part that has no class here, naming
 /// it, or a part that is not there; DataError if model_index.json is damaged.
 PipelineFolder open_pipeline_folder(const std::filesystem::path& path);
+
+/// Writes model_index.json: `keys` besides its class, then its parts, name and
+/// class of diffusers. It is what makes a folder a pipeline, and so the last to
+/// be written.
+void write_pipeline_index(
+    const std::filesystem::path& path, const std::string& class_name,
+    const Json& keys,
+    const std::vector<std::pair<std::string, std::string>>& parts);
 
 /// `path`, or the codec of the pipeline that lies there, of whatever class.
 /// Throws ConfigError for a pipeline without one.

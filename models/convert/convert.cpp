@@ -22,6 +22,7 @@
 #include "models/convert/latent_diffusion.h"
 #include "models/convert/source_tensors.h"
 #include "models/convert/taesd.h"
+#include "models/pipeline_folder.h"
 #include "models/registry.h"
 #include "nn/checkpoint.h"
 #include "nn/model_folder.h"
@@ -336,8 +337,7 @@ void fit_to_classes(Conversion& conversion, const std::string& where) {
     const auto made = known->make(model.config);
     load_weights(*made.module, model.weights, where);
     auto config = made.config;
-    for (const char* own : {"quantizer", "freq_shift"})
-      if (!model.config.contains(own)) config.erase(own);
+    leave_out_own_keys(config, model.config);
     model.config = std::move(config);
     model.weights.metadata["format"] = "pt";
   }
@@ -357,6 +357,7 @@ Conversion convert_checkpoint(const fs::path& path,
       return diffusers_folder(folder, path);
     return convert_file(opened, options);
   }();
+  expect_heads_wanted(options, result.kind, path.string());
   fit_to_classes(result, path.string());
   return result;
 }
@@ -372,17 +373,17 @@ void write_conversion(const fs::path& folder, const Conversion& conversion) {
     save_model_folder(folder / name, model.class_name, model.config,
                       model.weights);
   if (conversion.pipeline.empty()) return;
-  Json index{{"_class_name", conversion.pipeline}};
-  index.update(conversion.pipeline_keys);
+  std::vector<std::pair<std::string, std::string>> parts;
   if (conversion.scheduler) {
     make_folder(folder / "scheduler");
     write_scheduler_config(folder / "scheduler" / "scheduler_config.json",
                            *conversion.scheduler);
-    index["scheduler"] = {"diffusers", conversion.scheduler->class_name};
+    parts.emplace_back("scheduler", conversion.scheduler->class_name);
   }
   for (const auto& [name, model] : conversion.models)
-    index[name] = {"diffusers", model.class_name};
-  write_file_atomic(folder / kPipelineIndex, json_text(index, 2) + "\n");
+    parts.emplace_back(name, model.class_name);
+  write_pipeline_index(folder, conversion.pipeline, conversion.pipeline_keys,
+                       parts);
 }
 
 }  // namespace calotype

@@ -64,6 +64,10 @@ struct ConvertContext {
   bool wants_averages() const { return options.weights != "plain"; }
 };
 
+/// Erases keys that only classes of this program have where `source` lacks
+/// them.
+void leave_out_own_keys(Json& config, const Json& source);
+
 /// What is sound and has no class here.
 struct NoClassHere : ConfigError {
   using ConfigError::ConfigError;
@@ -72,6 +76,10 @@ struct NoClassHere : ConfigError {
 /// Throws NoClassHere.
 [[noreturn]] void refuse_variant(const ConvertContext& context,
                                  const std::string& what);
+
+/// Throws ConfigError for --heads where nothing asks for them.
+void expect_heads_wanted(const ConvertOptions& options,
+                         const CheckpointKind& kind, const std::string& where);
 
 /// Throws ConfigError unless a number of the project's configuration, if it is
 /// given, is the file's.

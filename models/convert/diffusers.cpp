@@ -33,12 +33,6 @@ std::optional<at::ScalarType> common_type(const Checkpoint& checkpoint) {
   return common;
 }
 
-/// Keys that only classes of this program have are written where they were.
-void leave_out_own_keys(Json& config, const Json& source) {
-  for (const char* key : {"quantizer", "freq_shift"})
-    if (!source.contains(key)) config.erase(key);
-}
-
 }  // namespace
 
 ConvertedModel convert_diffusers(const fs::path& path,

@@ -233,6 +233,8 @@ TEST_F(Conversions, OfAVqAutoencoderWithoutAConfigurationAreAGuess) {
   EXPECT_EQ(said.models.front().second.config["vq_embed_dim"], 4);
   EXPECT_THAT(take_notes(),
               testing::Not(testing::Contains(HasSubstr("same names"))));
+  EXPECT_THAT(refusal<ConfigError>({.heads = 4}),
+              HasSubstr("is converted without --heads and --head-channels"));
   Weights encoder(13);
   original::taesd_encoder(encoder, at::rand({1, 3, 8, 8}), 4, {1, 1}, 2);
   save(encoder);
