@@ -10,6 +10,7 @@
 #include "denoisers/calotype_dit.h"
 #include "denoisers/dit_transformer2d_model.h"
 #include "denoisers/unet2d_model.h"
+#include "vae/asymmetric_autoencoder_kl.h"
 #include "vae/autoencoder.h"
 #include "vae/autoencoder_kl.h"
 #include "vae/autoencoder_tiny.h"
@@ -140,6 +141,7 @@ ModelClass classifier() {
 const std::vector<ModelClass>& model_classes() {
   static const std::vector<ModelClass> classes = {
       codec<load_autoencoder_kl, VaeTraining, VaeLossConfig>(),
+      codec<load_asymmetric_autoencoder_kl, VaeTraining, VaeLossConfig>(),
       codec<load_autoencoder_tiny, CodecTraining, CodecLossConfig>(),
       codec<load_calotype_autoencoder, AutoencoderTraining,
             AutoencoderLossConfig>(),

@@ -160,6 +160,9 @@ void save_model_folder(const fs::path& path, const std::string& class_name,
                        const Json& config, const TensorFile& weights) {
   Json whole{{"_class_name", class_name}};
   whole.update(config);
+  // A key of ours that diffusers does not know: it need not see its default.
+  if (whole.value("decoder_block_out_channels", Json(0)).is_null())
+    whole.erase("decoder_block_out_channels");
   make_folder(path);
   write_safetensors(path / kWeightsName, weights);
   write_file_atomic(path / kConfigName, json_text(whole, 2) + "\n");

@@ -1,20 +1,18 @@
 #pragma once
 
-#include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "nn/batch_invariant.h"
-#include "nn/encoder_decoder.h"
-#include "nn/latent_codec.h"
+#include "core/config.h"
 #include "nn/model_folder.h"
+#include "vae/kl_codec.h"
 
 namespace calotype {
 
-/// diffusers' keys, with its defaults.
+/// diffusers' keys, with its defaults, and one of ours.
 struct AutoencoderKLConfig {
   int64_t in_channels = 3;
   int64_t out_channels = 3;
@@ -36,6 +34,9 @@ struct AutoencoderKLConfig {
   bool use_quant_conv = true;
   bool use_post_quant_conv = true;
   bool mid_block_add_attention = true;
+  // Of the decoder, from the image inwards; absent: block_out_channels. Not
+  // diffusers', which has AsymmetricAutoencoderKL for it.
+  std::optional<std::vector<int64_t>> decoder_block_out_channels;
 
   void validate() const;  // throws ConfigError
 };
@@ -60,33 +61,23 @@ void visit_fields(AutoencoderKLConfig& c, Visitor&& visit) {
   visit("use_quant_conv", c.use_quant_conv);
   visit("use_post_quant_conv", c.use_post_quant_conv);
   visit("mid_block_add_attention", c.mid_block_add_attention);
+  visit("decoder_block_out_channels", c.decoder_block_out_channels);
 }
 
 /// The convolutional VAE of latent diffusion (arXiv:2112.10752, section 3.1) as
 /// diffusers defines it: the same parameter names, shapes, padding and numbers.
 /// H and W must be multiples of downsample(); the levels halve the grid between
 /// blocks.
-class AutoencoderKLImpl : public torch::nn::Module, public LatentCodec {
+class AutoencoderKLImpl : public KlCodecImpl {
  public:
   static constexpr const char* kClassName = "AutoencoderKL";
 
   explicit AutoencoderKLImpl(const AutoencoderKLConfig& config);
 
-  LatentGrid encode(const torch::Tensor& images) override;
-  torch::Tensor decode(const torch::Tensor& latent) override;
-
-  int64_t image_channels() const override { return config_.in_channels; }
-  int64_t latent_channels() const override { return config_.latent_channels; }
-  int64_t downsample() const override;
-  bool has_variance() const override { return true; }
-  torch::nn::Module& module() override { return *this; }
   const AutoencoderKLConfig& config() const { return config_; }
 
  private:
   AutoencoderKLConfig config_;
-  Encoder encoder_{nullptr};
-  Decoder decoder_{nullptr};
-  Conv2d quant_conv_{nullptr}, post_quant_conv_{nullptr};
 };
 TORCH_MODULE(AutoencoderKL);
 

@@ -31,6 +31,10 @@ Json smallest(const std::string& class_name) {
   if (class_name == "AutoencoderKL" || class_name == "VQModel")
     return with({{"down_block_types", {"DownEncoderBlock2D"}},
                  {"up_block_types", {"UpDecoderBlock2D"}}});
+  if (class_name == "AsymmetricAutoencoderKL")
+    return {{"down_block_out_channels", {8}},
+            {"up_block_out_channels", {4}},
+            {"norm_num_groups", 4}};
   if (class_name == "AutoencoderTiny")
     return {{"encoder_block_out_channels", {4, 4}},
             {"decoder_block_out_channels", {4, 4}},
@@ -77,7 +81,7 @@ std::shared_ptr<Denoiser> load_denoiser(const ModelFolder& folder) {
 }
 
 TEST(ModelRegistry, EveryClassIsMadeAndComesBackFromItsFolder) {
-  ASSERT_EQ(model_classes().size(), 10u);
+  ASSERT_EQ(model_classes().size(), 11u);
   for (const auto& known : model_classes()) {
     SCOPED_TRACE(known.name);
     EXPECT_EQ(&class_of(known.name), &known);
@@ -139,7 +143,8 @@ TEST(ModelRegistry, NamesWhatThereIs) {
               configured_class({{"_class_name", "Autoencoder"}});
             }),
             "config: model._class_name must be one of AutoencoderKL, "
-            "AutoencoderTiny, CalotypeAutoencoder, VQModel, CalotypeVQVAE2, "
+            "AsymmetricAutoencoderKL, AutoencoderTiny, CalotypeAutoencoder, "
+            "VQModel, CalotypeVQVAE2, "
             "UNet2DModel, DiTTransformer2DModel, CalotypeDiT, "
             "CalotypeMaskedGenerator, CalotypeClassifier, got \"Autoencoder\"");
 }
