@@ -17,6 +17,7 @@
 #include "datasets/loader.h"
 #include "metrics/moments.h"
 #include "models/image_size.h"
+#include "models/rescaled_codec.h"
 #include "models/round_trip.h"
 #include "store/latent_store.h"
 
@@ -152,6 +153,7 @@ CodeSet read_code_set(const LoadedCodec& codec, const CodeSetJob& job) {
   const auto& info = store.info();
   const auto where = job.store.string();
   if (!job.any_codec) expect_same_codec(codec, info.codec, where);
+  expect_scale_of(codec, info.codec, where);
   if (info.kind == "tokens") return encode_images_of(codec, store, job);
   if (info.grid_shapes.size() != 1)
     throw ConfigError(where +

@@ -1,11 +1,13 @@
 #include "models/codec.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "models/pipeline_folder.h"
 #include "models/pixel_codec.h"
 #include "models/registry.h"
+#include "models/rescaled_codec.h"
 #include "nn/model_folder.h"
 
 namespace calotype {
@@ -99,7 +101,7 @@ LoadedCodec load_recorded_codec(const CodecRecord& record,
         model.string(), at.string()));
   auto codec = load_codec(at, device);
   if (!any_codec) expect_same_codec(codec, record, model.string());
-  return codec;
+  return with_scale_of(std::move(codec), record, model.string());
 }
 
 }  // namespace calotype

@@ -49,6 +49,12 @@ InitialModel of_folder(const fs::path& path) {
                        .sha256 = weights_sha256(folder),
                        .latents_of = folder.latents_of};
   read_descriptions(path, initial);
+  if (fs::exists(path / "run.json"))
+    if (const auto run = read_json_object(path / "run.json");
+        run.contains("config") && run["config"].is_object() &&
+        run["config"].value("distill", Json()).is_null() &&
+        run["config"].value("loss", Json()).is_object())
+      initial.loss = run["config"]["loss"];
   return initial;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct InitialModel {
   CodecRecord codec;
   // Of a denoiser that was trained here, what it answers; or empty.
   std::string prediction_type;
+  std::optional<Json> loss;  // of the run that it is
   // SHA-256 of codecs whose latents are this one's too (models/codec.h).
   std::vector<std::string> latents_of;
 };

@@ -14,6 +14,7 @@ struct Batch {
   at::Tensor data;     // images [N,C,H,W] in [-1,1], latent means [N,D,h,w],
                        // or tokens [N,L,h,w] int64
   at::Tensor logvar;   // of the latents, or undefined
+  at::Tensor latents;  // means [N,D,h,w] of the images in data, or undefined
   at::Tensor labels;   // [N] int64, -1 where unknown
   at::Tensor samples;  // [N] int64, names each sample's random draws on the CPU
   uint64_t seed = 0;   // of the run

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/latent_scale.h"
 #include "core/note.h"
 #include "core/random.h"
 #include "models/shared_weights.h"
@@ -18,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// See ModelFolder.
 constexpr const char* kLatentsOf = "_latents_of";
 
 /// Whether one image of noise has the same latents, bit for bit.
@@ -42,6 +44,35 @@ bool encode_alike(LatentCodec& a, LatentCodec& b) {
     return x.defined() == y.defined() && (!x.defined() || torch::equal(x, y));
   };
   return equal(first.mean, second.mean) && equal(first.logvar, second.logvar);
+}
+
+/// Whether `model` encodes as `initial` does, and will after a training that
+/// leaves `frozen` as it is.
+bool keeps_latents(const InitialModel& initial, const AnyModel& model,
+                   const std::vector<std::string>& frozen) {
+  if (!initial.model.codec || !model.codec) return false;
+  const auto stays = [&](const std::string& name) {
+    return is_of_decoder(name) ||
+           std::ranges::find(frozen, name) != frozen.end();
+  };
+  return std::ranges::all_of(model.module->named_parameters().keys(), stays) &&
+         std::ranges::all_of(model.module->named_buffers().keys(), stays) &&
+         encode_alike(*initial.model.codec, *model.codec);
+}
+
+/// What an encoder makes has the scale of the model that it was trained in.
+void expect_same_scale(const InitialModel& initial, const AnyModel& model) {
+  const auto before = latent_scale(initial.model.config),
+             now = latent_scale(model.config);
+  if (before != now)
+    throw ConfigError(fmt::format(
+        "config: model.scaling_factor and shift_factor must be {:g} and {:g}, "
+        "those of {}, whose encoder stays as it is; got {:g} and {:g}",
+        before.scale, before.shift, initial.where, now.scale, now.shift));
+}
+
+void add_once(std::vector<std::string>& list, const std::string& text) {
+  if (std::ranges::find(list, text) == list.end()) list.push_back(text);
 }
 
 void expect_trained_last_layer(const TrainConfig& config,
@@ -76,6 +107,27 @@ void tell_differences(const InitialModel& initial, const Prepared& prepared) {
         prepared.latents_by.short_text()));
 }
 
+void complete_class(TrainConfig& config,
+                    const std::optional<InitialModel>& initial,
+                    const Json& earlier) {
+  auto model = Json::object();
+  if (initial) {
+    model["_class_name"] = initial->known->name;
+    model.update(initial->model.config);
+    note(fmt::format("--init {}: the model is as that, {}{}", initial->where,
+                     initial->known->name,
+                     config.model.empty() ? "" : ", but for the keys given"));
+  } else if (!earlier.is_null()) {
+    model = earlier.at("model");
+  } else {
+    throw ConfigError(
+        "config: model says no _class_name; --init names a model that it is "
+        "to be like");
+  }
+  model.update(config.model);
+  config.model = std::move(model);
+}
+
 }  // namespace
 
 Json earlier_config(const TrainJob& job) {
@@ -98,23 +150,17 @@ std::optional<InitialModel> initial_model_of(const TrainJob& job) {
 void complete_model(TrainConfig& config,
                     const std::optional<InitialModel>& initial,
                     const Json& earlier) {
-  if (config.model.contains("_class_name")) return;
-  auto model = Json::object();
-  if (initial) {
-    model["_class_name"] = initial->known->name;
-    model.update(initial->model.config);
-    note(fmt::format("--init {}: the model is as that, {}{}", initial->where,
-                     initial->known->name,
-                     config.model.empty() ? "" : ", but for the keys given"));
-  } else if (!earlier.is_null()) {
-    model = earlier.at("model");
-  } else {
-    throw ConfigError(
-        "config: model says no _class_name; --init names a model that it is "
-        "to be like");
+  if (!config.model.contains("_class_name"))
+    complete_class(config, initial, earlier);
+  if (config.loss || config.distill) return;
+  if (initial && initial->loss &&
+      config.model["_class_name"] == initial->known->name) {
+    config.loss = *initial->loss;
+    note(fmt::format("--init {}: the loss is that of its run", initial->where));
+  } else if (!initial && !config.init.empty() && !earlier.is_null() &&
+             !earlier.at("loss").is_null()) {
+    config.loss = earlier["loss"];
   }
-  model.update(config.model);
-  config.model = std::move(model);
 }
 
 void begin_with(const InitialModel& initial, Prepared& prepared) {
@@ -145,22 +191,17 @@ void settle_frozen(const std::optional<InitialModel>& initial,
       config.model[kLatentsOf] = earlier["model"][kLatentsOf];
     return;
   }
-  if (!initial || !initial->model.codec || !prepared.model.codec) return;
-  const auto stays = [&](const std::string& name) {
-    return is_of_decoder(name) ||
-           std::ranges::find(frozen, name) != frozen.end();
-  };
-  if (!std::ranges::all_of(module.named_parameters().keys(), stays) ||
-      !std::ranges::all_of(module.named_buffers().keys(), stays) ||
-      !encode_alike(*initial->model.codec, *prepared.model.codec))
-    return;
-  auto known = initial->latents_of;
-  known.push_back(initial->sha256);
-  config.model[kLatentsOf] = known;
-  note(fmt::format(
-      "--init {}: images keep its latents, so that stores of it are decoded by "
-      "this run too",
-      initial->where));
+  auto known = prepared.decodes;
+  if (initial && keeps_latents(*initial, prepared.model, frozen)) {
+    expect_same_scale(*initial, prepared.model);
+    note(fmt::format(
+        "--init {}: images keep its latents, so that stores of it are decoded "
+        "by this run too",
+        initial->where));
+    for (const auto& sha256 : initial->latents_of) add_once(known, sha256);
+    add_once(known, initial->sha256);
+  }
+  if (!known.empty()) config.model[kLatentsOf] = known;
 }
 
 }  // namespace calotype

@@ -17,9 +17,9 @@ Json earlier_config(const TrainJob& job);
 /// a checkpoint already, which goes on with its own weights.
 std::optional<InitialModel> initial_model_of(const TrainJob& job);
 
-/// Keys of config.model that are not given, class and all, are those of the
-/// initial model or, of a run that goes on, of the run. Throws ConfigError if
-/// there is no class then.
+/// Where config.model names no class, keys that are not given are those of the
+/// initial model or, of a run that goes on, of the run; and so is the loss of a
+/// run of that class. Throws ConfigError if there is no class then.
 void complete_model(TrainConfig& config,
                     const std::optional<InitialModel>& initial,
                     const Json& earlier);

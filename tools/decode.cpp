@@ -10,6 +10,7 @@
 #include "images/transforms.h"
 #include "models/codec.h"
 #include "models/image_size.h"
+#include "models/rescaled_codec.h"
 #include "nn/precision.h"
 #include "outputs/image_files.h"
 #include "store/latent_store.h"
@@ -71,10 +72,12 @@ int64_t pixel_bytes(const LoadedCodec& codec, const StoreReader& store) {
 }  // namespace
 
 Json decode(const DecodeJob& job) {
-  const auto codec = load_codec(job.codec, job.device);
   const StoreReader store(job.store, /*allow_incomplete=*/true);
+  auto loaded = load_codec(job.codec, job.device);
   if (!job.any_codec)
-    expect_same_codec(codec, store.info().codec, job.store.string());
+    expect_same_codec(loaded, store.info().codec, job.store.string());
+  const auto codec =
+      with_scale_of(std::move(loaded), store.info().codec, job.store.string());
   const bool is_tokens = store.info().kind == "tokens";
   if (job.flipped && !store.info().flips)
     throw ConfigError(job.store.string() +

@@ -16,26 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The codec that a store remembers, if it is there and is still the one; null,
-/// and a line that says so, if not.
-std::optional<LoadedCodec> remembered_codec(const StoreReader& store,
-                                            c10::Device device) {
-  const auto& record = store.info().codec;
-  const fs::path path = record.path();
-  std::string reason = "is not there";
-  if (is_codec_there(path)) try {
-      auto codec = load_codec(path, device);
-      if (codec.sha256 == record.sha256()) return codec;
-      reason = "has other weights now";
-    } catch (const std::runtime_error& error) {
-      reason = fmt::format("cannot be loaded ({})", error.what());
-    }
-  note(fmt::format(
-      "{}: its codec was at \"{}\", which {}: previews are of no images",
-      store.path().string(), path.string(), reason));
-  return {};
-}
-
 /// Throws ConfigError unless the denoiser takes such latents, which shows when
 /// it is asked once.
 void expect_takes(Denoiser& denoiser, const std::vector<int64_t>& grid_shape) {
@@ -95,6 +75,23 @@ void fit_to_store(const char* key, int64_t& value, int64_t stored,
 }
 
 }  // namespace
+
+std::optional<LoadedCodec> remembered_codec(const StoreReader& store,
+                                            c10::Device device) {
+  const auto& record = store.info().codec;
+  const fs::path path = record.path();
+  std::string reason = "is not there";
+  if (is_codec_there(path)) try {
+      auto codec = load_codec(path, device);
+      if (codec.sha256 == record.sha256()) return codec;
+      reason = "has other weights now";
+    } catch (const std::runtime_error& error) {
+      reason = fmt::format("cannot be loaded ({})", error.what());
+    }
+  note(fmt::format("{}: its codec was at \"{}\", which {}",
+                   store.path().string(), path.string(), reason));
+  return {};
+}
 
 void prepare_diffusion(Prepared& prepared, const ModelClass& known,
                        const TrainJob& job) {

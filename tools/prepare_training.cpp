@@ -107,6 +107,26 @@ void prepare_classifier(Prepared& prepared, const ModelClass& known,
   };
 }
 
+void prepare(Prepared& prepared, const ModelClass& known, const TrainJob& job) {
+  if (prepared.config.distill)
+    return prepare_distillation(prepared, known, job);
+  switch (known.kind) {
+    case ModelKind::kCodec:
+    case ModelKind::kTokenizer:
+      prepare_codec(prepared, known);
+      break;
+    case ModelKind::kDenoiser:
+      prepare_diffusion(prepared, known, job);
+      break;
+    case ModelKind::kGenerator:
+      prepare_generator(prepared, known, job);
+      break;
+    case ModelKind::kClassifier:
+      prepare_classifier(prepared, known, job.out);
+      break;
+  }
+}
+
 }  // namespace
 
 const AnyModel& make_model(Prepared& prepared, const ModelClass& known,
@@ -125,7 +145,7 @@ Prepared prepare_training(const TrainJob& job) {
   config.training.validate();
   const auto earlier = earlier_config(job);
   complete_training(config.training, earlier, job.device);
-  if (config.data.train.empty())
+  if (config.data.train.empty() && !config.distill)
     throw ConfigError(
         "config: data.train is missing; --data names the images, or the "
         "latent store, to train on");
@@ -137,25 +157,10 @@ Prepared prepare_training(const TrainJob& job) {
     throw ConfigError(fmt::format(
         "--pipeline: is left by a run of latent diffusion, not by a {}",
         known.name));
-  if (known.complete_loss)
-    config.loss = known.complete_loss(
-        config.loss ? *config.loss : Json::object(), "loss");
+  config.loss = completed_loss(
+      config, known, config.loss ? *config.loss : Json::object(), "loss");
   torch::manual_seed(config.seed);  // initial weights
-  switch (known.kind) {
-    case ModelKind::kCodec:
-    case ModelKind::kTokenizer:
-      prepare_codec(prepared, known);
-      break;
-    case ModelKind::kDenoiser:
-      prepare_diffusion(prepared, known, job);
-      break;
-    case ModelKind::kGenerator:
-      prepare_generator(prepared, known, job);
-      break;
-    case ModelKind::kClassifier:
-      prepare_classifier(prepared, known, job.out);
-      break;
-  }
+  prepare(prepared, known, job);
   if (initial) begin_with(*initial, prepared);
   settle_frozen(initial, earlier, prepared);
   return prepared;

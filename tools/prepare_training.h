@@ -1,10 +1,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/codec_record.h"
+#include "models/codec.h"
 #include "models/registry.h"
 #include "tools/train.h"
 #include "tools/train_data.h"
@@ -20,8 +22,9 @@ struct Prepared {
   AnyModel model;
   std::vector<std::string> class_names;  // of the labels; empty: none
   CodecRecord latents_by;  // what made the latents or tokens that are learnt
-  DataRecords records;             // of what it reads
-  std::vector<std::string> files;  // that are written beside the model
+  std::vector<std::string> decodes;  // codecs whose latents a decoder learns
+  DataRecords records;               // of what it reads
+  std::vector<std::string> files;    // that are written beside the model
   // Leaves a pipeline beside the model, made of it; null unless the job wants
   // one.
   std::function<void()> leave_pipeline;
@@ -36,6 +39,15 @@ Prepared prepare_training(const TrainJob& job);
 /// for, and is resolved here.
 void prepare_diffusion(Prepared& prepared, const ModelClass& known,
                        const TrainJob& job);
+
+/// Of a small codec, from a teacher or a store of its latents.
+void prepare_distillation(Prepared& prepared, const ModelClass& known,
+                          const TrainJob& job);
+
+/// The codec that a store remembers, if it is there and is still the one;
+/// nothing, and a note that says so, if not.
+std::optional<LoadedCodec> remembered_codec(const StoreReader& store,
+                                            c10::Device device);
 
 /// Of a generator of tokens, on a store of them.
 void prepare_generator(Prepared& prepared, const ModelClass& known,

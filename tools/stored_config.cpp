@@ -1,9 +1,20 @@
 #include "tools/stored_config.h"
 
-#include "models/registry.h"
-#include "tools/train.h"
+#include "vae/codec_training.h"
 
 namespace calotype {
+
+std::optional<Json> completed_loss(const TrainConfig& config,
+                                   const ModelClass& known, const Json& keys,
+                                   const std::string& where) {
+  if (config.distill) {
+    CodecLossConfig loss;
+    read_config(keys, loss, where);
+    return write_config(loss);
+  }
+  if (!known.complete_loss) return {};
+  return known.complete_loss(keys, where);
+}
 
 Json completed_config(const Json& stored) {
   TrainConfig config;
@@ -15,8 +26,8 @@ Json completed_config(const Json& stored) {
   if (!known) return write_config(config);
   // Notes, such as _class_name, stay as they are.
   config.model.update(known->complete(keys_of(config.model), "config"));
-  if (config.loss && known->complete_loss)
-    config.loss = known->complete_loss(*config.loss, "config");
+  if (config.loss)
+    config.loss = completed_loss(config, *known, *config.loss, "config");
   // Images of another size could not be trained on, so that nothing else can
   // have been meant.
   if (known->kind == ModelKind::kClassifier &&

@@ -90,6 +90,8 @@ void choose(Json& json, const TrainChoices& choices, const std::string& where) {
     if (model.contains("sample_size")) model["sample_size"] = choices.size;
   }
   if (!choices.init.empty()) json["init"] = choices.init;
+  if (!choices.teacher.empty())
+    object_of(json, "distill", where)["teacher"] = choices.teacher;
   if (choices.steps > 0)
     object_of(json, "training", where)["steps"] = choices.steps;
 }
@@ -155,9 +157,7 @@ TrainConfig read_train_config(const fs::path& path,
   for (const auto& text : overrides) override_key(json, text);
   TrainConfig config;
   read_config(json, config, path.string());
-  const bool may_lack_class = !config.init.empty();
   if (!config.model.is_object() ||
-      (!config.model.contains("_class_name") && !may_lack_class) ||
       !config.model.value("_class_name", Json("")).is_string())
     throw ConfigError(
         fmt::format("{}: model: expected {{\"_class_name\": ..., ...}}, got {}",

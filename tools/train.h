@@ -12,6 +12,7 @@
 #include "images/transforms.h"
 #include "tools/train_group.h"
 #include "training/trainer.h"
+#include "vae/distillation.h"
 
 namespace calotype {
 
@@ -41,6 +42,9 @@ struct TrainConfig {
                              // AutoencoderLossConfig of a CalotypeAutoencoder
   std::optional<LatentDiffusionConfig> diffusion;  // of a denoiser
   TrainDataConfig data;
+  // Whose latents the decoder of the model, a codec, learns; "loss" is then
+  // CodecLossConfig.
+  std::optional<DistillConfig> distill;
   // What the model's weights begin with (models/initial_model.h); empty: with
   // random numbers. "model" may then leave out its class and any keys.
   std::string init;
@@ -54,6 +58,7 @@ void visit_fields(TrainConfig& c, Visitor&& visit) {
   visit("loss", c.loss);
   visit("diffusion", c.diffusion);
   visit("data", c.data);
+  visit("distill", c.distill);
   visit("init", c.init);
   visit("training", c.training);
   visit("seed", c.seed);
@@ -79,7 +84,7 @@ struct TrainChoices {
   bool caches = false;           // see open_source, "cached:"
   int64_t size = 0;              // of images, in pixels; 0: as configured
   int64_t steps = 0;             // 0: as configured
-  std::string init;              // empty: as configured
+  std::string init, teacher;     // empty: as configured
 };
 
 /// Reads a configuration file, or the one that the program knows by the name
@@ -90,9 +95,8 @@ TrainConfig read_train_config(const std::filesystem::path& path,
                               const std::vector<std::string>& overrides,
                               const TrainChoices& choices = {});
 
-/// Trains an AutoencoderKL, a CalotypeAutoencoder, a VQModel, a CalotypeVQVAE2,
-/// a denoiser, a CalotypeMaskedGenerator or a CalotypeClassifier, or goes on
-/// with a run that was broken off. Returns the last line of its metrics and the
+/// Trains a model of any class of the registry, or goes on with a run that was
+/// broken off. Returns the last line of its metrics and the
 /// rate.
 Json train(const TrainJob& job);
 

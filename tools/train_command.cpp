@@ -56,6 +56,9 @@ CommandRun add_train(CLI::App& app) {
   app.add_option("--init", options->choices.init,
                  "Begin with the weights of a model folder, a run, a pipeline "
                  "or a checkpoint, as far as names and shapes are the same");
+  app.add_option("--teacher", options->choices.teacher,
+                 "Codec whose latents a small decoder learns, or a latent "
+                 "store of it, whose images are looked for where they were");
   app.add_option("--set", options->overrides,
                  "Change the configuration: key.key=value");
   app.add_flag("--fresh", options->job.fresh,

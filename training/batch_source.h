@@ -54,6 +54,12 @@ std::unique_ptr<BatchSource> image_batches(
     const Preprocessing& preprocessing, const LoaderConfig& config,
     const SkipReport& on_skip = {}, const std::vector<int64_t>& labels = {});
 
+/// The same images with their latents, those of the rows of `store` whose
+/// index in the source is theirs. Throws DataError for an image without one.
+std::unique_ptr<BatchSource> with_latents(
+    std::unique_ptr<BatchSource> images,
+    std::shared_ptr<const StoreReader> store);
+
 /// How the rows of a store come.
 struct LatentPass {
   int64_t batch_size = 64;

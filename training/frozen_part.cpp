@@ -112,14 +112,11 @@ std::vector<std::string> frozen_names(const torch::nn::Module& module,
 FrozenPart::FrozenPart(torch::nn::Module& module,
                        const FrozenPatterns& patterns) {
   const auto names = frozen_names(module, patterns);
-  if (names.empty()) return;
-  auto parameters = module.named_parameters();
-  for (const auto& name : names)
-    if (auto* parameter = parameters.find(name)) {
-      parameter->set_requires_grad(false);
-      parameters_[name] = *parameter;
-    }
   const std::set<std::string> frozen(names.begin(), names.end());
+  for (auto& item : module.named_parameters()) {
+    if (frozen.contains(item.key())) item.value().set_requires_grad(false);
+    if (!item.value().requires_grad()) parameters_[item.key()] = item.value();
+  }
   for (const auto& child : module.named_children())
     collect_frozen(child.value(), child.key() + ".", frozen, modules_);
 }

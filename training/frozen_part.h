@@ -39,7 +39,8 @@ class FrozenPart {
   /// of it.
   void stay_as_they_are();
 
-  /// Frozen parameters; frozen buffers are among those of the module.
+  /// Frozen parameters, and those that no training of their class knows; frozen
+  /// buffers are among those of the module.
   const std::map<std::string, at::Tensor>& parameters() const {
     return parameters_;
   }

@@ -219,6 +219,7 @@ void Trainer::finish_line() {
 Batch Trainer::prepared(Batch batch) const {
   batch.data = on_device(batch.data, setup_.device);
   batch.logvar = on_device(batch.logvar, setup_.device);
+  batch.latents = on_device(batch.latents, setup_.device);
   batch.labels = on_device(batch.labels, setup_.device);
   batch.seed = setup_.seed;
   batch.step = batch.steps_done = step_;
@@ -293,10 +294,10 @@ Trainer::StepLosses Trainer::step() {
     return frozen_.parameters().contains(name);
   });
   ++step_;
-  optimizer_.step(
-      parameters_.values(), gradients,
-      learning_rate(config_.learning_rate, step_, config_.steps), step_,
-      trains_all ? at::Tensor() : parameters_.mask_of(trained));
+  optimizer_.step(parameters_.values(), gradients,
+                  learning_rate(config_.learning_rate, step_, config_.steps),
+                  step_,
+                  trains_all ? at::Tensor() : parameters_.mask_of(trained));
   for (auto& average : averages_) average.update(parameters_.values(), step_);
   return losses;
 }

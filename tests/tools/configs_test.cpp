@@ -7,6 +7,7 @@
 #include "core/note.h"
 #include "core/progress.h"
 #include "models/registry.h"
+#include "tests/support/fixtures.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_folder.h"
 #include "tools/named_configs.h"
@@ -27,6 +28,17 @@ TEST(Configs, AreAllTakenByTrain) {
     if (file.path().extension() != ".json") continue;
     SCOPED_TRACE(file.path().string());
     auto config = read_train_config(file.path(), {});
+    if (!config.model.contains("_class_name") || config.distill) {
+      config.data.train = "synthetic:4:64:3:1";
+      const auto model = (fixtures_folder() / "autoencoder_kl").string();
+      if (config.distill) config.distill->teacher = model;
+      if (config.model.empty()) config.init = model;
+      const auto result =
+          train({.config = config, .out = folder / "run", .dry_run = true});
+      EXPECT_GT(result["parameters"].get<int64_t>(), 0);
+      ++num_checked;
+      continue;
+    }
     const auto& known = configured_class(config.model);
     if (known.fit) {
       auto keys = keys_of(config.model);
@@ -45,7 +57,7 @@ TEST(Configs, AreAllTakenByTrain) {
     EXPECT_GT(result["parameters"].get<int64_t>(), 0);
     ++num_checked;
   }
-  EXPECT_GE(num_checked, 23);
+  EXPECT_GE(num_checked, 27);
 }
 
 TEST(Configs, AreKnownByNameAsTheyAreListed) {
