@@ -52,8 +52,9 @@ constexpr auto kCommands = std::to_array<Command>({
 });
 
 /// A result can carry bad news: skipped images, an unsound store, one that is
-/// not complete.
+/// not complete, a checkpoint of no kind that is known.
 ExitCode exit_code_of(const Json& result) {
+  if (result.value("kind", Json()) == "unknown") return kCannot;
   return result.contains("skipped") || !result.value("sound", true) ||
                  !result.value("complete", true)
              ? kBadFile
