@@ -11,6 +11,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "core/profile.h"
 #include "core/random.h"
 #include "datasets/any_order.h"
 #include "datasets/decode_ahead.h"
@@ -41,6 +42,7 @@ std::array<int32_t, 2> size_in_file(const SourceImage& loaded) {
 }
 
 ImageBatch make_batch(std::vector<DecodedImage> decoded) {
+  const ProfileZone zone("make batch");
   const auto count = int64_t(decoded.size());
   const Image& first = decoded[0].image;
   const int64_t num_values = first.channels * first.height * first.width;
@@ -181,10 +183,12 @@ struct Loader::Impl {
   SourceImage load(int64_t index) {
     // Each position is visited once, so that one thread at most takes it.
     const bool is_first = index == first_index && !first.image.pixels.empty();
+    const ProfileZone zone("decode file");
     return is_first ? std::exchange(first, {}) : source->load(index);
   }
 
   Image prepare(Image image, const DecodedImage& decoded) const try {
+    const ProfileZone zone("resample");
     return preprocess(std::move(image), how, draws_of(decoded.index));
   } catch (const DataError& error) {
     throw DataError(decoded.name + ": " + error.what());
@@ -333,6 +337,7 @@ Loader::Loader(std::shared_ptr<const ImageSource> source,
 Loader::~Loader() = default;
 
 std::optional<ImageBatch> Loader::next() {
+  const ProfileZone zone("wait for images");
   return impl_->next();
 }
 

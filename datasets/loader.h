@@ -15,6 +15,10 @@
 
 namespace calotype {
 
+/// Of a batch in a pass that decides nothing by its batches: 200 MB of colours,
+/// of which there are a few copies at once.
+inline constexpr int64_t kUsualBatchPixels = int64_t{1} << 24;
+
 struct LoaderConfig {
   int64_t batch_size = 32;
   bool shuffle = true;

@@ -134,7 +134,7 @@ Json evaluate(const EvaluateJob& given) {
     job.batch_size = auto_batch_size(job);
     job.max_batch_pixels = kBatchPixels;
   }
-  if (!job.report.empty()) {  // or say so now
+  if (!job.report.empty() && !job.dry_run) {  // or say so now
     report_folder(job);
     make_folder(job.report);
   }

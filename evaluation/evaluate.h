@@ -56,7 +56,8 @@ struct EvaluateJob {
   bool own_channels = false;     // see LoaderConfig; so it is with `pairs`
   int num_workers = 2;
   bool strict = false;
-  bool fresh = false;  // remove the report of another call
+  bool dry_run = false;  // say what would be done
+  bool fresh = false;    // remove the report of another call
   c10::Device device{c10::kCPU};
 };
 

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/profile.h"
 #include "core/runtime.h"
 #include "evaluation/code_report.h"
 #include "evaluation/feature_set.h"
@@ -111,6 +112,11 @@ Json evaluate_pairs(const EvaluateJob& given) {
   const std::shared_ptr<const ImageSource> source =
       open_source(is_paired ? job.reference : job.data, job.preprocessing);
   if (is_paired) reconstructor = open_pairs(job, *source);
+  if (job.dry_run)
+    return {{"would_evaluate", source->size()},
+            {"expected",
+             expected_cost(reconstructor->cost(*source, job.preprocessing),
+                           source->size(), job.batch_size)}};
   auto* autoencoder = reconstructor->autoencoder();
   std::optional<CodeReport> code_report;
   if (autoencoder) code_report.emplace(job, *autoencoder);
@@ -133,6 +139,7 @@ Json evaluate_pairs(const EvaluateJob& given) {
         const double begin = monotonic_s();
         const auto made = reconstructor->reconstruct(batch);
         model_s += monotonic_s() - begin;
+        const ProfileZone zone("measure");
         fidelity.add(batch, made);
         if (token_use) token_use->add(made.tokens);
         if (code_report) code_report->add(batch);

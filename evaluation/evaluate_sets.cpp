@@ -16,6 +16,8 @@
 #include "metrics/class_agreement.h"
 #include "metrics/uncertainty.h"
 #include "models/classifier_model.h"
+#include "models/codec_cost.h"
+#include "nn/row_memory.h"
 #include "report/result_text.h"
 #include "report/skipped.h"
 #include "store/store_compatible.h"
@@ -164,6 +166,26 @@ Json protocol_of(const EvaluateJob& job, const FeatureNetwork* network,
   return protocol;
 }
 
+/// Of the network's features of both sets, by a trial on one image.
+Json expected(const EvaluateJob& job, FeatureNetwork* network,
+              const FeatureSource& source, const FeatureSource* other) {
+  const auto count = source.size() + (other ? other->size() : 0);
+  if (!network) return expected_cost({}, count, job.batch_size);
+  auto preprocessing = job.preprocessing;
+  network->fit(preprocessing);
+  RowCost row;
+  const auto sizes = some_sizes(*source.images(), preprocessing);
+  for (const auto& [height, width] : sizes) {
+    const auto image = torch::zeros({1, preprocessing.channels, height, width});
+    const TensorMemory memory;
+    const double begin = monotonic_s();
+    network->rows(image);
+    row.seconds += (monotonic_s() - begin) / double(sizes.size());
+    row.bytes = std::max(row.bytes, with_scratch(memory.peak_bytes()));
+  }
+  return expected_cost(row, count, job.batch_size);
+}
+
 }  // namespace
 
 Json evaluate_sets(const EvaluateJob& job) {
@@ -184,6 +206,11 @@ Json evaluate_sets(const EvaluateJob& job) {
   FeatureSource source(job, job.data, network.get());
   std::optional<FeatureSource> other;
   if (compares) other.emplace(job, job.reference, network.get());
+  if (job.dry_run)
+    return {{"would_evaluate", source.size()},
+            {"would_compare_with", other ? other->size() : 0},
+            {"expected",
+             expected(job, network.get(), source, other ? &*other : nullptr)}};
   if (other && source.store() && other->store())
     expect_same_maker(*source.store(), *other->store());
 

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/profile.h"
 #include "metrics/builtin_classifier.h"
 #include "models/classifier_model.h"
 #include "nn/fid_inception.h"
@@ -47,6 +48,7 @@ class ClassifierFeatures : public FeatureNetwork {
   }
 
   at::Tensor rows(const at::Tensor& images) override {
+    const ProfileZone zone("features", ZoneKind::kNetwork);
     const torch::InferenceMode inference;
     const auto output = classifier_->forward(images.to(device_));
     return on_cpu(torch::cat({output.features, output.logits}, 1));
@@ -71,6 +73,7 @@ class InceptionFeatures : public FeatureNetwork {
   }
 
   at::Tensor rows(const at::Tensor& images) override {
+    const ProfileZone zone("features", ZoneKind::kNetwork);
     const torch::InferenceMode inference;
     std::vector<at::Tensor> rows;
     for (const auto& some : images.split(kImagesAtOnce)) {

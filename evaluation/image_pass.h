@@ -30,8 +30,10 @@ ImagePass for_each_batch(const Job& job, const char* label,
                       .shuffle = false,
                       .strict = job.strict,
                       .num_workers = job.num_workers};
+  config.max_batch_pixels = kUsualBatchPixels;
   if constexpr (requires { job.max_batch_pixels; })
-    config.max_batch_pixels = job.max_batch_pixels;
+    if (job.max_batch_pixels > 0)
+      config.max_batch_pixels = job.max_batch_pixels;
   if constexpr (requires { job.own_channels; })
     config.own_channels = job.own_channels;
   Loader loader(source, job.preprocessing, config);

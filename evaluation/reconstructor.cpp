@@ -27,6 +27,7 @@ class CodecReconstructor : public Reconstructor {
 
   Reconstructed reconstruct(const ImageBatch& batch) override {
     const torch::InferenceMode inference;
+    expect_fits(codec_, batch.images, CodecPass::kBoth);
     const auto height = batch.images.size(2), width = batch.images.size(3);
     const auto of_each = [&](double bytes) {
       return torch::full({batch.images.size(0)}, bytes, torch::kDouble);
@@ -47,6 +48,11 @@ class CodecReconstructor : public Reconstructor {
             .stored_bytes = of_each(double(codec_.codec->latent_channels() *
                                            cells(height) * cells(width) *
                                            int64_t(c10::elementSize(type))))};
+  }
+
+  RowCost cost(const ImageSource& source,
+               const Preprocessing& preprocessing) override {
+    return codec_.cost->of(CodecPass::kBoth, source, preprocessing);
   }
 
   Json subject() const override {

@@ -8,6 +8,7 @@
 #include "core/config.h"
 #include "datasets/loader.h"
 #include "evaluation/evaluate.h"
+#include "models/codec_cost.h"
 #include "vae/autoencoder.h"
 
 namespace calotype {
@@ -27,6 +28,9 @@ class Reconstructor {
   /// A function of the images alone. Throws ConfigError for a size that it
   /// cannot take, DataError for one that is not there.
   virtual Reconstructed reconstruct(const ImageBatch& batch) = 0;
+
+  /// What an image of the set costs; nothing where none are made.
+  virtual RowCost cost(const ImageSource&, const Preprocessing&) { return {}; }
 
   /// What was measured: the codec, or where the reconstructions came from.
   virtual Json subject() const = 0;

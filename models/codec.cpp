@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "models/pipeline_folder.h"
 #include "models/pixel_codec.h"
 #include "models/registry.h"
@@ -17,12 +18,15 @@ bool is_codec_there(const std::filesystem::path& path) {
 }
 
 LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
-  if (const auto pixels = PixelCodec::named(path))
-    return {.codec = std::make_shared<PixelCodec>(*pixels),
+  if (const auto pixels = PixelCodec::named(path)) {
+    const auto codec = std::make_shared<PixelCodec>(*pixels);
+    return {.codec = codec,
             .path = path,
             .class_name = "pixels",
             .sha256 = path,
-            .config = Json::object()};
+            .config = Json::object(),
+            .cost = std::make_shared<CodecCost>(codec, device)};
+  }
   const auto folder = open_model_folder(codec_folder(path));
   const auto model = load_any_model(
       folder, "a codec",
@@ -34,7 +38,8 @@ LoadedCodec load_codec(const std::filesystem::path& path, c10::Device device) {
           .class_name = folder.class_name,
           .sha256 = weights_sha256(folder),
           .config = model.config,
-          .latents_of = folder.latents_of};
+          .latents_of = folder.latents_of,
+          .cost = std::make_shared<CodecCost>(model.codec, device)};
 }
 
 void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing) {
@@ -47,6 +52,19 @@ void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing) {
     preprocessing.size = *size;
   }
   preprocessing.validate();
+}
+
+void expect_fits(const LoadedCodec& codec, const ImageSource& source,
+                 const Preprocessing& preprocessing, CodecPass pass) {
+  if (memory_limit() == 0) return;
+  for (const auto& [height, width] : some_sizes(source, preprocessing))
+    codec.cost->expect_fits(pass, height, width, codec.path.string());
+}
+
+void expect_fits(const LoadedCodec& codec, const at::Tensor& images,
+                 CodecPass pass) {
+  codec.cost->expect_fits(pass, images.size(2), images.size(3),
+                          codec.path.string());
 }
 
 CodecRecord codec_record(const LoadedCodec& codec) {

@@ -10,6 +10,7 @@
 #include "core/codec_record.h"
 #include "core/config.h"
 #include "images/transforms.h"
+#include "models/codec_cost.h"
 #include "nn/latent_codec.h"
 #include "nn/tokenizer.h"
 
@@ -25,6 +26,7 @@ struct LoadedCodec {
   Json config;
   // Of codecs whose latents it decodes as well; see ModelFolder.
   std::vector<std::string> latents_of;
+  std::shared_ptr<CodecCost> cost;  // of an image, in memory and time
 };
 
 /// A model folder, a pipeline whose codec is meant, or "pixels:1" or
@@ -38,6 +40,15 @@ bool is_codec_there(const std::filesystem::path& path);
 /// Sets what the codec decides: channels, and the size if it takes but one.
 /// Throws ConfigError for another size.
 void fit_preprocessing(const LoadedCodec& codec, Preprocessing& preprocessing);
+
+/// Throws ConfigError where images as they are prepared do not fit into memory,
+/// one by one; where sizes differ, some are looked at.
+void expect_fits(const LoadedCodec& codec, const ImageSource& source,
+                 const Preprocessing& preprocessing, CodecPass pass);
+
+/// The same of the images [N,C,H,W] of a batch.
+void expect_fits(const LoadedCodec& codec, const at::Tensor& images,
+                 CodecPass pass);
 
 /// What stores and recipes say of it: class, sha256, path, config; of a
 /// tokenizer num_codes, and codebooks, that of each level.

@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include "core/error.h"
+#include "core/profile.h"
 #include "nn/padding.h"
 
 namespace calotype {
@@ -27,22 +28,26 @@ at::Tensor fit(const LatentCodec& codec, const at::Tensor& images,
 
 LatentGrid encode_images(LatentCodec& codec, const at::Tensor& images,
                          c10::Device device) {
+  const ProfileZone zone("encode", ZoneKind::kNetwork);
   return codec.encode(fit(codec, images, device));
 }
 
 at::Tensor decode_images(LatentCodec& codec, const at::Tensor& latent,
                          int64_t height, int64_t width) {
+  const ProfileZone zone("decode", ZoneKind::kNetwork);
   return crop_to(codec.decode(latent), height, width).to(torch::kCPU);
 }
 
 at::Tensor tokenize_images(LatentCodec& codec, Tokenizer& tokenizer,
                            const at::Tensor& images, c10::Device device) {
+  const ProfileZone zone("encode", ZoneKind::kNetwork);
   return tokenizer.tokenize(fit(codec, images, device)).to(torch::kCPU);
 }
 
 at::Tensor detokenize_images(Tokenizer& tokenizer, const at::Tensor& tokens,
                              int64_t height, int64_t width,
                              c10::Device device) {
+  const ProfileZone zone("decode", ZoneKind::kNetwork);
   return crop_to(tokenizer.detokenize(tokens.to(device)), height, width)
       .to(torch::kCPU);
 }

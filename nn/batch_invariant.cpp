@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "core/profile.h"
 #include "nn/onednn_check.h"
 
 namespace calotype {
@@ -26,22 +27,34 @@ bool takes_onednn(const at::Tensor& x, const at::Tensor& weight) {
   return is_plain(x) && weight.scalar_type() == x.scalar_type() && use_onednn();
 }
 
+/// Of a product in which each number of `out` is a sum of `terms`; with a way
+/// back there are two more.
+const at::Tensor& counted(const at::Tensor& out, int64_t terms) {
+  if (is_profiling())
+    count_operations((at::GradMode::is_enabled() ? 6.0 : 2.0) *
+                     double(out.numel()) * double(terms));
+  return out;
+}
+
 /// Of operands that are of the type to compute in already.
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight,
                   const at::Tensor& bias, const Conv2dShape& shape) {
   const auto laid_out = x.contiguous(current_compute().layout);
+  const auto terms = weight.numel() / std::max<int64_t>(1, weight.size(0));
   if (!takes_onednn(x, weight))
-    return at::conv2d(laid_out, weight, bias, shape.stride, shape.padding,
-                      /*dilation=*/1, shape.groups);
-  return at::mkldnn_convolution(laid_out, weight.contiguous(), bias,
-                                shape.padding, shape.stride, {1, 1},
-                                shape.groups);
+    return counted(at::conv2d(laid_out, weight, bias, shape.stride,
+                              shape.padding, /*dilation=*/1, shape.groups),
+                   terms);
+  return counted(
+      at::mkldnn_convolution(laid_out, weight.contiguous(), bias, shape.padding,
+                             shape.stride, {1, 1}, shape.groups),
+      terms);
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                   const at::Tensor& bias) {
   if (!takes_onednn(x, weight) || x.dim() < 2)
-    return at::linear(x, weight, bias);
+    return counted(at::linear(x, weight, bias), weight.size(1));
   // Rows of numbers are images of one pixel wide whose channels lie together,
   // and the map is a convolution of one pixel.
   auto sizes = x.sizes().vec();
@@ -51,7 +64,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
       weight.contiguous().view({weight.size(0), weight.size(1), 1, 1}), bias,
       {0, 0}, {1, 1}, {1, 1}, 1);
   sizes.back() = weight.size(0);
-  return out.permute({0, 2, 3, 1}).reshape(sizes);
+  return counted(out, weight.size(1)).permute({0, 2, 3, 1}).reshape(sizes);
 }
 
 at::MemoryFormat layout_of(const at::Tensor& x) {

@@ -1,7 +1,11 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Allocator.h>
 #include <torch/version.h>
+
+#include <cstddef>
+#include <cstdint>
 
 #if TORCH_VERSION_MAJOR >= 2
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -10,6 +14,13 @@
 // What differs between the versions of LibTorch that we build with (1.13 and
 // 2.x).
 namespace calotype {
+
+/// What MemoryReportingInfoBase counts totals in.
+#if TORCH_VERSION_MAJOR >= 2
+using MemoryTotal = size_t;
+#else
+using MemoryTotal = int64_t;
+#endif
 
 inline constexpr bool kHasFusedAttention = TORCH_VERSION_MAJOR >= 2;
 

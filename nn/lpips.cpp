@@ -129,7 +129,7 @@ at::Tensor Lpips::distance(const at::Tensor& a, const at::Tensor& b) const {
         "and alike, got {} and {}",
         Lpips::kSmallestSide, shape_text(a.sizes()), shape_text(b.sizes())));
   const PrecisionScope exact(Precision::kFp32);  // it measures
-  return in_slices(std::vector<at::Tensor>(), {a, b},
+  return in_slices({weights_.begin()->second}, {a, b},
                    [this](const std::vector<at::Tensor>& inputs) {
                      return distance_of_rows(inputs[0], inputs[1]);
                    });

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/parallel.h"
+#include "core/profile.h"
 #include "nn/libtorch_compat.h"
 #include "nn/second_derivative.h"
 #include "nn/softmax_kernel.h"
@@ -166,6 +167,9 @@ at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k,
   const auto apart = v - shared;
   // On the CPU ours sums in double and is the same in any batch, which that of
   // LibTorch 2 is not.
+  if (is_profiling())
+    count_operations((torch::GradMode::is_enabled() ? 12.0 : 4.0) *
+                     double(q.numel()) * double(k.size(2)));
   const bool is_fused = kHasFusedAttention && !q.device().is_cpu();
   return shared + (is_fused ? fused_attention(q, k, apart)
                             : bounded_attention(q, k, apart));

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/files.h"
+#include "core/profile.h"
 #include "store/latent_store.h"
 #include "store/row_buckets.h"
 #include "store/shard_file.h"
@@ -139,6 +140,7 @@ struct StoreWriter::Impl {
   }
 
   void append(const StoreRows& rows) {
+    const ProfileZone zone("pack rows");
     if (finished) throw ShapeError("StoreWriter: the store is finished");
     auto stored = to_stored(rows, info);
     const auto count = stored.indices.size(0);
@@ -151,6 +153,7 @@ struct StoreWriter::Impl {
   }
 
   void write_shard(const StoreRows& rows) {
+    const ProfileZone zone("write shard");
     auto shard = make_shard(info, rows, shard_name(free_number()));
     write_file_atomic(folder / shard.entry.file, shard.bytes);
     append_line_synced(folder / "shards.jsonl", shard_line(shard.entry));

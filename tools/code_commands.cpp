@@ -39,6 +39,7 @@ CommandRun add_embed(CLI::App& app) {
                  "NAME.csv, a table with a row per image; any other name is "
                  "the folder of a latent store in fp32")
       ->required();
+  add_dry_run(app, job->dry_run);
   add_limit(app, job->limit);
   add_batch_size(app, job->batch_size);
   return run_of(job, embed);

@@ -26,7 +26,8 @@ struct Command {
   const char* name;
   const char* summary;
   CommandRun (*add)(CLI::App& app);
-  bool asks_networks = false;  // takes --precision
+  bool asks_networks = false;    // takes --precision
+  bool is_long = asks_networks;  // takes --memory and --profile
 };
 
 CommandRun add_train(CLI::App& app);
@@ -56,6 +57,7 @@ void add_data_options(CLI::App& app, std::string& data,
 /// Those of how image files are read: --max-pixels and --icc.
 void add_reading_options(CLI::App& app, Preprocessing& preprocessing);
 void add_batch_size(CLI::App& app, int64_t& batch_size);
+void add_dry_run(CLI::App& app, bool& dry_run);
 
 /// --fresh of a command that fills a folder.
 void add_fresh(CLI::App& app, bool& fresh);

@@ -82,6 +82,12 @@ void add_batch_size(CLI::App& app, int64_t& batch_size) {
       ->capture_default_str();
 }
 
+void add_dry_run(CLI::App& app, bool& dry_run) {
+  app.add_flag("--dry-run", dry_run,
+               "Say what would be done, about how long it takes and how much "
+               "memory, and stop");
+}
+
 void add_fresh(CLI::App& app, bool& fresh) {
   app.add_flag("--fresh", fresh,
                "Remove what an earlier call wrote to --out; what is not "
@@ -142,7 +148,7 @@ CommandRun add_encode(CLI::App& app) {
   app.add_option("--rows-per-shard", job->rows_per_shard, "Images per shard")
       ->check(in_range(1, 1'000'000'000))
       ->capture_default_str();
-  app.add_flag("--dry-run", job->dry_run, "Say what would be done and stop");
+  add_dry_run(app, job->dry_run);
   auto part = new_job<std::string>();
   app.add_option(
       "--part", *part,
@@ -178,6 +184,7 @@ CommandRun add_decode(CLI::App& app) {
                "Decode although the codec is another");
   app.add_flag("--flipped", job->flipped,
                "The mirror images, of a store encoded with --flips");
+  add_dry_run(app, job->dry_run);
   add_fresh(app, job->fresh);
   return [job](const CommandContext& context) {
     job->device = context.device;
@@ -288,6 +295,7 @@ CommandRun add_generate(CLI::App& app) {
                  "the same")
       ->check(CLI::IsMember({"calotype", "diffusers"}))
       ->capture_default_str();
+  add_dry_run(app, job->dry_run);
   add_fresh(app, job->fresh);
   add_batch_size(app, job->batch_size);
   return [job](const CommandContext& context) {
@@ -304,6 +312,7 @@ CommandRun add_reconstruct(CLI::App& app) {
   app.add_option("--out", job->out,
                  "Folder of PNG files, original beside reconstruction")
       ->required();
+  add_dry_run(app, job->dry_run);
   add_fresh(app, job->fresh);
   app.add_option("--limit", job->limit, "Only the first so many images; 0: all")
       ->check(at_least(int64_t{0}))

@@ -2,11 +2,16 @@
 
 #include <torch/utils.h>
 
+#include <algorithm>
+#include <array>
+
 #include "core/disk_space.h"
 #include "core/error.h"
 #include "core/printable.h"
+#include "core/profile.h"
 #include "core/progress.h"
 #include "core/stop_signal.h"
+#include "datasets/loader.h"
 #include "images/transforms.h"
 #include "models/codec.h"
 #include "models/image_size.h"
@@ -57,16 +62,48 @@ Json settings_of(const DecodeJob& job, const LoadedCodec& codec,
           {"flipped", job.flipped}};
 }
 
+/// Height and width of an image of latents of this shape.
+std::array<int64_t, 2> image_size(const LoadedCodec& codec,
+                                  const std::vector<int64_t>& grid_shape) {
+  const auto step = codec.codec->downsample();
+  return {grid_shape[1] * step, grid_shape[2] * step};
+}
+
 /// Of all images of a store, uncompressed.
 int64_t pixel_bytes(const LoadedCodec& codec, const StoreReader& store) {
-  const auto step = codec.codec->downsample();
   double bytes = 0;
   for (size_t b = 0; b < store.buckets().size(); ++b) {
-    const auto& shape = store.info().grid_shapes[b];
-    bytes += double(store.buckets()[b].size()) * double(shape[1] * step) *
-             double(shape[2] * step) * double(codec.codec->image_channels());
+    const auto [height, width] = image_size(codec, store.info().grid_shapes[b]);
+    bytes += double(store.buckets()[b].size()) * double(height) *
+             double(width) * double(codec.codec->image_channels());
   }
   return int64_t(std::min(bytes, 9e18));
+}
+
+/// Of the first `total` images.
+Json expected(const DecodeJob& job, const LoadedCodec& codec,
+              const StoreReader& store, int64_t total) {
+  RowCost row;
+  auto left = total;
+  for (size_t b = 0; b < store.buckets().size(); ++b) {
+    const auto [height, width] = image_size(codec, store.info().grid_shapes[b]);
+    const auto cost = codec.cost->of(CodecPass::kDecode, height, width);
+    const auto count = std::min(left, int64_t(store.buckets()[b].size()));
+    left -= count;
+    row.bytes = std::max(row.bytes, cost.bytes);
+    row.seconds +=
+        cost.seconds * double(count) / double(std::max<int64_t>(1, total));
+  }
+  return expected_cost(row, total, job.batch_size);
+}
+
+at::Tensor decoded(const LoadedCodec& codec, const StoreRows& rows,
+                   c10::Device device) {
+  const ProfileZone zone("decode", ZoneKind::kNetwork);
+  return (rows.tokens.defined()
+              ? codec.tokenizer->detokenize(rows.tokens.to(device))
+              : codec.codec->decode(rows.grid.mean.to(device)))
+      .to(torch::kCPU);
 }
 
 }  // namespace
@@ -91,6 +128,17 @@ Json decode(const DecodeJob& job) {
   if (!store.info().preprocessing.empty())
     read_config(store.info().preprocessing, preprocessing, job.store.string());
 
+  const auto total =
+      job.limit > 0 ? std::min(job.limit, store.size()) : store.size();
+  if (job.dry_run)
+    return {{"would_decode", total},
+            {"folder", job.out.string()},
+            {"expected", expected(job, codec, store, total)}};
+  for (const auto& shape : store.info().grid_shapes) {
+    const auto [height, width] = image_size(codec, shape);
+    codec.cost->expect_fits(CodecPass::kDecode, height, width,
+                            job.store.string());
+  }
   tell_if_tight(job.out, pixel_bytes(codec, store));
   const torch::InferenceMode inference;
   ImageFolderWriter writer({.folder = job.out,
@@ -100,22 +148,22 @@ Json decode(const DecodeJob& job) {
                             .sets = {job.store},
                             .models = {job.codec}},
                            store.names());
-  const auto total =
-      job.limit > 0 ? std::min(job.limit, store.size()) : store.size();
   Progress progress("decode", total, "images");
   int64_t done = 0;
-  for (const auto& bucket : store.buckets()) {
+  for (size_t b = 0; b < store.buckets().size(); ++b) {
+    const auto& bucket = store.buckets()[b];
+    const auto [height, width] = image_size(codec, store.info().grid_shapes[b]);
+    const auto at_once = std::clamp<int64_t>(
+        kUsualBatchPixels / std::max<int64_t>(1, height * width), 1,
+        job.batch_size);
     for (size_t at = 0; at < bucket.size() && done < total;) {
-      const auto count = std::min(
-          {size_t(job.batch_size), bucket.size() - at, size_t(total - done)});
+      const auto count =
+          std::min({size_t(at_once), bucket.size() - at, size_t(total - done)});
       const auto wanted = torch::tensor(std::vector<int64_t>(
           bucket.begin() + long(at), bucket.begin() + long(at + count)));
       const auto rows = store.read(
           wanted, torch::full_like(wanted, job.flipped, torch::kBool));
-      const auto images =
-          (is_tokens ? codec.tokenizer->detokenize(rows.tokens.to(job.device))
-                     : codec.codec->decode(rows.grid.mean.to(job.device)))
-              .to(torch::kCPU);
+      const auto images = decoded(codec, rows, job.device);
       for (size_t i = 0; i < count; ++i) {
         Json recipe{{"store", printable(job.store.filename().string())},
                     {"index", rows.indices[int64_t(i)].item<int64_t>()},

@@ -16,6 +16,7 @@ struct DecodeJob {
   int64_t batch_size = 64;
   bool any_codec = false;  // decode although the weights' hashes differ
   bool flipped = false;    // the mirror images, of a store that has them
+  bool dry_run = false;    // say what would be done
   bool fresh = false;      // remove what an earlier call wrote to `out`
   c10::Device device{c10::kCPU};
 };

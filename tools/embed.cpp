@@ -2,6 +2,8 @@
 
 #include <torch/utils.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "evaluation/image_pass.h"
@@ -30,6 +32,7 @@ Json embed_in_store(const EmbedJob& job) {
                  .batch_size = job.batch_size,
                  .num_workers = job.num_workers,
                  .strict = job.strict,
+                 .dry_run = job.dry_run,
                  .device = job.device});
 }
 
@@ -44,12 +47,23 @@ Json embed(const EmbedJob& given) {
   fit_preprocessing(codec, job.preprocessing);
   const std::shared_ptr<const ImageSource> source =
       open_source(job.data, job.preprocessing);
+  const auto total =
+      job.limit > 0 ? std::min(job.limit, source->size()) : source->size();
+  if (job.dry_run)
+    return {
+        {"would_embed", total},
+        {"table", job.out.string()},
+        {"expected", expected_cost(codec.cost->of(CodecPass::kEncode, *source,
+                                                  job.preprocessing),
+                                   total, job.batch_size)}};
+  expect_fits(codec, *source, job.preprocessing, CodecPass::kEncode);
   const auto classes = source->class_names();
   const torch::InferenceMode inference;
   std::string text;
   int64_t numbers = 0;
   const auto pass = for_each_batch(
       job, "embed", source, job.limit, [&](const ImageBatch& batch) {
+        expect_fits(codec, batch.images, CodecPass::kEncode);
         const auto codes = encode_images(*codec.codec, batch.images, job.device)
                                .mean.flatten(1)
                                .to(torch::kCPU)

@@ -19,6 +19,7 @@ struct EmbedJob {
   int64_t batch_size = 64;
   int num_workers = 2;
   bool strict = false;
+  bool dry_run = false;  // say what would be done
   c10::Device device{c10::kCPU};
 };
 

@@ -146,7 +146,8 @@ class Encoding {
                   {.batch_size = job_.batch_size,
                    .shuffle = false,
                    .strict = job_.strict,
-                   .num_workers = job_.num_workers},
+                   .num_workers = job_.num_workers,
+                   .max_batch_pixels = kUsualBatchPixels},
                   0, 0, &skip);
     while (const auto batch = loader.next()) {
       write(*batch);
@@ -286,6 +287,13 @@ bool is_complete(const std::filesystem::path& store) {
          parse_store_info(read_text_file(file), file.string()).complete;
 }
 
+Json expected(const EncodeJob& job, const LoadedCodec& codec,
+              const ImageSource& source) {
+  auto row = codec.cost->of(CodecPass::kEncode, source, job.preprocessing);
+  if (job.flips) row.seconds *= 2;
+  return expected_cost(row, source.size(), job.batch_size);
+}
+
 void tell_what_is_there(const EncodePlan& plan, const Encoding& encoding,
                         int64_t num_images) {
   if (encoding.num_before() > 0)
@@ -311,11 +319,15 @@ Json encode(const EncodeJob& given) {
   const auto info = store_info(job, codec, *source);
   const auto needs = bytes_needed(job, codec, info, source->size());
   if (job.dry_run)
-    return {
-        {"would_encode", source->size()}, {"store", job.out.string()},
-        {"needs_bytes", needs},           {"free_bytes", free_bytes(job.out)},
-        {"info", write_config(info)},     {"precision", info.precision}};
+    return {{"would_encode", source->size()},
+            {"store", job.out.string()},
+            {"expected", expected(job, codec, *source)},
+            {"needs_bytes", needs},
+            {"free_bytes", free_bytes(job.out)},
+            {"info", write_config(info)},
+            {"precision", info.precision}};
 
+  expect_fits(codec, *source, job.preprocessing, CodecPass::kEncode);
   const bool in_parts = job.part || job.finishes;
   if (in_parts && !is_complete(job.out)) {
     expect_space(job.out, 0);

@@ -118,7 +118,8 @@ class PartOfStore {
                   {.batch_size = job_.batch_size,
                    .shuffle = false,
                    .strict = job_.strict,
-                   .num_workers = job_.num_workers},
+                   .num_workers = job_.num_workers,
+                   .max_batch_pixels = kUsualBatchPixels},
                   0, 0, &skip);
     BlockWriter writer(job_.out, info_, parts_.plan(), block);
     while (const auto batch = loader.next()) {

@@ -30,6 +30,7 @@ void tell_computed_again(const ImageBatch& batch) {
 
 StoreRows encode_rows(const LoadedCodec& codec, const ImageBatch& batch,
                       const StoreInfo& info, c10::Device device) {
+  expect_fits(codec, batch.images, CodecPass::kEncode);
   StoreRows rows{.labels = batch.labels,
                  .indices = batch.indices,
                  .names = batch.names,

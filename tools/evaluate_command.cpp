@@ -117,6 +117,7 @@ CommandRun add_evaluate(CLI::App& app) {
   app.add_option("--reference", job.reference, "The set to compare with");
   app.add_option("--report", job.report,
                  "Folder for index.html, result.json and tables as CSV");
+  add_dry_run(app, job.dry_run);
   app.add_flag("--fresh", job.fresh,
                "Remove the report of another call from the folder of --report");
   app.add_option("--cache", job.cache,

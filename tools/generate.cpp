@@ -12,14 +12,17 @@
 #include "core/hash.h"
 #include "core/note.h"
 #include "core/printable.h"
+#include "core/profile.h"
 #include "core/progress.h"
 #include "core/random.h"
+#include "core/runtime.h"
 #include "core/stop_signal.h"
 #include "models/diffusion_model.h"
 #include "models/pipeline_folder.h"
 #include "models/registry.h"
 #include "models/token_space.h"
 #include "nn/precision.h"
+#include "nn/row_memory.h"
 #include "tools/class_choice.h"
 #include "tools/generate_output.h"
 #include "tools/init_image.h"
@@ -37,13 +40,42 @@ struct DrawnPart {
 using Draw =
     std::function<at::Tensor(const DrawnPart& part, GenerateOutput& output)>;
 
+/// What drawing a sample costs, by `draw_one` with `num_steps` of the `of`.
+RowCost drawing_cost(int64_t num_steps, int64_t of,
+                     const std::function<void()>& draw_one) {
+  const torch::InferenceMode inference;
+  const TensorMemory memory;
+  const double begin = monotonic_s();
+  draw_one();
+  return {.bytes = with_scratch(memory.peak_bytes()),
+          .seconds = (monotonic_s() - begin) * double(of) / double(num_steps)};
+}
+
+/// Refuses pictures that do not fit, and says in a dry run what they cost.
+Json expected(const GenerateJob& job, const OutputSetup& setup, RowCost row) {
+  if (setup.codec) {
+    const auto size = decoded_size(setup);
+    const auto decoding =
+        setup.codec->cost->of(CodecPass::kDecode, size[0], size[1]);
+    row.bytes = std::max(row.bytes, decoding.bytes);
+    row.seconds += decoding.seconds;
+  }
+  return {{"would_generate", job.count},
+          {job.latents ? "store" : "folder", job.out.string()},
+          {"expected", expected_cost(row, job.count, job.batch_size)},
+          {"recipe", setup.recipe}};
+}
+
 Json generate_with(const GenerateJob& job, OutputSetup setup,
-                   const std::vector<int64_t>& classes, const Draw& draw) {
+                   const std::vector<int64_t>& classes,
+                   const std::function<RowCost()>& cost, const Draw& draw) {
   const Json recipe = setup.recipe;
   setup.classes = classes;
   if (job.latents && job.fresh)
     throw ConfigError(
         "generate: --fresh removes images; delete a store to draw it anew");
+  if (!job.latents && !setup.codec) setup.codec = codec_of(job, setup.space);
+  if (job.dry_run) return expected(job, setup, cost());
   if (job.latents && is_drawn_already(setup)) {
     fmt::print(stderr, "{}: is complete already\n", job.out.string());
     return {{"store", job.out.string()},
@@ -51,7 +83,11 @@ Json generate_with(const GenerateJob& job, OutputSetup setup,
             {"already_complete", true},
             {"recipe", recipe}};
   }
-  if (!job.latents && !setup.codec) setup.codec = codec_of(job, setup.space);
+  if (setup.codec) {
+    const auto size = decoded_size(setup);
+    setup.codec->cost->expect_fits(CodecPass::kDecode, size[0], size[1],
+                                   job.model.string());
+  }
   const auto output = job.latents ? store_output(std::move(setup))
                                   : image_output(std::move(setup));
   const torch::InferenceMode inference;
@@ -131,11 +167,13 @@ Json generate_from_prior(GenerateJob job) {
          "normal codes");
   const Json recipe{
       {"model", codec.sha256}, {"seed", job.seed}, {"sampler", "prior"}};
-  return generate_with(job, {.job = job, .space = space, .recipe = recipe},
-                       {-1}, [&](const DrawnPart& part, GenerateOutput&) {
-                         return normal_rows(space.grid_shape, part.samples,
-                                            job.seed, Stream::kPrior);
-                       });
+  return generate_with(
+      job, {.job = job, .space = space, .recipe = recipe}, {-1},
+      [] { return RowCost{}; },
+      [&](const DrawnPart& part, GenerateOutput&) {
+        return normal_rows(space.grid_shape, part.samples, job.seed,
+                           Stream::kPrior);
+      });
 }
 
 /// "0.3:5", either of which may be left out.
@@ -305,8 +343,19 @@ Json generate_by_diffusion(GenerateJob job) {
     setup.init = &init;
     request.initial = init.latents;
   }
+  const auto classes = classes_of(job, *model);
+  const auto cost = [&] {
+    auto one = request;
+    one.samples = torch::zeros({1}, torch::kLong);
+    one.classes = torch::full({1}, classes.front(), torch::kLong);
+    one.num_steps = std::min<int64_t>(2, job.steps);
+    one.initial = {};
+    one.pipeline_noise.reset();
+    return drawing_cost(one.num_steps, job.steps,
+                        [&] { model->generate(one); });
+  };
   return generate_with(
-      job, std::move(setup), classes_of(job, *model),
+      job, std::move(setup), classes, cost,
       [&](const DrawnPart& part, GenerateOutput& output) {
         request.samples = part.samples;
         if (request.pipeline_noise) request.pipeline_noise->first = part.begin;
@@ -318,6 +367,7 @@ Json generate_by_diffusion(GenerateJob job) {
         request.on_preview = [&](int64_t, int64_t, const at::Tensor& latents) {
           output.preview(latents);
         };
+        const ProfileZone zone("sample");
         return model->generate(request);
       });
 }
@@ -345,18 +395,28 @@ Json generate_by_unmasking(GenerateJob job) {
                     {"guidance", *job.guidance}};
   const auto classes = choose_classes(job.classes, space.class_names,
                                       model->config().num_classes);
+  const auto drawn = [&](const at::Tensor& samples, const at::Tensor& labels,
+                         int64_t num_steps) {
+    const ProfileZone zone("sample");
+    return draw_tokens(
+        *model,
+        {.samples = samples,
+         .labels = labels,
+         .seed = job.seed,
+         .num_steps = num_steps,
+         .guidance = classes.front() < 0 ? 1 : *job.guidance,
+         .on_step = [](int64_t, const at::Tensor&) { throw_if_stopped(); }});
+  };
+  const auto cost = [&] {
+    return drawing_cost(1, job.steps, [&] {
+      drawn(torch::zeros({1}, torch::kLong),
+            torch::full({1}, classes.front(), torch::kLong), 1);
+    });
+  };
   return generate_with(
       job, {.job = job, .space = space, .recipe = recipe, .tokens = true},
-      classes, [&](const DrawnPart& part, GenerateOutput&) {
-        return draw_tokens(*model,
-                           {.samples = part.samples,
-                            .labels = part.labels,
-                            .seed = job.seed,
-                            .num_steps = job.steps,
-                            .guidance = classes.front() < 0 ? 1 : *job.guidance,
-                            .on_step = [](int64_t, const at::Tensor&) {
-                              throw_if_stopped();
-                            }});
+      classes, cost, [&](const DrawnPart& part, GenerateOutput&) {
+        return drawn(part.samples, part.labels, job.steps);
       });
 }
 

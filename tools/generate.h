@@ -44,7 +44,8 @@ struct GenerateJob {
   std::string noise = "calotype";   // diffusers: as its pipelines draw it
   uint64_t seed = 0;
   int64_t batch_size = 64;
-  bool fresh = false;  // remove what an earlier call wrote to `out`
+  bool dry_run = false;  // say what would be done
+  bool fresh = false;    // remove what an earlier call wrote to `out`
   c10::Device device{c10::kCPU};
 };
 

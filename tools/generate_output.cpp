@@ -11,7 +11,9 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/printable.h"
+#include "core/profile.h"
 #include "datasets/class_folder.h"
+#include "datasets/loader.h"
 #include "images/png_recipe.h"
 #include "models/image_size.h"
 #include "models/token_space.h"
@@ -30,6 +32,13 @@ namespace {
 
 constexpr int64_t kGridColumns = 10;
 constexpr int64_t kOverviewImages = 100;
+constexpr int64_t kOverviewPixels = 2 * kUsualBatchPixels;  // all in memory
+
+/// Images of an overview of images [N,C,H,W].
+int64_t num_in_overview(const at::Tensor& images) {
+  return std::clamp<int64_t>(
+      kOverviewPixels / (images.size(2) * images.size(3)), 1, kOverviewImages);
+}
 
 Image grid_of(const at::Tensor& images) {
   return image_grid(images, kGridColumns, images.size(3) < 64 ? 2 : 1);
@@ -121,7 +130,7 @@ class ImageOutput : public GenerateOutput {
         }) {}
 
   bool has(const at::Tensor& samples, const at::Tensor& labels) override {
-    if (num_shown_ < kOverviewImages) return false;  // the overview needs them
+    if (num_shown_ < most_shown_) return false;  // the overview needs them
     const auto before = num_written_;
     for (int64_t i = 0; i < samples.size(0); ++i, ++num_written_) {
       const auto sample = samples[i].item<int64_t>(),
@@ -136,19 +145,15 @@ class ImageOutput : public GenerateOutput {
 
   void add(const at::Tensor& latents, const at::Tensor& samples,
            const at::Tensor& labels) override {
-    auto images = decoded(latents).to(torch::kCPU);
-    if (setup_.init) images = setup_.init->paste(images);
-    for (int64_t i = 0; i < images.size(0); ++i) {
-      const auto sample = samples[i].item<int64_t>(),
-                 label = labels[i].item<int64_t>();
-      writer_.write_file(file_of(sample, label), images[i],
-                         recipe_of(sample, label));
-      ++num_written_;
+    const auto [height, width] = decoded_size(setup_);
+    const auto at_once = std::max<int64_t>(
+        1, kUsualBatchPixels / std::max<int64_t>(1, height * width));
+    for (int64_t begin = 0; begin < latents.size(0); begin += at_once) {
+      const auto count = std::min(at_once, latents.size(0) - begin);
+      add_decoded(decoded(latents.narrow(0, begin, count)),
+                  samples.narrow(0, begin, count),
+                  labels.narrow(0, begin, count));
     }
-    const auto left = kOverviewImages - num_shown_;
-    if (left <= 0) return;
-    shown_.push_back(images.narrow(0, 0, std::min(left, images.size(0))));
-    num_shown_ += shown_.back().size(0);
   }
 
   void preview(const at::Tensor& latents) override {
@@ -171,12 +176,34 @@ class ImageOutput : public GenerateOutput {
   }
 
  private:
+  void add_decoded(at::Tensor images, const at::Tensor& samples,
+                   const at::Tensor& labels) {
+    if (setup_.init) images = setup_.init->paste(images);
+    for (int64_t i = 0; i < images.size(0); ++i) {
+      const auto sample = samples[i].item<int64_t>(),
+                 label = labels[i].item<int64_t>();
+      writer_.write_file(file_of(sample, label), images[i],
+                         recipe_of(sample, label));
+      ++num_written_;
+    }
+    most_shown_ = num_in_overview(images);
+    const auto left = most_shown_ - num_shown_;
+    if (left <= 0) return;
+    // Copies: a view would keep the memory of the whole batch.
+    shown_.push_back(
+        images.narrow(0, 0, std::min(left, images.size(0))).clone());
+    num_shown_ += shown_.back().size(0);
+  }
+
+  /// On the CPU.
   at::Tensor decoded(const at::Tensor& latents) {
+    const ProfileZone zone("decode", ZoneKind::kNetwork);
     const auto on_device = latents.to(setup_.job.device);
     return cut_to(latents.scalar_type() == torch::kLong
                       ? setup_.codec->tokenizer->detokenize(on_device)
                       : setup_.codec->codec->decode(on_device),
-                  setup_.space.image_size);
+                  setup_.space.image_size)
+        .to(torch::kCPU);
   }
 
   /// By the linear map that the store knew, or by the decoder, a few at a time:
@@ -219,6 +246,7 @@ class ImageOutput : public GenerateOutput {
   ImageFolderWriter writer_;
   std::vector<at::Tensor> shown_;
   int64_t num_shown_ = 0, num_written_ = 0;
+  int64_t most_shown_ = kOverviewImages;
 };
 
 /// Behind the index of the last image.
@@ -327,6 +355,15 @@ LoadedCodec codec_of(const GenerateJob& job, const LatentSpace& space) {
   if (!space.grid_shape.empty())  // of tokens it is not told
     expect_depth(codec, space.grid_shape[0], job.model.string());
   return codec;
+}
+
+std::array<int64_t, 2> decoded_size(const OutputSetup& setup) {
+  const auto& size = setup.space.image_size;
+  if (!size.empty()) return {size[0], size[1]};
+  const auto& shape = setup.space.grid_shape;  // of tokens it is not told
+  if (shape.empty()) return {0, 0};
+  const auto f = setup.codec->codec->downsample();
+  return {shape[1] * f, shape[2] * f};
 }
 
 std::unique_ptr<GenerateOutput> image_output(OutputSetup setup) {

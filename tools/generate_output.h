@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,7 +52,10 @@ struct OutputSetup {
   std::vector<int64_t> classes = {-1};  // that the samples take in turn
 };
 
-/// PNG files by class and a grid of the first 100.
+/// Height and width of the images that the codec of `setup` makes.
+std::array<int64_t, 2> decoded_size(const OutputSetup& setup);
+
+/// PNG files by class and a grid of the first 100, or fewer of large ones.
 std::unique_ptr<GenerateOutput> image_output(OutputSetup setup);
 
 /// Whether the store that the job names holds just what it would draw.

@@ -8,10 +8,13 @@
 #include <cstring>
 
 #include "core/failure.h"
+#include "core/memory.h"
 #include "core/note.h"
+#include "core/profile.h"
 #include "core/progress.h"
 #include "core/stop_signal.h"
 #include "core/version.h"
+#include "nn/kernel_record.h"
 #include "nn/precision.h"
 #include "report/result_text.h"
 #include "tools/command.h"
@@ -23,7 +26,7 @@ namespace {
 constexpr auto kCommands = std::to_array<Command>({
     {"train",
      "Train a codec, a diffusion model or a classifier; resumes by default",
-     add_train},
+     add_train, false, true},
     {"average", "A model of another averaging length, out of a run's snapshots",
      add_average},
     {"convert", "A checkpoint of another project as a model folder",
@@ -93,6 +96,14 @@ std::string no_command(int argc, char** argv) {
       names);
 }
 
+/// Of a GPU nobody says here how much is free.
+void limit_memory(const std::string& asked, c10::Device device) {
+  if (!asked.empty())
+    set_memory_limit(parse_bytes(asked, "--memory"));
+  else if (device.is_cpu())
+    set_memory_limit(free_memory_bytes());
+}
+
 int run(int argc, char** argv) {
   CLI::App app(
       "Images to latents and back: codecs, latent diffusion, fidelity.",
@@ -102,7 +113,8 @@ int run(int argc, char** argv) {
   app.option_defaults()->always_capture_default(false);
 
   RuntimeOptions runtime;
-  std::string precision = "fp32";
+  std::string precision = "fp32", memory;
+  bool profiles = false;
   bool as_json = false, quiet = false;
   CommandRun chosen;
   bool asks_networks = false;
@@ -121,6 +133,14 @@ int run(int argc, char** argv) {
                       "machine is faster in it")
           ->check(CLI::IsMember({"fp32", "bf16", "auto"}))
           ->capture_default_str();
+    if (command.is_long) {
+      sub->add_option("--memory", memory,
+                      "Most that may be taken, such as 800M or 8G; default: "
+                      "what the machine has free. Changes no result");
+      sub->add_flag("--profile", profiles,
+                    "Say where the time went, and how much of the machine was "
+                    "used");
+    }
     sub->add_flag("--json", as_json, "Print the result as JSON");
     sub->add_flag("--quiet", quiet, "No progress");
     sub->callback([&, work, asks = command.asks_networks] {
@@ -145,7 +165,14 @@ int run(int argc, char** argv) {
                                .num_threads = runtime.num_threads};
   set_precision(resolve_precision(precision, context.device));
   resize_on_calling_thread();
+  limit_memory(memory, context.device);
+  if (profiles) begin_profile();
   auto result = chosen(context);
+  if (profiles && result.is_object()) {
+    auto profile = end_profile();
+    profile.json.update(kernels_used(profile.operations_per_s));
+    result["profile"] = profile.json;
+  }
   if (const auto rows = take_rows_computed_again(); !rows.empty())
     note(
         fmt::format("{} images were not finite in bf16 and were computed "

@@ -20,7 +20,8 @@ struct ReconstructJob {
   int64_t batch_size = 64;
   int num_workers = 2;
   bool strict = false;
-  bool fresh = false;  // remove what an earlier call wrote to `out`
+  bool dry_run = false;  // say what would be done
+  bool fresh = false;    // remove what an earlier call wrote to `out`
   c10::Device device{c10::kCPU};
 };
 

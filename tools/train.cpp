@@ -2,12 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/disk_space.h"
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/note.h"
 #include "core/runtime.h"
 #include "core/stop_signal.h"
+#include "models/codec_cost.h"
 #include "nn/model_folder.h"
+#include "nn/precision.h"
+#include "nn/row_memory.h"
+#include "nn/sliced.h"
 #include "outputs/apart.h"
 #include "tools/config_override.h"
 #include "tools/named_configs.h"
@@ -41,6 +48,45 @@ int64_t num_parameters(const torch::nn::Module& module) {
 /// moments, and of the model.
 int64_t least_run_bytes(int64_t num_parameters) {
   return num_parameters * (4 + 1) * int64_t(sizeof(float));
+}
+
+/// What a sample of a batch costs a step, by steps of a few on the model, which
+/// is not to be trained afterwards.
+RowCost trained_row(Prepared& prepared, c10::Device device) {
+  constexpr int64_t kRows = 4;
+  auto& trainable = *prepared.setup.trainable;
+  trainable.trained_module().to(device);
+  trainable.trained_module().train();
+  const PrecisionScope precision(
+      resolve_precision(prepared.config.training.precision, device));
+  const SliceScope whole(1);
+  auto batch = prepared.setup.data->next();
+  const auto rows = std::min(kRows, batch.samples.size(0));
+  for (auto* tensor :
+       {&batch.data, &batch.logvar, &batch.labels, &batch.samples})
+    if (tensor->defined()) *tensor = tensor->narrow(0, 0, rows);
+  for (auto* tensor : {&batch.data, &batch.logvar, &batch.labels})
+    if (tensor->defined()) *tensor = tensor->to(device);
+  trainable.losses(batch).total.backward();  // gradients are there from now on
+  const TensorMemory memory;
+  const double begin = monotonic_s();
+  trainable.losses(batch).total.backward();
+  return {.bytes = with_scratch(memory.peak_bytes() / rows),
+          .seconds = (monotonic_s() - begin) / double(rows)};
+}
+
+/// Of all steps. Gradients, an average and two moments come to the weights.
+Json expected(Prepared& prepared, int64_t num_parameters, c10::Device device) {
+  const auto& training = prepared.config.training;
+  const auto batch = std::min(training.batch_size, prepared.setup.data->size());
+  const auto row = trained_row(prepared, device);
+  Json found{
+      {"seconds", row.seconds * double(batch) * double(training.accumulate) *
+                      double(training.steps)},
+      {"memory_bytes", memory_in_use() + batch * row.bytes +
+                           num_parameters * 4 * int64_t(sizeof(float))}};
+  if (memory_limit() > 0) found["memory_limit_bytes"] = memory_limit();
+  return found;
 }
 
 /// A name has neither a folder nor an ending.
@@ -109,6 +155,7 @@ Json train_in(TrainGroup& group, const TrainJob& job) {
   if (job.dry_run)
     return {{"parameters", parameters},
             {"samples", prepared.setup.data->size()},
+            {"expected", expected(prepared, parameters, job.device)},
             {"needs_bytes", needs},
             {"free_bytes", free_bytes(job.out)},
             {"config", write_config(config)}};

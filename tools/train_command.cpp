@@ -64,7 +64,8 @@ CommandRun add_train(CLI::App& app) {
   app.add_flag("--fresh", options->job.fresh,
                "Forget an earlier run in the folder");
   app.add_flag("--dry-run", options->job.dry_run,
-               "Print the resolved configuration and stop");
+               "Print the resolved configuration, about how long it takes and "
+               "how much memory, and stop");
   app.add_option(
          "--stop-after", options->job.stop_after,
          "End this call after so many steps, state saved; 0: train to the end")

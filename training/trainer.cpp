@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/profile.h"
 #include "core/progress.h"
 #include "core/runtime.h"
 #include "core/slices.h"
@@ -35,6 +36,11 @@ torch::nn::Module& moved_to(c10::Device device, torch::nn::Module& module) {
 
 at::Tensor on_device(const at::Tensor& tensor, c10::Device device) {
   return tensor.defined() ? tensor.to(device) : tensor;
+}
+
+void go_back(const at::Tensor& loss) {
+  const ProfileZone zone("backward", ZoneKind::kNetwork);
+  loss.backward();
 }
 
 std::vector<Ema> averages_of(const TrainerConfig& config,
@@ -249,6 +255,16 @@ void Trainer::tell(const std::string& warning) {
                warning);
 }
 
+Batch Trainer::next_batch() {
+  const ProfileZone zone("gather");
+  return prepared(setup_.data->next());
+}
+
+Losses Trainer::losses_of(const Batch& batch) {
+  const ProfileZone zone("forward", ZoneKind::kNetwork);
+  return setup_.trainable->losses(batch);
+}
+
 Trainer::StepLosses Trainer::step() {
   auto& gradients = parameters_.gradients();
   gradients.zero_();
@@ -270,10 +286,10 @@ Trainer::StepLosses Trainer::step() {
   LossMeans means(std::min(config_.batch_size, setup_.data->size()) *
                   config_.accumulate);
   for (int64_t pass = 0; pass < config_.accumulate; ++pass) {
-    batch = prepared(setup_.data->next());
+    batch = next_batch();
     const auto num_rows = batch.samples.size(0);
-    const auto result = setup_.trainable->losses(batch);
-    (result.total * means.share(num_rows)).backward();
+    const auto result = losses_of(batch);
+    go_back(result.total * means.share(num_rows));
     means.add(result, num_rows);
     levels_.add(result.by_level);
     losses.warning = result.warning;
@@ -288,6 +304,7 @@ Trainer::StepLosses Trainer::step() {
   if (config_.gradient_clip > 0 && losses.gradient_norm > config_.gradient_clip)
     gradients.mul_(config_.gradient_clip / losses.gradient_norm);
 
+  const ProfileZone zone("optimizer");
   auto trained = setup_.trainable->trained_parameters(step_);
   const bool trains_all = trained.empty();
   std::erase_if(trained, [&](const std::string& name) {
@@ -329,6 +346,7 @@ void Trainer::check_finite(const StepLosses& losses, const Batch& last) const {
 }
 
 Json Trainer::validate() {
+  const ProfileZone zone("validate");
   const torch::NoGradGuard no_grad;
   const AveragedWeights averaged(parameters_.values(),
                                  averages_.front().values());
@@ -361,6 +379,7 @@ bool Trainer::samples_are_due() const {
 }
 
 void Trainer::draw_samples() {
+  const ProfileZone zone("draw samples");
   const torch::NoGradGuard no_grad;
   const AveragedWeights averaged(parameters_.values(),
                                  averages_.front().values());

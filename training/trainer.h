@@ -153,6 +153,8 @@ class Trainer {
     std::string warning;
   };
 
+  Batch next_batch();
+  Losses losses_of(const Batch& batch);
   StepLosses step();
   Batch prepared(Batch batch) const;
   Batch at_rest(Batch batch) const;

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/profile.h"
 #include "training/checkpoint.h"
 #include "training/ema_snapshots.h"
 #include "training/loss_curves.h"
@@ -60,6 +61,7 @@ void Trainer::expect_same_weights() {
 void Trainer::save() {
   expect_same_weights();
   if (!run_.writes()) return;
+  const ProfileZone zone("checkpoint");
   auto tensors = state_tensors();
   if (!levels_.empty()) {
     tensors[kLevelCounts] = levels_.counts();

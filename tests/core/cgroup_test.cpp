@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <limits>
 #include <string>
 
 #include "tests/support/temp_folder.h"
@@ -19,6 +20,9 @@ class Cgroups : public testing::Test {
     std::ofstream(folder_ / name) << text << "\n";
   }
   double cpus() { return cgroup_cpus(folder_ / "self", folder_ / "mount"); }
+  int64_t free() {
+    return cgroup_free_bytes(folder_ / "self", folder_ / "mount");
+  }
 
  private:
   TempFolder folder_;
@@ -50,7 +54,31 @@ TEST_F(Cgroups, OfVersion1LimitTheCpuController) {
   EXPECT_EQ(cpus(), 4);
 }
 
+TEST_F(Cgroups, OfVersion2LeaveWhatIsNotTakenAndWhatHoldsFiles) {
+  write("self", "0::/batch/job");
+  write("mount/batch/job/memory.max", "max");
+  write("mount/batch/job/memory.current", "900");
+  EXPECT_EQ(free(), std::numeric_limits<int64_t>::max());
+  write("mount/batch/memory.max", "5000");
+  write("mount/batch/memory.current", "3000");
+  EXPECT_EQ(free(), 2000);
+  write("mount/batch/memory.stat", "anon 2000\ninactive_file 600\nfile 800");
+  EXPECT_EQ(free(), 2600);
+  write("mount/batch/job/memory.max", "800");  // already above it
+  EXPECT_EQ(free(), 0);
+}
+
+TEST_F(Cgroups, OfVersion1LimitMemoryToo) {
+  write("self", "9:memory:/docker/1f\n4:cpu,cpuacct:/other");
+  write("mount/memory/docker/1f/memory.limit_in_bytes", "7000");
+  write("mount/memory/docker/1f/memory.usage_in_bytes", "4000");
+  write("mount/memory/docker/1f/memory.stat",
+        "inactive_file 1\ntotal_inactive_file 500");
+  EXPECT_EQ(free(), 3500);
+}
+
 TEST_F(Cgroups, AreWithoutLimitWhereThereAreNone) {
+  EXPECT_EQ(free(), std::numeric_limits<int64_t>::max());
   EXPECT_EQ(cpus(), 0);
   write("self", "nonsense");
   EXPECT_EQ(cpus(), 0);
