@@ -71,8 +71,6 @@ std::vector<Tensor> rows_of(const std::vector<Tensor>& inputs,
   return some;
 }
 
-/// forward(inputs) in the numbers and the layout of `compute`; what comes back
-/// is in float, channels apart.
 Tensor computed(const RowFunction& forward, const std::vector<Tensor>& inputs,
                 const Compute& compute) {
   const ComputeScope scope(compute);
@@ -83,15 +81,13 @@ Tensor computed(const RowFunction& forward, const std::vector<Tensor>& inputs,
   return (in_bf16 ? answer.to(at::kFloat) : answer).contiguous();
 }
 
-/// Whether rows in flight are counted here.
 bool watches_memory() {
   return memory_limit() > 0 && !is_inside;
 }
 
-/// Throws ConfigError where graphs of all rows do not fit, judged by that of
-/// the first; once for inputs of a shape.
 void expect_graphs_fit(size_t network, const std::vector<Tensor>& inputs,
-                       const RowFunction& forward, const Compute& compute) {
+                       int64_t num_rows, const RowFunction& forward,
+                       const Compute& compute) {
   if (known_row_bytes(network, inputs) > 0) return;
   int64_t row_bytes = 0;
   {
@@ -103,7 +99,6 @@ void expect_graphs_fit(size_t network, const std::vector<Tensor>& inputs,
     row_bytes = with_scratch(memory.held_bytes());
   }
   know_row_bytes(network, inputs, row_bytes);
-  const auto num_rows = inputs[0].size(0);
   const auto left = memory_left();
   const auto fit = rows_that_fit(row_bytes);
   if (fit >= num_rows && row_bytes <= left) return;

@@ -30,10 +30,11 @@ at::Tensor computed(const RowFunction& forward,
 /// Whether rows in flight are counted here.
 bool watches_memory();
 
-/// Throws ConfigError where graphs of all rows do not fit, judged by that of
-/// the first; once for inputs of a shape.
+/// Throws ConfigError where graphs of `num_rows` rows, those of this process,
+/// do not fit, judged by that of the first; once for inputs of a shape.
 void expect_graphs_fit(size_t network, const std::vector<at::Tensor>& inputs,
-                       const RowFunction& forward, const Compute& compute);
+                       int64_t num_rows, const RowFunction& forward,
+                       const Compute& compute);
 
 /// A call in slices, and what its way back needs.
 struct SliceCall : torch::CustomClassHolder {

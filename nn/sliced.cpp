@@ -109,10 +109,15 @@ Tensor sliced(const std::vector<Tensor>& parameters, const void* network,
   record_compute(compute, inputs.front().device());
   const auto id =
       std::hash<const void*>()(network) ^ forward.target_type().hash_code();
+  const auto num_rows = inputs.front().size(0);
+  const bool is_shared = group && with_gradients && count >= group->size();
   if (with_gradients && watches_memory())
-    expect_graphs_fit(id + 1, inputs, forward, compute);
+    expect_graphs_fit(
+        id + 1, inputs,
+        is_shared ? (num_rows + group->size() - 1) / group->size() : num_rows,
+        forward, compute);
   const bool is_cut = count > 1 || (!with_gradients && watches_memory());
-  if (!is_cut || inputs.front().size(0) == 0)
+  if (!is_cut || num_rows == 0)
     return finite(computed(forward, inputs, compute), forward, inputs, compute);
   auto call = c10::make_intrusive<SliceCall>();
   call->forward = forward;
@@ -120,7 +125,7 @@ Tensor sliced(const std::vector<Tensor>& parameters, const void* network,
   call->network = id;
   call->compute = compute;
   call->count = count;
-  if (group && with_gradients && count >= group->size()) {
+  if (is_shared) {
     call->group = group;
     call->loose = SumsInAnyOrder::current();
   }

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/profile.h"
 #include "datasets/subset_source.h"
 #include "images/png_recipe.h"
 #include "outputs/apart.h"
@@ -18,6 +19,8 @@ namespace calotype {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int64_t kMaxWaitingBytes = int64_t{64} << 20;  // of decoded pictures
 
 /// "drawn" of "drawn/", and of "." in it.
 fs::path by_its_name(const fs::path& folder) {
@@ -107,11 +110,14 @@ ImageFolderWriter::ImageFolderWriter(const ImageFolderPlan& plan,
 ImageFolderWriter::ImageFolderWriter(
     const ImageFolderPlan& plan,
     std::unordered_map<std::string, std::string> files)
-    : folder_(open_folder(plan, is_one_of(files))), files_(std::move(files)) {}
+    : folder_(open_folder(plan, is_one_of(files))),
+      files_(std::move(files)),
+      writing_(std::make_unique<Background>(kMaxWaitingBytes)) {}
 
 ImageFolderWriter::ImageFolderWriter(
     const ImageFolderPlan& plan, std::function<bool(const std::string&)> makes)
-    : folder_(open_folder(plan, std::move(makes))) {}
+    : folder_(open_folder(plan, std::move(makes))),
+      writing_(std::make_unique<Background>(kMaxWaitingBytes)) {}
 
 void ImageFolderWriter::write(const std::string& name, const at::Tensor& pixels,
                               const Json& recipe) {
@@ -121,12 +127,15 @@ void ImageFolderWriter::write(const std::string& name, const at::Tensor& pixels,
 void ImageFolderWriter::write_file(const std::string& file,
                                    const at::Tensor& pixels,
                                    const Json& recipe) {
-  const auto path = folder_.path() / file;
-  make_folder(path.parent_path());
-  write_file_atomic(
-      path,
-      encode_png(to_image(pixels), recipe_text(folder_.signed_recipe(recipe))),
-      Durability::kRenamed);
+  const ProfileZone zone("hand over image");
+  auto image = to_image(pixels);
+  const auto bytes = int64_t(image.pixels.size());
+  writing_->add(bytes, [path = folder_.path() / file, image = std::move(image),
+                        text = recipe_text(folder_.signed_recipe(recipe))] {
+    const ProfileZone writing("write image");
+    make_folder(path.parent_path());
+    write_file_atomic(path, encode_png(image, text), Durability::kRenamed);
+  });
 }
 
 bool ImageFolderWriter::has_file(const std::string& file,
@@ -135,6 +144,8 @@ bool ImageFolderWriter::has_file(const std::string& file,
 }
 
 void ImageFolderWriter::finish() {
+  const ProfileZone zone("wait for files");
+  writing_->wait();
   sync_all(folder_.path());
 }
 

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/background.h"
 #include "core/config.h"
 #include "datasets/image_source.h"
 #include "images/transforms.h"
@@ -64,7 +65,9 @@ class ImageFolderWriter {
   ImageFolderWriter(const ImageFolderPlan& plan,
                     std::function<bool(const std::string&)> makes);
 
-  /// `pixels`: [C,H,W] in [-1,1]. `name`: one of those given.
+  /// `pixels`: [C,H,W] in [-1,1]. `name`: one of those given. The file is
+  /// written while the caller goes on: what comes later, finish() at the
+  /// latest, throws what kept an earlier one from being written.
   void write(const std::string& name, const at::Tensor& pixels,
              const Json& recipe);
 
@@ -87,6 +90,7 @@ class ImageFolderWriter {
 
   SetFolder folder_;
   std::unordered_map<std::string, std::string> files_;  // by name
+  std::unique_ptr<Background> writing_;
 };
 
 }  // namespace calotype
