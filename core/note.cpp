@@ -10,7 +10,7 @@ namespace {
 
 std::mutex mutex;
 std::vector<std::string> noted;
-std::string name;
+std::string process;
 bool is_speaker = true;
 
 }  // namespace
@@ -23,15 +23,15 @@ void note(const std::string& text) {
   std::fprintf(stderr, "%s\n", text.c_str());  // unlike fmt's, it never throws
 }
 
-void name_process(const std::string& its_name, bool speaks) {
+void name_process(const std::string& name, bool speaks) {
   const std::lock_guard lock(mutex);
-  name = its_name;
+  process = name;
   is_speaker = speaks;
 }
 
 std::string process_name() {
   const std::lock_guard lock(mutex);
-  return name;
+  return process;
 }
 
 std::vector<std::string> take_notes() {
