@@ -12,6 +12,7 @@
 #include "denoisers/unet2d_model.h"
 #include "vae/asymmetric_autoencoder_kl.h"
 #include "vae/autoencoder.h"
+#include "vae/autoencoder_dc.h"
 #include "vae/autoencoder_kl.h"
 #include "vae/autoencoder_tiny.h"
 #include "vae/autoencoder_training.h"
@@ -142,6 +143,7 @@ const std::vector<ModelClass>& model_classes() {
   static const std::vector<ModelClass> classes = {
       codec<load_autoencoder_kl, VaeTraining, VaeLossConfig>(),
       codec<load_asymmetric_autoencoder_kl, VaeTraining, VaeLossConfig>(),
+      codec<load_autoencoder_dc, CodecTraining, CodecLossConfig>(),
       codec<load_autoencoder_tiny, CodecTraining, CodecLossConfig>(),
       codec<load_calotype_autoencoder, AutoencoderTraining,
             AutoencoderLossConfig>(),

@@ -39,11 +39,16 @@ class RescaledCodec : public LatentCodec {
   LatentScale inside_, outside_;
 };
 
-/// The scale of another codec's latents, if it is not that of `codec`.
+/// The scale of another codec's latents, if both say one and it is not that of
+/// `codec`.
 std::optional<LatentScale> other_scale(const LoadedCodec& codec,
                                        const CodecRecord& record) {
   const auto theirs = record.json().find("config");
-  if (record.sha256() == codec.sha256 || theirs == record.json().end())
+  const auto says_one = [](const Json& config) {
+    return config.is_object() && config.contains("scaling_factor");
+  };
+  if (record.sha256() == codec.sha256 || theirs == record.json().end() ||
+      !says_one(*theirs) || !says_one(codec.config))
     return {};
   const auto scale = latent_scale(*theirs);
   if (scale == latent_scale(codec.config)) return {};

@@ -109,8 +109,8 @@ at::Tensor decoded(const LoadedCodec& codec, const StoreRows& rows,
 }  // namespace
 
 Json decode(const DecodeJob& job) {
-  const StoreReader store(job.store, /*allow_incomplete=*/true);
   auto loaded = load_codec(job.codec, job.device);
+  const StoreReader store(job.store, /*allow_incomplete=*/true);
   if (!job.any_codec)
     expect_same_codec(loaded, store.info().codec, job.store.string());
   const auto codec =

@@ -50,15 +50,17 @@ Teacher open_teacher(const std::string& path, c10::Device device) {
 
 /// Keys of the student that are not given are the teacher's where both must
 /// have the same.
-void fit_student(Json& keys, const std::string& class_name,
+void fit_student(Json& keys, const ModelClass& student,
                  const Teacher& teacher) {
   const auto theirs = teacher.config();
+  const auto known = student.complete(Json::object(), "model");
   std::vector<const char*> shared{"in_channels", "out_channels",
                                   "latent_channels"};
-  const bool is_tiny = class_name == AutoencoderTinyImpl::kClassName;
+  const bool is_tiny = student.name == AutoencoderTinyImpl::kClassName;
   if (!is_tiny) shared.insert(shared.end(), {"scaling_factor", "shift_factor"});
   for (const char* key : shared)
-    if (!keys.contains(key) && theirs.contains(key)) keys[key] = theirs[key];
+    if (known.contains(key) && !keys.contains(key) && theirs.contains(key))
+      keys[key] = theirs[key];
   if (is_tiny && !keys.contains("num_encoder_blocks") &&
       !keys.contains("num_decoder_blocks") && teacher.codec) {
     const auto levels =
@@ -177,7 +179,7 @@ void prepare_distillation(Prepared& prepared, const ModelClass& known,
   const auto teacher = open_teacher(config.distill->teacher, job.device);
   torch::manual_seed(config.seed);  // of the student, whoever its teacher is
   auto keys = keys_of(config.model);
-  fit_student(keys, known.name, teacher);
+  fit_student(keys, known, teacher);
   const auto& student = make_model(prepared, known, keys);
   expect_fits(*student.codec, teacher);
   if (teacher.store) take_images_of(teacher, config.data);

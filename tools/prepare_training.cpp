@@ -7,6 +7,7 @@
 #include "core/progress.h"
 #include "models/classifier_model.h"
 #include "tools/begin_with.h"
+#include "tools/stored_config.h"
 
 namespace calotype {
 namespace {

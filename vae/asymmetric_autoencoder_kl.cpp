@@ -17,13 +17,13 @@ constexpr const char* kAsymmetric = AsymmetricAutoencoderKLImpl::kClassName;
 using Config = AsymmetricAutoencoderKLConfig;
 
 /// What both halves share.
-ConvCoderConfig half(const Config& c) {
+ConvCoderConfig shared_half(const Config& c) {
   return {.num_groups = c.norm_num_groups,
           .activation = parse_activation(c.act_fn)};
 }
 
 ConvCoderConfig encoder_config(const Config& c) {
-  auto encoder = half(c);
+  auto encoder = shared_half(c);
   encoder.image_channels = c.in_channels;
   encoder.latent_channels = 2 * c.latent_channels;
   encoder.block_channels = c.down_block_out_channels;
@@ -33,7 +33,7 @@ ConvCoderConfig encoder_config(const Config& c) {
 }
 
 ConvCoderConfig decoder_config(const Config& c) {
-  auto decoder = half(c);
+  auto decoder = shared_half(c);
   decoder.image_channels = c.out_channels;
   decoder.latent_channels = c.latent_channels;
   decoder.block_channels = c.up_block_out_channels;

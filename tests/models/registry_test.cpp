@@ -35,6 +35,14 @@ Json smallest(const std::string& class_name) {
     return {{"down_block_out_channels", {8}},
             {"up_block_out_channels", {4}},
             {"norm_num_groups", 4}};
+  if (class_name == "AutoencoderDC")
+    return {{"latent_channels", 4},
+            {"encoder_block_out_channels", {4, 4}},
+            {"decoder_block_out_channels", {4, 4}},
+            {"encoder_layers_per_block", {1, 1}},
+            {"decoder_layers_per_block", {1, 1}},
+            {"encoder_qkv_multiscales", {Json::array(), Json::array()}},
+            {"decoder_qkv_multiscales", {Json::array(), Json::array()}}};
   if (class_name == "AutoencoderTiny")
     return {{"encoder_block_out_channels", {4, 4}},
             {"decoder_block_out_channels", {4, 4}},
@@ -81,7 +89,7 @@ std::shared_ptr<Denoiser> load_denoiser(const ModelFolder& folder) {
 }
 
 TEST(ModelRegistry, EveryClassIsMadeAndComesBackFromItsFolder) {
-  ASSERT_EQ(model_classes().size(), 11u);
+  ASSERT_EQ(model_classes().size(), 12u);
   for (const auto& known : model_classes()) {
     SCOPED_TRACE(known.name);
     EXPECT_EQ(&class_of(known.name), &known);
@@ -143,7 +151,8 @@ TEST(ModelRegistry, NamesWhatThereIs) {
               configured_class({{"_class_name", "Autoencoder"}});
             }),
             "config: model._class_name must be one of AutoencoderKL, "
-            "AsymmetricAutoencoderKL, AutoencoderTiny, CalotypeAutoencoder, "
+            "AsymmetricAutoencoderKL, AutoencoderDC, AutoencoderTiny, "
+            "CalotypeAutoencoder, "
             "VQModel, CalotypeVQVAE2, "
             "UNet2DModel, DiTTransformer2DModel, CalotypeDiT, "
             "CalotypeMaskedGenerator, CalotypeClassifier, got \"Autoencoder\"");

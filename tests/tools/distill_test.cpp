@@ -127,6 +127,21 @@ TEST_F(Distill, ATinyStudentDecodesTheTeachersStoreInItsOwnScale) {
                                  "0, those of")));
 }
 
+// It has no shift_factor, which its teacher has.
+TEST_F(Distill, AStudentOfAnotherClassHasWhatItKnowsOfItsTeachersKeys) {
+  run(by("teacher",
+         {{"_class_name", "AsymmetricAutoencoderKL"},
+          {"down_block_types", {"DownEncoderBlock2D", "DownEncoderBlock2D"}},
+          {"up_block_types", {"UpDecoderBlock2D", "UpDecoderBlock2D"}},
+          {"down_block_out_channels", {4, 4}},
+          {"up_block_out_channels", {4, 4}},
+          {"norm_num_groups", 4}}),
+      "student");
+  const auto config = load_codec(at("student"), at::kCPU).config;
+  EXPECT_EQ(config["scaling_factor"], 0.5);
+  EXPECT_EQ(config["in_channels"], 1);
+}
+
 TEST_F(Distill, StoppingAndGoingOnIsNotStoppingBitForBit) {
   run(narrower("teacher"), "whole");
   run(narrower("teacher"), "parts", 1);

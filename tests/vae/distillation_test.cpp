@@ -48,7 +48,7 @@ Batch batch_of(const at::Tensor& images) {
   return {.data = images, .samples = torch::arange(images.size(0))};
 }
 
-double part_of(const Losses& losses, const std::string& name) {
+double loss_part(const Losses& losses, const std::string& name) {
   for (const auto& [key, value] : losses.parts)
     if (key == name) return value.item<double>();
   return -1;
@@ -65,8 +65,8 @@ TEST(Distillation, TheStudentSeesLatentsInItsOwnScale) {
   const auto losses = training.losses(batch_of(images));
   EXPECT_TRUE(torch::allclose(student->asked, torch::full_like(images, 0.125)));
   // The student's encoder gives 0.5 where 0.125 is wanted.
-  EXPECT_NEAR(part_of(losses, "latent"), 0.375 * 0.375, 1e-6);
-  EXPECT_NEAR(part_of(losses, "mse"), 0.375 * 0.375, 1e-6);
+  EXPECT_NEAR(loss_part(losses, "latent"), 0.375 * 0.375, 1e-6);
+  EXPECT_NEAR(loss_part(losses, "mse"), 0.375 * 0.375, 1e-6);
   losses.total.backward();
   EXPECT_FALSE(teacher->parameters()[0].grad().defined());
   EXPECT_TRUE(student->decoder->parameters()[0].grad().defined());
@@ -81,7 +81,7 @@ TEST(Distillation, IsHeldAgainstTheTeachersPicturesIfSo) {
   const auto error = [&](const char* target, const char* name) {
     Distillation training(student, {}, {.codec = teacher}, {.target = target},
                           {});
-    return part_of(training.losses(batch_of(images)), name);
+    return loss_part(training.losses(batch_of(images)), name);
   };
   EXPECT_NEAR(error("images", "mse"), 0, 1e-6);
   EXPECT_NEAR(error("teacher", "mse"), 0.16, 1e-6);  // 0.8 against 0.4
@@ -95,7 +95,7 @@ TEST(Distillation, AFrozenEncoderIsAskedForNothing) {
   Distillation training(student, {}, {.codec = std::make_shared<Multiplier>(3)},
                         {}, {});
   EXPECT_EQ(
-      part_of(training.losses(batch_of(torch::ones({1, 1, 2, 2}))), "latent"),
+      loss_part(training.losses(batch_of(torch::ones({1, 1, 2, 2}))), "latent"),
       -1);
 }
 
