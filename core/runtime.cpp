@@ -101,11 +101,15 @@ int num_usable_cpus() {
   return std::max(count, 1);
 }
 
-uint64_t usable_cpus_identity() {
+uint64_t machine_identity() {
   std::error_code ignored;
   const auto boot = std::filesystem::path("/proc/sys/kernel/random/boot_id");
-  std::string text;
-  if (std::filesystem::exists(boot, ignored)) text = read_text_file(boot);
+  return std::filesystem::exists(boot, ignored) ? xxh64(read_text_file(boot))
+                                                : 0;
+}
+
+uint64_t usable_cpus_identity() {
+  auto text = hex64(machine_identity());
   const auto masks = allowed_cpus();
   text.append(reinterpret_cast<const char*>(masks.data()),
               masks.size() * sizeof(cpu_set_t));

@@ -17,7 +17,9 @@ struct RuntimeOptions {
 /// its control groups (containers), at least 1.
 int num_usable_cpus();
 
-/// The same for processes on one machine that may use the same ones.
+/// The same for processes on one machine, and for those of them that may use
+/// the same CPUs.
+uint64_t machine_identity();
 uint64_t usable_cpus_identity();
 
 /// LibTorch's loops of this process, from now on.

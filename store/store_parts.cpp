@@ -46,9 +46,6 @@ std::optional<std::vector<BlockShard>> read_list(const fs::path& list) {
       read_config(item, shard.entry, list.string());
       shard.path = list.parent_path() /
                    fmt::format("{}-{}.h5", list.stem().string(), shards.size());
-      std::error_code ignored;
-      if (fs::file_size(shard.path, ignored) != uintmax_t(shard.entry.bytes))
-        shard.path.clear();  // gathered already, perhaps
       shards.push_back(std::move(shard));
     }
   } catch (const std::runtime_error&) {  // of a torn list
@@ -76,6 +73,21 @@ std::map<int64_t, fs::path> lists_in(const fs::path& folder) {
       lists[block] = file;
   }
   return lists;
+}
+
+bool has_size(const fs::path& file, int64_t bytes) {
+  std::error_code ignored;
+  return fs::file_size(file, ignored) == uintmax_t(bytes);
+}
+
+/// Whether the file is the shard that the line speaks of, to the last bit.
+bool is_sound(const fs::path& file, const ShardEntry& entry) {
+  if (!has_size(file, entry.bytes)) return false;
+  try {
+    return ShardFile(file, &entry).hash() == entry.hash;
+  } catch (const std::runtime_error&) {
+    return false;
+  }
 }
 
 StoreInfo read_identity(const fs::path& file) {
@@ -159,13 +171,24 @@ StoreParts::StoreParts(const fs::path& store, const StoreInfo& wanted,
         store.string(), difference));
 }
 
-bool StoreParts::has(int64_t block) const {
-  const auto lists = lists_in(folder_);
-  const auto found = lists.find(block);
-  if (found == lists.end()) return false;
-  const auto shards = read_list(found->second);
-  return shards && std::none_of(shards->begin(), shards->end(),
-                                [](const auto& s) { return s.path.empty(); });
+/// A block whose shards lie in the store already, since gathering was broken
+/// off, is there too; gather() looks closer.
+bool StoreParts::is_there(const fs::path& list) const {
+  const auto shards = read_list(list);
+  if (!shards) return false;
+  const bool gathering = fs::exists(store_ / shard_name(0));
+  return gathering || std::ranges::all_of(*shards, [](const auto& shard) {
+           return has_size(shard.path, shard.entry.bytes);
+         });
+}
+
+std::set<int64_t> StoreParts::done(int64_t part) const {
+  const auto blocks = plan_.blocks_of(part);
+  std::set<int64_t> found;
+  for (const auto& [block, list] : lists_in(folder_))
+    if (block >= blocks.begin && block < blocks.end && is_there(list))
+      found.insert(block);
+  return found;
 }
 
 std::vector<int64_t> StoreParts::missing() const {
@@ -174,7 +197,7 @@ std::vector<int64_t> StoreParts::missing() const {
   for (int64_t part = 0; part < plan_.parts; ++part) {
     const auto blocks = plan_.blocks_of(part);
     for (auto block = blocks.begin; block < blocks.end; ++block)
-      if (!lists.contains(block) || !read_list(lists.at(block))) {
+      if (!lists.contains(block) || !is_there(lists.at(block))) {
         parts.push_back(part);
         break;
       }
@@ -191,16 +214,15 @@ int64_t StoreParts::gather() {
     for (auto& [path, entry] : *shards) {
       entry.file = shard_name(int64_t(entries.size()));
       const auto place = store_ / entry.file;
-      const auto lies_at = path.empty() ? place : path;
-      try {
-        if (ShardFile(lies_at, &entry).hash() != entry.hash)
-          throw DataError(lies_at.string() + ": differs from its line");
-      } catch (const std::runtime_error& damage) {
+      std::error_code not_moved;  // by this process: another one did
+      const bool was_sound = is_sound(path, entry);
+      if (was_sound) fs::rename(path, place, not_moved);
+      if ((!was_sound || not_moved) && !is_sound(place, entry)) {
         fs::remove(list);
-        throw DataError(fmt::format("{}; part {} is to be encoded again",
-                                    damage.what(), plan_.part_of(block)));
+        throw DataError(fmt::format(
+            "{}: is damaged or gone; part {} is to be encoded again",
+            path.string(), plan_.part_of(block)));
       }
-      if (!path.empty()) fs::rename(path, place);
       num_rows += entry.count;
       entries.push_back(entry);
     }

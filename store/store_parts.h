@@ -61,8 +61,8 @@ class StoreParts {
 
   const PartPlan& plan() const { return plan_; }
 
-  /// Whether a list of the block is there, and its files with their sizes.
-  bool has(int64_t block) const;
+  /// Blocks of a part of which a list is there, and its files with their sizes.
+  std::set<int64_t> done(int64_t part) const;
 
   /// Numbers of the parts of which a block is missing.
   std::vector<int64_t> missing() const;
@@ -77,6 +77,8 @@ class StoreParts {
   void remove();
 
  private:
+  bool is_there(const std::filesystem::path& list) const;
+
   std::filesystem::path store_, folder_;
   PartPlan plan_;
 };

@@ -16,6 +16,7 @@ struct CommandContext {
   c10::Device device{c10::kCPU};
   std::string precision = "fp32";  // --precision, as it was asked for
   int num_threads = 0;             // --threads; 0: nobody said
+  bool has_memory = false;         // --memory was said
 };
 
 /// The work of a command; its result goes to stdout.

@@ -2,6 +2,7 @@
 
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <array>
 #include <system_error>
 #include <utility>
@@ -330,7 +331,8 @@ Json encode(const EncodeJob& given) {
   expect_fits(codec, *source, job.preprocessing, CodecPass::kEncode);
   const bool in_parts = job.part || job.finishes;
   if (in_parts && !is_complete(job.out)) {
-    expect_space(job.out, 0);
+    if (job.part)
+      expect_space(job.out, needs / std::max<int64_t>(1, job.part->count));
     return encode_in_parts(job, codec, source, info);
   }
   const auto plan = plan_encode(job.out, info, *source);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <torch/types.h>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -73,9 +75,10 @@ class PartOfStore {
                                    parts_.plan().images_of(blocks.end - 1).end};
     const torch::InferenceMode inference;
     Progress progress("encode", images.size(), "images");
+    const auto done = parts_.done(part.index);
     for (auto block = blocks.begin; block < blocks.end; ++block) {
       const auto own = parts_.plan().images_of(block);
-      if (!parts_.has(block)) encode_block(block, own);
+      if (!done.contains(block)) encode_block(block, own);
       progress.update(own.end - images.begin);
     }
     progress.finish();

@@ -162,7 +162,8 @@ int run(int argc, char** argv) {
   install_stop_signals();
   const CommandContext context{.device = set_up_runtime(runtime),
                                .precision = precision,
-                               .num_threads = runtime.num_threads};
+                               .num_threads = runtime.num_threads,
+                               .has_memory = !memory.empty()};
   set_precision(resolve_precision(precision, context.device));
   resize_on_calling_thread();
   limit_memory(memory, context.device);

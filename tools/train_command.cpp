@@ -96,6 +96,7 @@ CommandRun add_train(CLI::App& app) {
     job.device = context.device;
     job.together.device = context.device;
     job.together.num_threads = context.num_threads;
+    job.together.has_memory = context.has_memory;
     return train(job);
   };
 }

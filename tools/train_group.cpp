@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/failure.h"
 #include "core/hash.h"
+#include "core/memory.h"
 #include "core/note.h"
 #include "core/progress.h"
 #include "core/runtime.h"
@@ -14,12 +15,10 @@
 namespace calotype {
 namespace {
 
-/// Threads for one of the processes that have the same CPUs.
-int share_of_cpus(ProcessGroup& group) {
-  const auto mine = usable_cpus_identity();
+/// How many processes say the same as this one.
+int num_alike(ProcessGroup& group, uint64_t mine) {
   const auto all = group.all_of(mine);
-  const auto sharing = int(std::count(all.begin(), all.end(), mine));
-  return std::max(1, num_usable_cpus() / sharing);
+  return int(std::count(all.begin(), all.end(), mine));
 }
 
 }  // namespace
@@ -35,9 +34,14 @@ TrainGroup::TrainGroup(const TogetherConfig& config) {
                     launch->variables));
   group_ = join_group(*launch, config.timeout_s);
   scope_.emplace(group_.get());
-  const auto num_threads =
-      config.num_threads > 0 ? config.num_threads : share_of_cpus(*group_);
+  // All are asked, whatever was said to one of them.
+  const auto same_cpus = num_alike(*group_, usable_cpus_identity());
+  const auto same_machine = num_alike(*group_, machine_identity());
+  const auto num_threads = config.num_threads > 0
+                               ? config.num_threads
+                               : std::max(1, num_usable_cpus() / same_cpus);
   use_threads(num_threads);
+  if (!config.has_memory) set_memory_limit(memory_limit() / same_machine);
   name_process(fmt::format("process {} of {}", launch->rank, launch->size),
                /*speaks=*/launch->rank == 0);
   if (launch->rank > 0) set_quiet(true);

@@ -13,9 +13,10 @@ namespace calotype {
 
 /// How a training finds the other processes that it works with.
 struct TogetherConfig {
-  bool alone = false;      // take no notice of a launcher
-  double timeout_s = 120;  // how long another process may be waited for
-  int num_threads = 0;     // of this one; 0: its share of the CPUs
+  bool alone = false;       // take no notice of a launcher
+  double timeout_s = 120;   // how long another process may be waited for
+  int num_threads = 0;      // of this one; 0: its share of the CPUs
+  bool has_memory = false;  // --memory was said; else a share of what is free
   c10::Device device{c10::kCPU};
 };
 
