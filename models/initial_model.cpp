@@ -39,6 +39,20 @@ void read_descriptions(const fs::path& folder, InitialModel& initial) {
             .schedule.prediction_type;
 }
 
+/// What a run of ours learnt by; a distillation's loss is another one's.
+void read_run(const fs::path& file, InitialModel& initial) {
+  const auto run = read_json_object(file);
+  const auto config = run.find("config");
+  if (config == run.end() || !config->is_object() ||
+      !config->value("distill", Json()).is_null())
+    return;
+  const auto take = [&](const char* key, std::optional<Json>& part) {
+    if (config->value(key, Json()).is_object()) part = (*config)[key];
+  };
+  take("loss", initial.loss);
+  take("diffusion", initial.diffusion);
+}
+
 InitialModel of_folder(const fs::path& path) {
   const auto folder = open_model_folder(path);
   const auto& known = expect_model_class(
@@ -49,12 +63,7 @@ InitialModel of_folder(const fs::path& path) {
                        .sha256 = weights_sha256(folder),
                        .latents_of = folder.latents_of};
   read_descriptions(path, initial);
-  if (fs::exists(path / "run.json"))
-    if (const auto run = read_json_object(path / "run.json");
-        run.contains("config") && run["config"].is_object() &&
-        run["config"].value("distill", Json()).is_null() &&
-        run["config"].value("loss", Json()).is_object())
-      initial.loss = run["config"]["loss"];
+  if (fs::exists(path / "run.json")) read_run(path / "run.json", initial);
   return initial;
 }
 

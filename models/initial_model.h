@@ -21,7 +21,8 @@ struct InitialModel {
   CodecRecord codec;
   // Of a denoiser that was trained here, what it answers; or empty.
   std::string prediction_type;
-  std::optional<Json> loss;  // of the run that it is
+  // "loss" and "diffusion" of the run that it is, where there are such.
+  std::optional<Json> loss, diffusion;
   // SHA-256 of codecs whose latents are this one's too (models/codec.h).
   std::vector<std::string> latents_of;
 };

@@ -25,6 +25,7 @@ std::atomic<Precision> process_precision = Precision::kFp32;
 thread_local int scope_precision = kNone;
 thread_local Compute layers;  // of a network, that run now
 thread_local std::vector<int64_t> computed_again;
+thread_local SharedWeights* shared_weights = nullptr;
 
 bool has_avx512() {
 #if defined(__x86_64__)
@@ -182,7 +183,10 @@ at::Tensor ComputeWeight::of(const at::Tensor& weight) const {
   if (layers.precision == Precision::kFp32 || !weight.defined()) return weight;
   // A version of the weight tells nothing where it is a view of others that
   // are changed all at once (training/flat_parameters.h).
-  if (!c10::InferenceMode::is_enabled()) return in_compute_type(weight);
+  if (!c10::InferenceMode::is_enabled())
+    return shared_weights && !layers.is_rounded && weight.requires_grad()
+               ? shared_weights->of(weight)
+               : in_compute_type(weight);
   const std::lock_guard lock(kept_->mutex);
   if (kept_->place != weight.data_ptr() ||
       kept_->is_rounded != layers.is_rounded) {
@@ -192,6 +196,27 @@ at::Tensor ComputeWeight::of(const at::Tensor& weight) const {
     kept_->is_rounded = layers.is_rounded;
   }
   return kept_->made;
+}
+
+at::Tensor SharedWeights::of(const at::Tensor& weight) {
+  const std::lock_guard lock(mutex_);
+  auto& leaf = leaves_[weight.unsafeGetTensorImpl()];
+  if (!leaf.defined())
+    leaf = weight.detach().to(at::kBFloat16).requires_grad_();
+  return leaf;
+}
+
+at::Tensor SharedWeights::leaf_of(const at::Tensor& weight) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = leaves_.find(weight.unsafeGetTensorImpl());
+  return found == leaves_.end() ? at::Tensor() : found->second;
+}
+
+SharedWeightsScope::SharedWeightsScope(SharedWeights* shared)
+    : before_(std::exchange(shared_weights, shared)) {}
+
+SharedWeightsScope::~SharedWeightsScope() {
+  shared_weights = before_;
 }
 
 std::vector<int64_t> take_rows_computed_again() {

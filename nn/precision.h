@@ -5,7 +5,9 @@
 #include <c10/core/MemoryFormat.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -83,6 +85,33 @@ class ComputeWeight {
  private:
   struct Kept;
   std::shared_ptr<Kept> kept_;
+};
+
+/// Weights in bf16 that several calls have in common: each is rounded once, by
+/// the first that asks, and is a leaf of their graphs whose gradient is that of
+/// the weight.
+class SharedWeights {
+ public:
+  at::Tensor of(const at::Tensor& weight);
+
+  /// What was asked for so far; undefined where that is nothing.
+  at::Tensor leaf_of(const at::Tensor& weight) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<const void*, at::Tensor> leaves_;  // by the weight's TensorImpl
+};
+
+/// While it lives, this thread's ComputeWeight takes what it rounds from there.
+class SharedWeightsScope {
+ public:
+  explicit SharedWeightsScope(SharedWeights* shared);
+  ~SharedWeightsScope();
+  SharedWeightsScope(const SharedWeightsScope&) = delete;
+  SharedWeightsScope& operator=(const SharedWeightsScope&) = delete;
+
+ private:
+  SharedWeights* before_;
 };
 
 /// Rows of the last answers of networks in bf16 that were not finite and were

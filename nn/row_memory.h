@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 // What tensors take in memory, and how many rows of a batch a network may
 // therefore be asked for at once (core/memory.h).

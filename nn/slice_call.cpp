@@ -216,6 +216,7 @@ Tensor SliceCall::run_with_graphs() {
     for (size_t k = 0; k < some.size(); ++k)
       if (some[k].defined())
         some[k] = some[k].detach().requires_grad_(inputs[k].requires_grad());
+    const SharedWeightsScope in_common(&rounded);
     answers[size_t(i)] = answer_of(i, some);
     slice_inputs[size_t(i)] = std::move(some);
   });
@@ -273,14 +274,23 @@ variable_list SliceCall::gradients(const Tensor& grad) {
 SliceCall::OfSlice SliceCall::gradients_of_slice(int64_t index,
                                                  const Tensor& grad) {
   auto& some = slice_inputs[size_t(index)];
+  OfSlice result{std::vector<Tensor>(inputs.size()),
+                 std::vector<Tensor>(parameters.size())};
   std::vector<Tensor> wanted;
-  std::vector<size_t> which;
+  std::vector<Tensor*> places;  // of what is wanted, in `result`
+  const auto want = [&](const Tensor& leaf, Tensor& place) {
+    wanted.push_back(leaf);
+    places.push_back(&place);
+  };
   for (size_t k = 0; k < some.size(); ++k)
-    if (some[k].defined() && some[k].requires_grad()) {
-      wanted.push_back(some[k]);
-      which.push_back(k);
-    }
-  wanted.insert(wanted.end(), parameters.begin(), parameters.end());
+    if (some[k].defined() && some[k].requires_grad())
+      want(some[k], result.inputs[k]);
+  for (size_t k = 0; k < parameters.size(); ++k)
+    want(parameters[k], result.parameters[k]);
+  // What was rounded to bf16 stands for its weight.
+  for (size_t k = 0; k < parameters.size(); ++k)
+    if (const auto leaf = rounded.leaf_of(parameters[k]); leaf.defined())
+      want(leaf, result.parameters[k]);
   if (!answers[size_t(index)].defined())
     throw ShapeError("in_slices: the way back is there once");
   const auto rows = rows_of_slice(index);
@@ -290,9 +300,11 @@ SliceCall::OfSlice SliceCall::gradients_of_slice(int64_t index,
                             /*retain_graph=*/false, /*create_graph=*/false,
                             /*allow_unused=*/true);
   some.clear();
-  OfSlice result{std::vector<Tensor>(inputs.size()),
-                 {found.begin() + int64_t(which.size()), found.end()}};
-  for (size_t k = 0; k < which.size(); ++k) result.inputs[which[k]] = found[k];
+  for (size_t k = 0; k < found.size(); ++k) {
+    if (!found[k].defined()) continue;
+    const auto part = found[k].to(at::kFloat);
+    *places[k] = places[k]->defined() ? *places[k] + part : part;
+  }
   return result;
 }
 

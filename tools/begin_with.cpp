@@ -152,14 +152,27 @@ void complete_model(TrainConfig& config,
                     const Json& earlier) {
   if (!config.model.contains("_class_name"))
     complete_class(config, initial, earlier);
-  if (config.loss || config.distill) return;
-  if (initial && initial->loss &&
-      config.model["_class_name"] == initial->known->name) {
+  if (config.init.empty() || config.distill) return;
+  if (!initial) {  // goes on
+    if (earlier.is_null()) return;
+    if (!config.loss && earlier.at("loss").is_object())
+      config.loss = earlier["loss"];
+    if (!config.diffusion && earlier.at("diffusion").is_object())
+      read_config(earlier["diffusion"], config.diffusion, "diffusion");
+    return;
+  }
+  if (config.model["_class_name"] != initial->known->name) return;
+  const auto tell = [&](const char* what) {
+    note(fmt::format("--init {}: \"{}\" is that of its run", initial->where,
+                     what));
+  };
+  if (!config.loss && initial->loss) {
     config.loss = *initial->loss;
-    note(fmt::format("--init {}: the loss is that of its run", initial->where));
-  } else if (!initial && !config.init.empty() && !earlier.is_null() &&
-             !earlier.at("loss").is_null()) {
-    config.loss = earlier["loss"];
+    tell("loss");
+  }
+  if (!config.diffusion && initial->diffusion) {
+    read_config(*initial->diffusion, config.diffusion, "diffusion");
+    tell("diffusion");
   }
 }
 

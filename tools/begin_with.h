@@ -18,8 +18,8 @@ Json earlier_config(const TrainJob& job);
 std::optional<InitialModel> initial_model_of(const TrainJob& job);
 
 /// Where config.model names no class, keys that are not given are those of the
-/// initial model or, of a run that goes on, of the run; and so is the loss of a
-/// run of that class. Throws ConfigError if there is no class then.
+/// initial model or, of a run that goes on, of the run; and so are "loss" and
+/// "diffusion" where the initial model is a run of the same class. Throws ConfigError if there is no class then.
 void complete_model(TrainConfig& config,
                     const std::optional<InitialModel>& initial,
                     const Json& earlier);

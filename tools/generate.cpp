@@ -3,9 +3,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
-#include <limits>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -15,16 +13,16 @@
 #include "core/profile.h"
 #include "core/progress.h"
 #include "core/random.h"
-#include "core/runtime.h"
 #include "core/stop_signal.h"
 #include "models/diffusion_model.h"
 #include "models/pipeline_folder.h"
 #include "models/registry.h"
 #include "models/token_space.h"
 #include "nn/precision.h"
-#include "nn/row_memory.h"
 #include "tools/class_choice.h"
+#include "tools/generate_cost.h"
 #include "tools/generate_output.h"
+#include "tools/guidance_interval.h"
 #include "tools/init_image.h"
 #include "tools/pipeline_settings.h"
 #include "vqvae/masked_generator.h"
@@ -40,32 +38,6 @@ struct DrawnPart {
 using Draw =
     std::function<at::Tensor(const DrawnPart& part, GenerateOutput& output)>;
 
-/// What drawing a sample costs, by `draw_one` with `num_steps` of the `of`.
-RowCost drawing_cost(int64_t num_steps, int64_t of,
-                     const std::function<void()>& draw_one) {
-  const torch::InferenceMode inference;
-  const TensorMemory memory;
-  const double begin = monotonic_s();
-  draw_one();
-  return {.bytes = with_scratch(memory.peak_bytes()),
-          .seconds = (monotonic_s() - begin) * double(of) / double(num_steps)};
-}
-
-/// Refuses pictures that do not fit, and says in a dry run what they cost.
-Json expected(const GenerateJob& job, const OutputSetup& setup, RowCost row) {
-  if (setup.codec) {
-    const auto size = decoded_size(setup);
-    const auto decoding =
-        setup.codec->cost->of(CodecPass::kDecode, size[0], size[1]);
-    row.bytes = std::max(row.bytes, decoding.bytes);
-    row.seconds += decoding.seconds;
-  }
-  return {{"would_generate", job.count},
-          {job.latents ? "store" : "folder", job.out.string()},
-          {"expected", expected_cost(row, job.count, job.batch_size)},
-          {"recipe", setup.recipe}};
-}
-
 Json generate_with(const GenerateJob& job, OutputSetup setup,
                    const std::vector<int64_t>& classes,
                    const std::function<RowCost()>& cost, const Draw& draw) {
@@ -75,7 +47,7 @@ Json generate_with(const GenerateJob& job, OutputSetup setup,
     throw ConfigError(
         "generate: --fresh removes images; delete a store to draw it anew");
   if (!job.latents && !setup.codec) setup.codec = codec_of(job, setup.space);
-  if (job.dry_run) return expected(job, setup, cost());
+  if (job.dry_run) return expected_drawing(setup, cost());
   if (job.latents && is_drawn_already(setup)) {
     fmt::print(stderr, "{}: is complete already\n", job.out.string());
     return {{"store", job.out.string()},
@@ -83,11 +55,7 @@ Json generate_with(const GenerateJob& job, OutputSetup setup,
             {"already_complete", true},
             {"recipe", recipe}};
   }
-  if (setup.codec) {
-    const auto size = decoded_size(setup);
-    setup.codec->cost->expect_fits(CodecPass::kDecode, size[0], size[1],
-                                   job.model.string());
-  }
+  expect_pictures_fit(setup);
   const auto output = job.latents ? store_output(std::move(setup))
                                   : image_output(std::move(setup));
   const torch::InferenceMode inference;
@@ -174,28 +142,6 @@ Json generate_from_prior(GenerateJob job) {
         return normal_rows(space.grid_shape, part.samples, job.seed,
                            Stream::kPrior);
       });
-}
-
-/// "0.3:5", either of which may be left out.
-void parse_interval(const std::string& text, Guidance& guidance) {
-  const auto colon = text.find(':');
-  const auto number = [&](const std::string& part, double otherwise) {
-    if (part.empty()) return otherwise;
-    try {
-      size_t used = 0;
-      const double value = std::stod(part, &used);
-      if (used == part.size() && !std::isnan(value)) return value;
-    } catch (const std::logic_error&) {  // no number, or none that fits
-    }
-    throw ConfigError(
-        fmt::format("generate: --guidance-interval must be LOW:HIGH, such as "
-                    "0.3:5, got {}",
-                    text));
-  };
-  if (colon == std::string::npos) number("?", 0);
-  guidance.sigma_low = number(text.substr(0, colon), 0);
-  guidance.sigma_high =
-      number(text.substr(colon + 1), std::numeric_limits<double>::infinity());
 }
 
 /// Throws ConfigError unless `guide` answers as `model` does.

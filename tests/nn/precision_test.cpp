@@ -159,6 +159,26 @@ TEST(Precision, TrainsInBf16WithGradientsInFloat) {
   }
 }
 
+TEST(SharedWeights, AreRoundedOnceForAllThatAsk) {
+  const auto weight = torch::tensor({1.001f, -3.f}).requires_grad_();
+  const auto fixed = torch::tensor({1.001f});
+  const ComputeWeight first, second;
+  const ComputeScope bf16({.precision = Precision::kBf16});
+  SharedWeights shared;
+  EXPECT_FALSE(shared.leaf_of(weight).defined());
+  {
+    const SharedWeightsScope in_common(&shared);
+    const auto leaf = first.of(weight);
+    EXPECT_TRUE(leaf.is_same(second.of(weight)));
+    EXPECT_TRUE(leaf.is_same(shared.leaf_of(weight)));
+    EXPECT_TRUE(leaf.is_leaf() && leaf.requires_grad());
+    EXPECT_TRUE(torch::equal(leaf, weight.to(at::kBFloat16)));
+    first.of(fixed);
+  }
+  EXPECT_FALSE(shared.leaf_of(fixed).defined());  // takes no gradients
+  EXPECT_FALSE(first.of(weight).is_leaf());       // as without it
+}
+
 // 3.4e38 is a float, and the nearest bf16 is infinite.
 TEST(Precision, ComputesRowsAgainThatBf16CannotHold) {
   const torch::NoGradGuard no_grad;

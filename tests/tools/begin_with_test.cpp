@@ -72,6 +72,30 @@ TEST_F(BeginWith, ARunIsAsItsInitialModelAndGoesOnWithoutIt) {
   EXPECT_EQ(json["data"]["init"]["new"], "");
 }
 
+// With the schedule and the loss that it learnt by, unless others are given.
+TEST_F(BeginWith, ARunOfItsClassLearnsByWhatItLearntBy) {
+  auto first = config(vae(), "d");
+  first["loss"] = {{"kl_weight", 0.25}};
+  run(first, "old");
+  run(like("old"), "new", 1);
+  run(like("old"), "new");  // goes on
+  EXPECT_EQ(
+      read_json_file(at("new") / "run.json")["config"]["loss"]["kl_weight"],
+      0.25);
+  encode_set("old", "store");
+  auto denoiser = config(unet(), "store");
+  denoiser["diffusion"] = {{"scheduler", {{"prediction_type", "v_prediction"}}},
+                           {"preview", {{"count", 1}, {"num_steps", 1}}}};
+  run(denoiser, "diffusion");
+  auto json = like("diffusion");
+  json["data"]["train"] = at("store").string();
+  run(json, "tuned", 1);
+  run(json, "tuned");
+  EXPECT_EQ(
+      read_json_file(at("tuned") / "scheduler_config.json")["prediction_type"],
+      "v_prediction");
+}
+
 // A kill may come before the first checkpoint.
 TEST_F(BeginWith, ARunWithoutACheckpointBeginsAgainWithTheSameModelAlone) {
   run(config(vae(), "d"), "old");
