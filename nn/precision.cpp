@@ -25,7 +25,7 @@ std::atomic<Precision> process_precision = Precision::kFp32;
 thread_local int scope_precision = kNone;
 thread_local Compute layers;  // of a network, that run now
 thread_local std::vector<int64_t> computed_again;
-thread_local SharedWeights* shared_weights = nullptr;
+thread_local RoundedWeights* shared_weights = nullptr;
 
 bool has_avx512() {
 #if defined(__x86_64__)
@@ -198,7 +198,7 @@ at::Tensor ComputeWeight::of(const at::Tensor& weight) const {
   return kept_->made;
 }
 
-at::Tensor SharedWeights::of(const at::Tensor& weight) {
+at::Tensor RoundedWeights::of(const at::Tensor& weight) {
   const std::lock_guard lock(mutex_);
   auto& leaf = leaves_[weight.unsafeGetTensorImpl()];
   if (!leaf.defined())
@@ -206,16 +206,16 @@ at::Tensor SharedWeights::of(const at::Tensor& weight) {
   return leaf;
 }
 
-at::Tensor SharedWeights::leaf_of(const at::Tensor& weight) const {
+at::Tensor RoundedWeights::leaf_of(const at::Tensor& weight) const {
   const std::lock_guard lock(mutex_);
   const auto found = leaves_.find(weight.unsafeGetTensorImpl());
   return found == leaves_.end() ? at::Tensor() : found->second;
 }
 
-SharedWeightsScope::SharedWeightsScope(SharedWeights* shared)
+RoundedWeightsScope::RoundedWeightsScope(RoundedWeights* shared)
     : before_(std::exchange(shared_weights, shared)) {}
 
-SharedWeightsScope::~SharedWeightsScope() {
+RoundedWeightsScope::~RoundedWeightsScope() {
   shared_weights = before_;
 }
 

@@ -90,7 +90,7 @@ class ComputeWeight {
 /// Weights in bf16 that several calls have in common: each is rounded once, by
 /// the first that asks, and is a leaf of their graphs whose gradient is that of
 /// the weight.
-class SharedWeights {
+class RoundedWeights {
  public:
   at::Tensor of(const at::Tensor& weight);
 
@@ -103,15 +103,15 @@ class SharedWeights {
 };
 
 /// While it lives, this thread's ComputeWeight takes what it rounds from there.
-class SharedWeightsScope {
+class RoundedWeightsScope {
  public:
-  explicit SharedWeightsScope(SharedWeights* shared);
-  ~SharedWeightsScope();
-  SharedWeightsScope(const SharedWeightsScope&) = delete;
-  SharedWeightsScope& operator=(const SharedWeightsScope&) = delete;
+  explicit RoundedWeightsScope(RoundedWeights* shared);
+  ~RoundedWeightsScope();
+  RoundedWeightsScope(const RoundedWeightsScope&) = delete;
+  RoundedWeightsScope& operator=(const RoundedWeightsScope&) = delete;
 
  private:
-  SharedWeights* before_;
+  RoundedWeights* before_;
 };
 
 /// Rows of the last answers of networks in bf16 that were not finite and were

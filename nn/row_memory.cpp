@@ -67,7 +67,7 @@ std::vector<int64_t> key_of(size_t network,
 
 int64_t with_scratch(int64_t tensor_bytes) {
   constexpr int64_t kLeast = 256 << 10;
-  return tensor_bytes + tensor_bytes / 2 + kLeast;
+  return tensor_bytes + tensor_bytes / 4 * 3 + kLeast;
 }
 
 int64_t rows_that_fit(int64_t row_bytes) {

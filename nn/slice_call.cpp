@@ -216,7 +216,7 @@ Tensor SliceCall::run_with_graphs() {
     for (size_t k = 0; k < some.size(); ++k)
       if (some[k].defined())
         some[k] = some[k].detach().requires_grad_(inputs[k].requires_grad());
-    const SharedWeightsScope in_common(&rounded);
+    const RoundedWeightsScope in_common(&rounded);
     answers[size_t(i)] = answer_of(i, some);
     slice_inputs[size_t(i)] = std::move(some);
   });

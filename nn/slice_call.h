@@ -48,7 +48,7 @@ struct SliceCall : torch::CustomClassHolder {
   ProcessGroup* group = nullptr;    // whose processes have some slices each
   SumsInAnyOrder* loose = nullptr;  // what sums of theirs are left to
 
-  SharedWeights rounded;  // of all slices
+  RoundedWeights rounded;  // of all slices
 
   // Of each slice: its inputs, without what made them, and its answer.
   std::vector<std::vector<at::Tensor>> slice_inputs;

@@ -159,15 +159,15 @@ TEST(Precision, TrainsInBf16WithGradientsInFloat) {
   }
 }
 
-TEST(SharedWeights, AreRoundedOnceForAllThatAsk) {
+TEST(RoundedWeights, AreRoundedOnceForAllThatAsk) {
   const auto weight = torch::tensor({1.001f, -3.f}).requires_grad_();
   const auto fixed = torch::tensor({1.001f});
   const ComputeWeight first, second;
   const ComputeScope bf16({.precision = Precision::kBf16});
-  SharedWeights shared;
+  RoundedWeights shared;
   EXPECT_FALSE(shared.leaf_of(weight).defined());
   {
-    const SharedWeightsScope in_common(&shared);
+    const RoundedWeightsScope in_common(&shared);
     const auto leaf = first.of(weight);
     EXPECT_TRUE(leaf.is_same(second.of(weight)));
     EXPECT_TRUE(leaf.is_same(shared.leaf_of(weight)));
