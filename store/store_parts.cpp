@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include "core/error.h"
@@ -56,9 +59,10 @@ std::optional<std::vector<BlockShard>> read_list(const fs::path& list) {
   return shards;
 }
 
-/// Lists of each block, the first of its name that can be read.
-std::map<int64_t, fs::path> lists_in(const fs::path& folder) {
-  std::map<int64_t, fs::path> lists;
+/// Lists of each block, by their names: there is more than one where two
+/// processes did it, or one anew.
+std::multimap<int64_t, fs::path> lists_in(const fs::path& folder) {
+  std::multimap<int64_t, fs::path> lists;
   if (!fs::exists(folder)) return lists;
   std::vector<fs::path> files;
   for (const auto& file : fs::directory_iterator(folder))
@@ -69,8 +73,7 @@ std::map<int64_t, fs::path> lists_in(const fs::path& folder) {
   for (const auto& file : files) {
     const auto name = file.filename().string();
     const auto block = std::strtoll(name.c_str() + 6, nullptr, 10);
-    if (name.starts_with(block_prefix(block)) && !lists.contains(block))
-      lists[block] = file;
+    if (name.starts_with(block_prefix(block))) lists.emplace(block, file);
   }
   return lists;
 }
@@ -182,54 +185,64 @@ bool StoreParts::is_there(const fs::path& list) const {
          });
 }
 
-std::set<int64_t> StoreParts::done(int64_t part) const {
-  const auto blocks = plan_.blocks_of(part);
+std::set<int64_t> StoreParts::done() const {
   std::set<int64_t> found;
   for (const auto& [block, list] : lists_in(folder_))
-    if (block >= blocks.begin && block < blocks.end && is_there(list))
-      found.insert(block);
+    if (!found.contains(block) && is_there(list)) found.insert(block);
   return found;
 }
 
 std::vector<int64_t> StoreParts::missing() const {
-  const auto lists = lists_in(folder_);
-  std::vector<int64_t> parts;
-  for (int64_t part = 0; part < plan_.parts; ++part) {
-    const auto blocks = plan_.blocks_of(part);
-    for (auto block = blocks.begin; block < blocks.end; ++block)
-      if (!lists.contains(block) || !is_there(lists.at(block))) {
-        parts.push_back(part);
-        break;
-      }
+  const auto found = done();
+  std::set<int64_t> parts;
+  for (int64_t block = 0; block < plan_.num_blocks(); ++block)
+    if (!found.contains(block)) parts.insert(plan_.part_of(block));
+  return {parts.begin(), parts.end()};
+}
+
+/// The block's shards, with numbers from `number` on, in their places; nothing
+/// if they are not what the list says.
+std::optional<std::vector<ShardEntry>> StoreParts::moved(const fs::path& list,
+                                                         int64_t number) const {
+  const auto shards = read_list(list);
+  if (!shards) return {};
+  std::vector<ShardEntry> entries;
+  for (const auto& [path, line] : *shards) {
+    auto entry = line;
+    entry.file = shard_name(number + int64_t(entries.size()));
+    const auto place = store_ / entry.file;
+    std::error_code not_moved;  // by this process: another one did
+    const bool was_sound = is_sound(path, entry);
+    if (was_sound) fs::rename(path, place, not_moved);
+    if ((!was_sound || not_moved) && !is_sound(place, entry)) return {};
+    entries.push_back(std::move(entry));
   }
-  return parts;
+  return entries;
 }
 
 int64_t StoreParts::gather() {
   std::vector<ShardEntry> entries;
-  int64_t num_rows = 0;
-  for (const auto& [block, list] : lists_in(folder_)) {
-    auto shards = read_list(list);
-    if (!shards) continue;
-    for (auto& [path, entry] : *shards) {
-      entry.file = shard_name(int64_t(entries.size()));
-      const auto place = store_ / entry.file;
-      std::error_code not_moved;  // by this process: another one did
-      const bool was_sound = is_sound(path, entry);
-      if (was_sound) fs::rename(path, place, not_moved);
-      if ((!was_sound || not_moved) && !is_sound(place, entry)) {
-        fs::remove(list);
-        throw DataError(fmt::format(
-            "{}: is damaged or gone; part {} is to be encoded again",
-            path.string(), plan_.part_of(block)));
-      }
-      num_rows += entry.count;
-      entries.push_back(entry);
+  const auto lists = lists_in(folder_);
+  for (int64_t block = 0; block < plan_.num_blocks(); ++block) {
+    std::optional<std::vector<ShardEntry>> found;
+    const auto [begin, end] = lists.equal_range(block);
+    for (auto list = begin; list != end && !found; ++list) {
+      found = moved(list->second, int64_t(entries.size()));
+      if (!found) fs::remove(list->second);
     }
+    if (!found)
+      throw DataError(fmt::format(
+          "{}: what was written of images {} to {} is damaged or gone; part {} "
+          "is to be encoded again",
+          store_.string(), plan_.images_of(block).begin,
+          plan_.images_of(block).end - 1, plan_.part_of(block)));
+    entries.insert(entries.end(), found->begin(), found->end());
   }
   sync_folder(store_);
   write_file_atomic(store_ / "shards.jsonl", shard_list_text(entries));
-  return num_rows;
+  return std::accumulate(
+      entries.begin(), entries.end(), int64_t{0},
+      [](int64_t sum, const auto& entry) { return sum + entry.count; });
 }
 
 void StoreParts::remove() {

@@ -9,6 +9,7 @@
 
 #include "core/slices.h"
 #include "store/latent_store.h"
+#include "store/shard_list.h"
 
 // A store that several processes write, none of which waits for another: job
 // arrays on a shared file system (ADR 7). The index of the set is cut into
@@ -61,8 +62,8 @@ class StoreParts {
 
   const PartPlan& plan() const { return plan_; }
 
-  /// Blocks of a part of which a list is there, and its files with their sizes.
-  std::set<int64_t> done(int64_t part) const;
+  /// Blocks of which a list is there, and its files with their sizes.
+  std::set<int64_t> done() const;
 
   /// Numbers of the parts of which a block is missing.
   std::vector<int64_t> missing() const;
@@ -78,6 +79,8 @@ class StoreParts {
 
  private:
   bool is_there(const std::filesystem::path& list) const;
+  std::optional<std::vector<ShardEntry>> moved(
+      const std::filesystem::path& list, int64_t number) const;
 
   std::filesystem::path store_, folder_;
   PartPlan plan_;

@@ -75,7 +75,7 @@ class PartOfStore {
                                    parts_.plan().images_of(blocks.end - 1).end};
     const torch::InferenceMode inference;
     Progress progress("encode", images.size(), "images");
-    const auto done = parts_.done(part.index);
+    const auto done = parts_.done();
     for (auto block = blocks.begin; block < blocks.end; ++block) {
       const auto own = parts_.plan().images_of(block);
       if (!done.contains(block)) encode_block(block, own);

@@ -44,7 +44,8 @@ Teacher open_teacher(const std::string& path, c10::Device device) {
                       ": holds tokens, and a decoder is distilled from "
                       "latents; encode with --kind latents");
   teacher.record = teacher.store->info().codec;
-  teacher.codec = remembered_codec(*teacher.store, device);
+  teacher.codec = remembered_codec(*teacher.store, device,
+                                   "what it decodes is not looked at");
   return teacher;
 }
 

@@ -16,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kNoPreviews = "previews are of no images";
+
 /// Throws ConfigError unless the denoiser takes such latents, which shows when
 /// it is asked once.
 void expect_takes(Denoiser& denoiser, const std::vector<int64_t>& grid_shape) {
@@ -77,7 +79,8 @@ void fit_to_store(const char* key, int64_t& value, int64_t stored,
 }  // namespace
 
 std::optional<LoadedCodec> remembered_codec(const StoreReader& store,
-                                            c10::Device device) {
+                                            c10::Device device,
+                                            const std::string& so) {
   const auto& record = store.info().codec;
   const fs::path path = record.path();
   std::string reason = "is not there";
@@ -88,8 +91,8 @@ std::optional<LoadedCodec> remembered_codec(const StoreReader& store,
     } catch (const std::runtime_error& error) {
       reason = fmt::format("cannot be loaded ({})", error.what());
     }
-  note(fmt::format("{}: its codec was at \"{}\", which {}",
-                   store.path().string(), path.string(), reason));
+  note(fmt::format("{}: its codec was at \"{}\", which {}: {}",
+                   store.path().string(), path.string(), reason, so));
   return {};
 }
 
@@ -137,7 +140,7 @@ void prepare_diffusion(Prepared& prepared, const ModelClass& known,
   setup.to_images = [](const at::Tensor& latents) {
     return latents.narrow(1, 0, 1);
   };
-  const auto codec = remembered_codec(*store, job.device);
+  const auto codec = remembered_codec(*store, job.device, kNoPreviews);
   if (codec)
     setup.to_images = [codec = *codec, device = job.device,
                        size = space.image_size](const at::Tensor& latents) {
@@ -197,7 +200,7 @@ void prepare_generator(Prepared& prepared, const ModelClass& known,
   setup.to_images = [K = model_config.num_codes](const at::Tensor& tokens) {
     return tokens.narrow(1, 0, 1).to(torch::kFloat) / double(K);
   };
-  if (const auto codec = remembered_codec(*store, job.device);
+  if (const auto codec = remembered_codec(*store, job.device, kNoPreviews);
       codec && codec->tokenizer)
     setup.to_images = [tokenizer = codec->tokenizer, device = job.device,
                        size = space.image_size](const at::Tensor& tokens) {

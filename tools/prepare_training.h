@@ -45,9 +45,10 @@ void prepare_distillation(Prepared& prepared, const ModelClass& known,
                           const TrainJob& job);
 
 /// The codec that a store remembers, if it is there and is still the one;
-/// nothing, and a note that says so, if not.
+/// nothing, and a note that says so and what comes of it, if not.
 std::optional<LoadedCodec> remembered_codec(const StoreReader& store,
-                                            c10::Device device);
+                                            c10::Device device,
+                                            const std::string& so);
 
 /// Of a generator of tokens, on a store of them.
 void prepare_generator(Prepared& prepared, const ModelClass& known,

@@ -121,7 +121,7 @@ TEST_F(EncodeParts, ADamagedBlockIsEncodedAgain) {
     }
   EXPECT_THAT([&] { encode_part(job("d", "store"), 1, 2); },
               ThrowsMessage<DataError>(HasSubstr(
-                  ": is damaged or gone; part 0 is to be encoded again")));
+                  "is damaged or gone; part 0 is to be encoded again")));
   encode_part(job("d", "store"), 0, 2);
   encode(job("d", "one"));
   EXPECT_EQ(files("store") == files("one"), true);
