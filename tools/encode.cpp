@@ -130,7 +130,8 @@ class Encoding {
       write_pass(plan_.known ? blanked() : source_, stored_, progress);
     else
       for (int64_t block = 0; block < cut_.num_blocks(); ++block)
-        write_pass(blanked(), all_but(cut_.images_of(block)), progress);
+        write_pass(blanked(), all_but(cut_.images_of(block), source_->size()),
+                   progress);
     progress.finish();
     rate_ = progress.rate();
     writer_.write_rest();
@@ -158,12 +159,6 @@ class Encoding {
     const auto& skipped = loader.skipped();
     skipped_.insert(skipped_.end(), skipped.begin(), skipped.end());
     notes_.add(loader.notes());
-  }
-
-  std::vector<bool> all_but(const Slice& images) const {
-    std::vector<bool> skip(size_t(source_->size()), true);
-    std::fill(skip.begin() + images.begin, skip.begin() + images.end, false);
-    return skip;
   }
 
   /// Rows of a batch, each to its block.

@@ -115,8 +115,7 @@ class PartOfStore {
 
  private:
   void encode_block(int64_t block, const Slice& images) {
-    std::vector<bool> skip(size_t(source_->size()), true);
-    std::fill(skip.begin() + images.begin, skip.begin() + images.end, false);
+    const auto skip = all_but(images, source_->size());
     Loader loader(source_, job_.preprocessing,
                   {.batch_size = job_.batch_size,
                    .shuffle = false,
@@ -164,6 +163,12 @@ PartPlan plan_of(const EncodeJob& job, int64_t num_images) {
 }
 
 }  // namespace
+
+std::vector<bool> all_but(const Slice& images, int64_t num_images) {
+  std::vector<bool> skip(size_t(num_images), true);
+  std::fill(skip.begin() + images.begin, skip.begin() + images.end, false);
+  return skip;
+}
 
 PartPlan cut_of(const EncodeJob& job, int64_t num_images) {
   // A resumed run forms the same batches.

@@ -192,7 +192,7 @@ void prepare_generator(Prepared& prepared, const ModelClass& known,
         "{}",
         num_classes, config.data.train, model_config.num_classes));
   tell_missing_classes(*store, model_config.num_classes);
-  const auto& model = make_model(prepared, known, write_config(model_config));
+  const auto model = make_model(prepared, known, write_config(model_config));
   prepared.class_names = info.class_names;
   prepared.latents_by = info.codec;
   setup.trainable = known.trainable(model, *config.loss);

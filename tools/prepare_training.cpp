@@ -77,7 +77,7 @@ void complete_training(TrainerConfig& training, const Json& run,
 
 void prepare_codec(Prepared& prepared, const ModelClass& known) {
   auto& config = prepared.config;
-  const auto& model = make_model(prepared, known, keys_of(config.model));
+  const auto model = make_model(prepared, known, keys_of(config.model));
   tell_no_perceptual_loss(*config.loss);
   expect_images_out(config.model);
   fit_size(config.data.preprocessing, model.codec->fixed_size());
@@ -99,7 +99,7 @@ void prepare_classifier(Prepared& prepared, const ModelClass& known,
       add_labelled_images(prepared.setup, prepared.records, config,
                           config.model["in_channels"].get<int64_t>(),
                           config.model["num_classes"].get<int64_t>());
-  const auto& model = make_model(prepared, known, keys_of(config.model));
+  const auto model = make_model(prepared, known, keys_of(config.model));
   prepared.class_names = names;
   prepared.setup.trainable = known.trainable(model, {});
   prepared.files = {"class_names.json"};
