@@ -48,10 +48,17 @@ std::string text_of(const std::exception& error) {
   return text.substr(0, text.find('\n'));
 }
 
+/// The server that every build of LibTorch has: 2.x asks for libuv's, which
+/// Debian's is built without. Clients are the same for both.
+void leave_libuv_out(auto& options) {
+  if constexpr (requires { options.useLibUV; }) options.useLibUV = false;
+}
+
 /// A connection to the store; `serves`: this process keeps it.
 c10::intrusive_ptr<c10d::Store> connect(const Launch& launch, double timeout_s,
                                         bool serves) {
   c10d::TCPStoreOptions options;
+  leave_libuv_out(options);
   options.port = uint16_t(launch.port);
   options.isServer = serves;
   options.waitWorkers = false;  // Watch does, and says who is missing
