@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <string>
 #include <vector>
 
 // Several processes that do the same work, line by line, each on its own share
@@ -41,9 +40,6 @@ class ProcessGroup {
 
   /// The bits that any process sets.
   virtual uint64_t any_bits(uint64_t mine) = 0;
-
-  /// What process 0 says.
-  virtual std::string told_by_first(const std::string& text) = 0;
 
   /// `mine` of each process.
   virtual std::vector<uint64_t> all_of(uint64_t mine) = 0;

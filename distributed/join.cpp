@@ -206,16 +206,6 @@ class GlooGroup : public JoinedGroup {
     return bits;
   }
 
-  std::string told_by_first(const std::string& text) override {
-    const auto size = int64_t(all_of(text.size())[0]);
-    std::vector<Tensor> bytes = {at::zeros({size}, at::kByte)};
-    if (rank_ == 0)
-      std::copy(text.begin(), text.end(), bytes[0].data_ptr<uint8_t>());
-    if (size > 0) exchange([&] { engine_->broadcast(bytes)->wait(); });
-    return {reinterpret_cast<const char*>(bytes[0].data_ptr<uint8_t>()),
-            size_t(size)};
-  }
-
   std::vector<uint64_t> all_of(uint64_t mine) override {
     const auto all = gather_rows(at::full({1}, int64_t(mine), at::kLong),
                                  std::vector<int64_t>(size_t(size_), 1));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "core/process_group.h"
 #include "distributed/launch.h"

@@ -67,9 +67,6 @@ TEST(JoinGroup, GathersRowsInTheOrderOfRanks) {
         all, torch::tensor({{0., 0.}, {0., 0.}, {1., 1.}, {2., 2.}},
                            torch::kFloat)));
     EXPECT_EQ(group.any_bits(uint64_t{1} << group.rank()), 7u);
-    EXPECT_EQ(group.told_by_first(group.rank() == 0 ? "first" : "other one"),
-              "first");
-    EXPECT_EQ(group.told_by_first(""), "");
     EXPECT_THAT(group.all_of(uint64_t(group.rank()) + 10),
                 testing::ElementsAre(10, 11, 12));
   }));
