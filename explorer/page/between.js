@@ -67,8 +67,8 @@ export class Between {
     if (!a || !b) return;
     const codes = Array.from({length: kStrip}, (_, k) => Array.from(
       between(a, b, k / (kStrip - 1), this.round.checked)));
-    view.showSheet(this.host.querySelector('.tiles'), codes, 'between A and B',
-      (k) => {
+    view.showSheet(this.host.querySelector('.tiles'), codes,
+      (k) => `${numberText(k / (kStrip - 1))} of the way from A to B`, (k) => {
         this.input.value = k / (kStrip - 1);
         this.scrub(true);
       });

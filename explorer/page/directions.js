@@ -29,7 +29,8 @@ export class Directions {
       const strip = document.createElement('div');
       strip.className = 'tiles';
       this.strips.append(strip);
-      await view.showSheet(strip, codes, `${kSteps[k]} deviations along ${k}`,
+      await view.showSheet(strip, codes,
+        (i) => `${kSteps[i]} deviations along direction ${k}`,
         (i) => view.setCode(Float32Array.from(codes[i])));
     }
   }

@@ -347,16 +347,17 @@ export class ModelView {
       return Array.from(this.code, (value, i) =>
         value + Math.exp(this.logvar[i] / 2) * noise[i]);
     });
-    await this.showSheet(host, codes, 'a sample of the posterior');
+    await this.showSheet(host, codes, (i) => `sample ${i} of the posterior`);
   }
 
-  /// Decodes codes and shows them side by side. `choose(i)`: of a click.
-  async showSheet(host, codes, label, choose) {
+  /// Decodes codes and shows them side by side. `labelOf(i)`: what a picture is
+  /// called; `choose(i)`: of a click.
+  async showSheet(host, codes, labelOf, choose) {
     const sheet = await this.app.guard(this.backend.ask('sheet', {codes}));
     if (!sheet) return;
     const tiles = await cutSheet(sheet);
     host.replaceChildren(...tiles.map((draw, i) => choose
-      ? tileButton(draw, 44, label, () => choose(i))
-      : tile(draw, 44, label)));
+      ? tileButton(draw, 44, labelOf(i), () => choose(i))
+      : tile(draw, 44, labelOf(i))));
   }
 }

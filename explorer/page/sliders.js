@@ -72,9 +72,8 @@ export class Sliders {
       code[i] = value;
       return code;
     });
-    this.view.showSheet(strip, codes, `a step along z${i}`, (k) => {
-      const code = Float32Array.from(codes[k]);
-      this.view.setCode(code);
-    });
+    this.view.showSheet(strip, codes,
+      (k) => `z${i} = ${numberText(values[k])}`,
+      (k) => this.view.setCode(Float32Array.from(codes[k])));
   }
 }

@@ -8,6 +8,25 @@ const kTraining_ms = 10;  // of each frame
 const kSteps = 20000;    // then it rests
 const kReach = 2;        // the plane is [-2, 2]
 
+/// What docs/autoencoders.md says of a member: the paragraph that begins with
+/// its name in bold, on one line.
+function paragraphOf(name) {
+  const begin = `**${name}.**`;
+  const paragraph = document.getElementById('docs').textContent.split(/\n\n+/)
+    .find((text) => text.startsWith(begin));
+  return paragraph.slice(begin.length).replace(/\s+/g, ' ').trim();
+}
+
+/// Writes text into an element, `words` of it as code.
+function putMarked(element, text) {
+  element.replaceChildren(...text.split('`').map((part, i) => {
+    if (i % 2 === 0) return part;
+    const code = document.createElement('code');
+    code.textContent = part;
+    return code;
+  }));
+}
+
 class Toy {
   constructor() {
     this.part = (name) => document.getElementById(name);
@@ -59,8 +78,8 @@ class Toy {
     this.part('numbers').value = this.numbers;
     for (const button of this.part('members').children)
       button.setAttribute('aria-pressed', button.dataset.member === this.member);
-    this.part('says').textContent =
-      `${says} (docs/autoencoders.md, “${link}”)`;
+    this.part('says').textContent = says;
+    putMarked(this.part('reach-text'), paragraphOf(link));
     this.model = this.points.length >= 6
       ? new ToyModel(this.points, this.member, this.numbers, this.strength)
       : null;

@@ -296,6 +296,10 @@ class ExplorerTest(PageTest):
         box.find_element(By.TAG_NAME, 'button').click()
         page.wait('return document.querySelectorAll("[data-part=directions] canvas").length'
                   ' === 28')
+        labels = [tile.get_attribute('aria-label')
+                  for tile in box.find_elements(By.CSS_SELECTOR, '.tiles canvas')]
+        self.assertEqual(labels[0], '-2 deviations along direction 0')
+        self.assertEqual(labels[-1], '2 deviations along direction 3')
 
     def test_two_models_show_the_same_picture(self):
         page = self.explore(self.vae, '--data', DATA, '--beside', self.plain)

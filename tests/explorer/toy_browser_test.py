@@ -2,6 +2,7 @@
 
   CALOTYPE_PROGRAM=build/dev/tools/calotype /usr/bin/python3 toy_browser_test.py
 """
+import pathlib
 import unittest
 
 from in_browser import PageTest  # first: it skips where there is no browser
@@ -9,6 +10,8 @@ from in_browser import PageTest  # first: it skips where there is no browser
 import numpy as np
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
 
 class ToyTest(PageTest):
@@ -86,6 +89,17 @@ class ToyTest(PageTest):
             begin, end = page.js("""const mean = (a) => a.reduce((s, v) => s + v, 0) / a.length;
                 return [mean(toy.model.losses.slice(0, 10)), mean(toy.model.losses.slice(-50))]""")
             self.assertLess(end, 0.5 * begin, button.text)
+
+    def test_every_member_shows_its_paragraph_of_the_documents(self):
+        page = self.toy()
+        docs = (SOURCE / 'docs/autoencoders.md').read_text()
+        shown = set()
+        for button in page.driver.find_elements(By.CSS_SELECTOR, '#members button'):
+            button.click()
+            text = page.driver.find_element(By.ID, 'reach-text').text
+            self.assertIn(text, ' '.join(docs.replace('`', '').split()))
+            shown.add(text)
+        self.assertEqual(len(shown), 6)
 
     def test_an_input_is_put_where_one_clicks(self):
         page = self.toy()
