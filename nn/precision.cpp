@@ -168,6 +168,16 @@ at::Tensor in_compute_type(const at::Tensor& x) {
   return layers.is_rounded ? rounded.to(at::kFloat) : rounded;
 }
 
+namespace {
+
+/// A convolution would put its weight into the layout of its input each time,
+/// on the way back too.
+at::Tensor as_convolutions_take_it(const at::Tensor& weight) {
+  return weight.dim() == 4 ? weight.contiguous(layers.layout) : weight;
+}
+
+}  // namespace
+
 struct ComputeWeight::Kept {
   std::mutex mutex;
   // Held, so that no other numbers can come to lie in their place unseen.
@@ -190,7 +200,7 @@ at::Tensor ComputeWeight::of(const at::Tensor& weight) const {
   const std::lock_guard lock(kept_->mutex);
   if (kept_->place != weight.data_ptr() ||
       kept_->is_rounded != layers.is_rounded) {
-    kept_->made = in_compute_type(weight).detach();
+    kept_->made = as_convolutions_take_it(in_compute_type(weight).detach());
     kept_->numbers = weight.storage();
     kept_->place = weight.data_ptr();
     kept_->is_rounded = layers.is_rounded;
@@ -202,7 +212,8 @@ at::Tensor RoundedWeights::of(const at::Tensor& weight) {
   const std::lock_guard lock(mutex_);
   auto& leaf = leaves_[weight.unsafeGetTensorImpl()];
   if (!leaf.defined())
-    leaf = weight.detach().to(at::kBFloat16).requires_grad_();
+    leaf = as_convolutions_take_it(weight.detach().to(at::kBFloat16))
+               .requires_grad_();
   return leaf;
 }
 

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/progress.h"
+#include "nn/bfloat16_sum.h"
 #include "nn/row_memory.h"
 
 namespace calotype {
@@ -50,13 +51,24 @@ class Inside {
   bool before_;
 };
 
+/// To a sum in float, of numbers in float or bfloat16.
+void add_to(Tensor& sum, const Tensor& part) {
+  const bool lie_alike =
+      sum.strides() == part.strides() && part.is_non_overlapping_and_dense();
+  if (part.scalar_type() == at::kBFloat16 && lie_alike)
+    add_numbers(static_cast<const Bfloat16*>(part.data_ptr()), part.numel(),
+                sum.data_ptr<float>());
+  else
+    sum.add_(part);
+}
+
 void add_to(std::vector<Tensor>& sums, const std::vector<Tensor>& parts) {
   for (size_t k = 0; k < sums.size(); ++k) {
     if (!parts[k].defined()) continue;
     if (sums[k].defined())
-      sums[k].add_(parts[k]);
+      add_to(sums[k], parts[k]);
     else
-      sums[k] = parts[k].clone();
+      sums[k] = parts[k].to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
   }
 }
 
@@ -302,8 +314,9 @@ SliceCall::OfSlice SliceCall::gradients_of_slice(int64_t index,
   some.clear();
   for (size_t k = 0; k < found.size(); ++k) {
     if (!found[k].defined()) continue;
-    const auto part = found[k].to(at::kFloat);
-    *places[k] = places[k]->defined() ? *places[k] + part : part;
+    *places[k] = places[k]->defined()
+                     ? places[k]->to(at::kFloat) + found[k].to(at::kFloat)
+                     : found[k];
   }
   return result;
 }
@@ -324,7 +337,8 @@ std::vector<Tensor> SliceCall::summed(
   const auto rows = at::empty({int64_t(of_slices.size()), size});
   for (size_t i = 0; i < of_slices.size(); ++i) {
     std::vector<Tensor> flat;
-    for (const auto k : which) flat.push_back(of_slices[i][k].flatten());
+    for (const auto k : which)
+      flat.push_back(of_slices[i][k].to(at::kFloat).flatten());
     auto row = rows[int64_t(i)];
     at::cat_out(row, flat);
     of_slices[i].clear();

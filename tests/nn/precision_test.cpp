@@ -197,11 +197,11 @@ TEST(Precision, ComputesRowsAgainThatBf16CannotHold) {
 TEST(Precision, NormalisesGroupsOfPixelsThatLieTogether) {
   const torch::NoGradGuard no_grad;
   torch::manual_seed(2);
-  struct Case {
+  struct NormCase {
     int64_t samples, channels, height, width, groups;
   };
-  for (const auto& c : {Case{2, 8, 5, 7, 4}, Case{1, 64, 60, 50, 32},
-                        Case{3, 6, 3, 3, 1}, Case{2, 96, 2, 2, 32}}) {
+  for (const auto& c : {NormCase{2, 8, 5, 7, 4}, NormCase{1, 64, 60, 50, 32},
+                        NormCase{3, 6, 3, 3, 1}, NormCase{2, 96, 2, 2, 32}}) {
     GroupNorm norm(torch::nn::GroupNormOptions(c.groups, c.channels).eps(1e-6));
     norm->weight.normal_();
     norm->bias.normal_();
