@@ -26,10 +26,11 @@ at::Tensor view_of(const at::Tensor& flat, int64_t offset,
 
 double euclidean_norm(const at::Tensor& flat) {
   constexpr int64_t kPiece = 1 << 16;  // stays in a cache as doubles
-  double sum = 0;
+  // Added up where the numbers are: a GPU is waited for once.
+  auto sum = torch::zeros({}, flat.options().dtype(torch::kDouble));
   for (const auto& piece : flat.split(kPiece))
-    sum += piece.to(torch::kDouble).square().sum().item<double>();
-  return std::sqrt(sum);
+    sum += piece.to(torch::kDouble).square().sum();
+  return std::sqrt(sum.item<double>());
 }
 
 FlatParameters::FlatParameters(torch::nn::Module& module) {

@@ -33,8 +33,13 @@ torch::nn::Module& moved_to(c10::Device device, torch::nn::Module& module) {
   return module;
 }
 
+/// A GPU takes a batch out of memory that keeps its place, while the CPU goes
+/// on.
 at::Tensor on_device(const at::Tensor& tensor, c10::Device device) {
-  return tensor.defined() ? tensor.to(device) : tensor;
+  if (!tensor.defined()) return tensor;
+  if (device.is_cuda() && tensor.is_cpu())
+    return tensor.pin_memory().to(device, /*non_blocking=*/true);
+  return tensor.to(device);
 }
 
 void go_back(const at::Tensor& loss) {
