@@ -76,9 +76,9 @@ class Stepper {
   int64_t count_ = 0;
 };
 
-/// What is done once for each batch.
+/// What is done once for each batch, which a training cuts into so many slices.
 std::function<void()> work_of(const Shape& shape, const std::string& task,
-                              c10::Device device) {
+                              c10::Device device, int64_t num_slices) {
   const auto& known = configured_class(shape.model);
   torch::manual_seed(1);
   auto model = known.make(keys_of(shape.model));
@@ -87,7 +87,6 @@ std::function<void()> work_of(const Shape& shape, const std::string& task,
   sizes.insert(sizes.end(), shape.size.begin(), shape.size.end());
   const auto data = torch::rand(sizes).mul(2).sub(1).to(device);
   const auto times = torch::arange(shape.batch, torch::kFloat).to(device);
-  const auto num_slices = usual_slices(shape.batch);
   if (task == "encode")
     return [=] {
       const torch::InferenceMode inference;
@@ -139,6 +138,7 @@ int run(int argc, char** argv) {
   std::string file = "bench/shapes.json", name, task, precision;
   RuntimeOptions runtime;
   int rounds = 5;
+  int64_t slices = 0;
   double seconds = 2;
   app.add_option("--shapes", file, "List of networks")->capture_default_str();
   app.add_option("--shape", name, "Only the one of this name");
@@ -149,6 +149,7 @@ int run(int argc, char** argv) {
   app.add_option("--seconds", seconds, "Of each")->capture_default_str();
   app.add_option("--threads", runtime.num_threads, "0: all")
       ->capture_default_str();
+  app.add_option("--slices", slices, "Of a training; 0: as usual");
   app.add_option("--device", runtime.device, "auto, cpu, cuda or cuda:N")
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
@@ -169,12 +170,14 @@ int run(int argc, char** argv) {
             (!task.empty() && task != one) ||
             (!precision.empty() && precision != type))
           continue;
-        rows.push_back({.said = {{"shape", shape.name},
-                                 {"task", one},
-                                 {"precision", type}},
-                        .precision = resolve_precision(type, device),
-                        .batch = shape.batch,
-                        .work = work_of(shape, one, device)});
+        rows.push_back(
+            {.said = {{"shape", shape.name},
+                      {"task", one},
+                      {"precision", type}},
+             .precision = resolve_precision(type, device),
+             .batch = shape.batch,
+             .work = work_of(shape, one, device,
+                             slices > 0 ? slices : usual_slices(shape.batch))});
       }
   if (rows.empty()) throw ConfigError("model_speed: nothing of this name");
   for (int round = 0; round <= rounds; ++round)
