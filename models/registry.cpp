@@ -18,6 +18,7 @@
 #include "vae/autoencoder_training.h"
 #include "vae/codec_training.h"
 #include "vae/vae_training.h"
+#include "vqvae/magvit2.h"
 #include "vqvae/vq_model.h"
 #include "vqvae/vq_training.h"
 #include "vqvae/vqvae2.h"
@@ -149,6 +150,7 @@ const std::vector<ModelClass>& model_classes() {
             AutoencoderLossConfig>(),
       codec<load_vq_model, VqTraining, VqLossConfig>(),
       codec<load_vqvae2, VqTraining, VqLossConfig>(),
+      codec<load_magvit2, VqTraining, VqLossConfig>(),
       denoiser<load_unet2d_model>(),
       denoiser<load_dit_transformer2d_model>(),
       denoiser<load_calotype_dit>(),

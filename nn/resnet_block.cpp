@@ -13,13 +13,15 @@
 
 namespace calotype {
 
-Conv2d conv3x3(int64_t in_channels, int64_t out_channels) {
-  return Conv2d(
-      torch::nn::Conv2dOptions(in_channels, out_channels, 3).padding(1));
+Conv2d conv3x3(int64_t in_channels, int64_t out_channels, bool bias) {
+  return Conv2d(torch::nn::Conv2dOptions(in_channels, out_channels, 3)
+                    .padding(1)
+                    .bias(bias));
 }
 
-Conv2d conv1x1(int64_t in_channels, int64_t out_channels) {
-  return Conv2d(torch::nn::Conv2dOptions(in_channels, out_channels, 1));
+Conv2d conv1x1(int64_t in_channels, int64_t out_channels, bool bias) {
+  return Conv2d(
+      torch::nn::Conv2dOptions(in_channels, out_channels, 1).bias(bias));
 }
 
 GroupNorm group_norm(int64_t num_groups, int64_t channels, double eps) {
@@ -45,7 +47,7 @@ ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& config)
           register_module(name, group_norm(num_groups, channels, config.eps));
   };
   add_norm("norm1", in, config.num_groups, norm1_, spatial1_);
-  conv1_ = register_module("conv1", conv3x3(in, out));
+  conv1_ = register_module("conv1", conv3x3(in, out, config.conv_bias));
   if (config.embedding_dim > 0)
     time_emb_proj_ = register_module(
         "time_emb_proj",
@@ -54,11 +56,12 @@ ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& config)
       "norm2", out,
       config.num_groups_out > 0 ? config.num_groups_out : config.num_groups,
       norm2_, spatial2_);
-  conv2_ = register_module("conv2", conv3x3(out, out));
+  conv2_ = register_module("conv2", conv3x3(out, out, config.conv_bias));
   const bool by_filter = config.resample == Resample::kFirDown ||
                          config.resample == Resample::kFirUp;
   if (in != out || by_filter)
-    conv_shortcut_ = register_module("conv_shortcut", conv1x1(in, out));
+    conv_shortcut_ =
+        register_module("conv_shortcut", conv1x1(in, out, config.conv_bias));
 }
 
 torch::Tensor ResnetBlockImpl::normalise(GroupNorm& group, SpatialNorm& spatial,

@@ -30,6 +30,7 @@ struct ResnetBlockConfig {
   double output_scale = 1;  // the sum is divided by it
   Activation activation = Activation::kSilu;
   Resample resample = Resample::kNone;
+  bool conv_bias = true;  // whether its convolutions have biases
 };
 
 /// norm, activation, 3x3 convolution, twice, beside a shortcut: diffusers'
@@ -69,10 +70,10 @@ class ResnetBlockImpl : public torch::nn::Module {
 TORCH_MODULE(ResnetBlock);
 
 /// A 3x3 convolution that keeps the grid.
-Conv2d conv3x3(int64_t in_channels, int64_t out_channels);
+Conv2d conv3x3(int64_t in_channels, int64_t out_channels, bool bias = true);
 
 /// A 1x1 convolution.
-Conv2d conv1x1(int64_t in_channels, int64_t out_channels);
+Conv2d conv1x1(int64_t in_channels, int64_t out_channels, bool bias = true);
 
 /// Group normalisation; throws ConfigError if the groups do not divide the
 /// channels.

@@ -23,7 +23,7 @@ void visit_fields(VqLossConfig& c, Visitor&& visit) {
   visit("quantizer_weight", c.quantizer_weight);
 }
 
-/// Trains a VQModel or a VQ-VAE-2: the loss of its images plus what the
+/// Trains a VQModel, a VQ-VAE-2 or a MAGVIT-2: the loss of its images plus what the
 /// quantizer asks for (arXiv:1711.00937, equation 3), and watches the codebook.
 /// Images of any size are padded as for encoding, and compared where they are
 /// images.
