@@ -22,8 +22,10 @@ Kind open_magvit2(const NamedShapes& shapes) {
       !shapes.has("decoder.adaptive.0.gamma.weight"))
     return {};
   CheckpointKind kind{.name = "seed_open_magvit2",
-                      .what = "the tokenizer of Open-MAGVIT2"};
-  kind.remarks.push_back("there is no class for it in diffusers");
+                      .what = "the tokenizer of Open-MAGVIT2",
+                      .classes = {"CalotypeMAGVIT2"}};
+  kind.remarks.push_back(
+      "diffusers has no class for it, CalotypeMAGVIT2 is this program's own");
   if (shapes.has_below("model_ema."))
     kind.remarks.push_back(
         "the moving average of its weights is in the file (model_ema)");

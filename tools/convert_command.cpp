@@ -12,8 +12,8 @@ CommandRun add_convert(CLI::App& app) {
   auto& options = job->options;
   app.add_option("source", job->source,
                  "Checkpoint (.ckpt, .pt, .pth, .bin, .safetensors) of "
-                 "latent-diffusion, taming-transformers, LlamaGen, IBQ, TAESD "
-                 "or DiT, or a folder with one; a model or a pipeline of "
+                 "latent-diffusion, taming-transformers, LlamaGen, IBQ, "
+                 "Open-MAGVIT2, TAESD or DiT, or a folder with one; a model or a pipeline of "
                  "diffusers of any age. Nothing in it is run")
       ->required();
   app.add_option("--out", job->out, "Model folder, or a pipeline's")

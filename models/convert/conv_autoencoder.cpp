@@ -34,38 +34,6 @@ void rewrite_halves(Rewriter& rewriter, const HalfNames& names,
   rewrite_half(rewriter, names, halves.decoder, false);
 }
 
-/// Where the configuration is another model's, or asks for what no class does.
-void check_ddconfig(const ConvertContext& context, const Json& arguments,
-                    const Halves& halves) {
-  const auto where = context.project_where();
-  const auto number = [&](const char* key) {
-    return whole_at(arguments, {"ddconfig", key}, where);
-  };
-  const auto& encoder = halves.encoder;
-  expect_agrees(context, "ddconfig.num_res_blocks", number("num_res_blocks"),
-                encoder.num_blocks);
-  expect_agrees(context, "ddconfig.in_channels", number("in_channels"),
-                encoder.in_channels);
-  expect_agrees(context, "ddconfig.out_ch", number("out_ch"),
-                halves.decoder.out_channels);
-  expect_agrees(context, "ddconfig.z_channels", number("z_channels"),
-                halves.decoder.in_channels);
-  const auto multiples = value_at(arguments, {"ddconfig", "ch_mult"});
-  const auto base = number("ch");
-  if (base && multiples.is_array()) {
-    expect_agrees(context, "the length of ddconfig.ch_mult",
-                  int64_t(multiples.size()), int64_t(encoder.widths.size()));
-    for (size_t i = 0; i < encoder.widths.size(); ++i)
-      if (multiples[i].is_number_integer())
-        expect_agrees(context, fmt::format("ddconfig.ch * ch_mult[{}]", i),
-                      *base * multiples[i].get<int64_t>(), encoder.widths[i]);
-  }
-  if (flag_at(arguments, {"ddconfig", "tanh_out"}))
-    refuse_variant(context, "whose images are tanh of its output (tanh_out)");
-  if (flag_at(arguments, {"ddconfig", "use_linear_attn"}))
-    refuse_variant(context, "with linear attention");
-}
-
 /// sample_size, which changes no number and is of use to readers of diffusers.
 void add_sample_size(const ConvertContext& context, Json& config,
                      const std::optional<int64_t>& configured) {
@@ -183,20 +151,13 @@ void expect_complete(SourcePart& part, const std::string& class_name) {
     part.expect_all_used(prefix, class_name);
 }
 
-void set_ballast_aside(SourcePart& part) {
-  part.set_aside("loss.", "losses and discriminators of the training");
-  part.set_aside("colorize", "colours of label maps, for show");
-  part.set_aside("model_ema.decay", "counters of moving averages");
-  part.set_aside("model_ema.num_updates", "counters of moving averages");
-}
-
 }  // namespace
 
 ConvertedModel convert_ldm_autoencoder(const ConvertContext& context,
                                        const Json& arguments, SourcePart part) {
   const auto where = context.project_where();
   const auto halves = read_halves(context, part, kTamingNames);
-  check_ddconfig(context, arguments, halves);
+  check_ddconfig(context, arguments, halves.encoder, halves.decoder);
   const bool is_vq = part.has_under("quantize.");
   auto model = is_vq ? vq_model(context, part, kTamingNames, halves)
                      : kl_model(context, arguments, part, halves);
@@ -218,7 +179,7 @@ ConvertedModel convert_ldm_autoencoder(const ConvertContext& context,
   add_sample_size(context, model.config,
                   whole_at(arguments, {"ddconfig", "resolution"}, where));
   add_scaling_factor(context, model.config);
-  set_ballast_aside(part);
+  set_training_aside(part);
   expect_complete(part, model.class_name);
   return model;
 }

@@ -182,4 +182,41 @@ Json config_of_halves(const ConvertContext& context, const HalfShape& encoder,
           {"mid_block_add_attention", encoder.mid_attention}};
 }
 
+void check_ddconfig(const ConvertContext& context, const Json& arguments,
+                    const HalfShape& encoder, const HalfShape& decoder) {
+  const auto where = context.project_where();
+  const auto number = [&](const char* key) {
+    return whole_at(arguments, {"ddconfig", key}, where);
+  };
+  expect_agrees(context, "ddconfig.num_res_blocks", number("num_res_blocks"),
+                encoder.num_blocks);
+  expect_agrees(context, "ddconfig.in_channels", number("in_channels"),
+                encoder.in_channels);
+  expect_agrees(context, "ddconfig.out_ch", number("out_ch"),
+                decoder.out_channels);
+  expect_agrees(context, "ddconfig.z_channels", number("z_channels"),
+                decoder.in_channels);
+  const auto multiples = value_at(arguments, {"ddconfig", "ch_mult"});
+  const auto base = number("ch");
+  if (base && multiples.is_array()) {
+    expect_agrees(context, "the length of ddconfig.ch_mult",
+                  int64_t(multiples.size()), int64_t(encoder.widths.size()));
+    for (size_t i = 0; i < encoder.widths.size(); ++i)
+      if (multiples[i].is_number_integer())
+        expect_agrees(context, fmt::format("ddconfig.ch * ch_mult[{}]", i),
+                      *base * multiples[i].get<int64_t>(), encoder.widths[i]);
+  }
+  if (flag_at(arguments, {"ddconfig", "tanh_out"}))
+    refuse_variant(context, "whose images are tanh of its output (tanh_out)");
+  if (flag_at(arguments, {"ddconfig", "use_linear_attn"}))
+    refuse_variant(context, "with linear attention");
+}
+
+void set_training_aside(SourcePart& part) {
+  part.set_aside("loss.", "losses and discriminators of the training");
+  part.set_aside("colorize", "colours of label maps, for show");
+  part.set_aside("model_ema.decay", "counters of moving averages");
+  part.set_aside("model_ema.num_updates", "counters of moving averages");
+}
+
 }  // namespace calotype

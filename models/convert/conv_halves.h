@@ -52,4 +52,12 @@ void rewrite_half(Rewriter& rewriter, const HalfNames& names,
 Json config_of_halves(const ConvertContext& context, const HalfShape& encoder,
                       const HalfShape& decoder);
 
+/// Throws ConfigError where the `ddconfig` of a project's arguments is another
+/// model's, or asks for what no class does.
+void check_ddconfig(const ConvertContext& context, const Json& arguments,
+                    const HalfShape& encoder, const HalfShape& decoder);
+
+/// What only the training of an autoencoder needs is no part of a model.
+void set_training_aside(SourcePart& part);
+
 }  // namespace calotype

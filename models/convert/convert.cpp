@@ -20,6 +20,7 @@
 #include "models/convert/diffusers.h"
 #include "models/convert/dit.h"
 #include "models/convert/latent_diffusion.h"
+#include "models/convert/open_magvit2.h"
 #include "models/convert/source_tensors.h"
 #include "models/convert/taesd.h"
 #include "models/pipeline_folder.h"
@@ -139,16 +140,18 @@ Conversion single(const Opened& opened, ConvertedModel model) {
   return result;
 }
 
-ConvertedModel ldm_autoencoder(const Opened& opened,
-                               const ConvertContext& context,
-                               SourceTensors& source) {
+ConvertedModel autoencoder(const Opened& opened, const ConvertContext& context,
+                           SourceTensors& source) {
   SourcePart part(source, "");
   if (context.wants_averages() && part.use_averages("", "model_ema."))
     note(context.where +
          ": moving averages are taken (--weights plain takes the last "
          "weights)");
-  auto model = convert_ldm_autoencoder(
-      context, constructor_arguments(opened.project.json), part);
+  auto* const convert = opened.kind.name == "seed_open_magvit2"
+                            ? convert_open_magvit2
+                            : convert_ldm_autoencoder;
+  auto model =
+      convert(context, constructor_arguments(opened.project.json), part);
   source.set_aside("model_ema.", "moving averages that are not taken");
   return model;
 }
@@ -250,8 +253,8 @@ Conversion convert_file(const Opened& opened, const ConvertOptions& options) {
   auto source = source_of(opened);
   Conversion result{.kind = opened.kind};
   if (is_one_of(name, {"ldm_autoencoder_kl", "ldm_vq", "taming_vqgan",
-                       "taming_ema", "seed_ibq"}))
-    result = single(opened, ldm_autoencoder(opened, context, source));
+                       "taming_ema", "seed_ibq", "seed_open_magvit2"}))
+    result = single(opened, autoencoder(opened, context, source));
   else if (name.starts_with("ldm_"))
     result = convert_latent_diffusion(context, source);
   else if (name == "llamagen_vq")

@@ -13,6 +13,7 @@
 #include "models/registry.h"
 #include "nn/safetensors.h"
 #include "tests/support/fixtures.h"
+#include "vqvae/magvit2.h"
 #include "vqvae/vq_model.h"
 
 // Checkpoints as their projects write them, in folders of which each holds one
@@ -68,6 +69,13 @@ class Comparison {
   const Tensors& io_;
 };
 
+Quantized quantized_by(const AnyModel& model, const at::Tensor& latents) {
+  if (const auto vq = std::dynamic_pointer_cast<VQModelImpl>(model.module))
+    return vq->quantize(latents);
+  return std::dynamic_pointer_cast<Magvit2Impl>(model.module)
+      ->quantize(latents);
+}
+
 void compare_codec(Comparison& io, const AnyModel& model) {
   const auto grid = model.codec->encode(io.at("x"));
   if (io.has("mean")) {
@@ -78,12 +86,12 @@ void compare_codec(Comparison& io, const AnyModel& model) {
   }
   const auto D = io.at("latents").size(1);  // one less than IBQ's here
   io.close("latents", grid.mean.narrow(1, 0, D));
-  if (const auto vq = std::dynamic_pointer_cast<VQModelImpl>(model.module)) {
-    const auto quantized = vq->quantize(grid.mean);
+  if (model.tokenizer) {
+    const auto quantized = quantized_by(model, grid.mean);
     EXPECT_TRUE(torch::equal(quantized.indices.squeeze(1), io.at("indices")));
     io.close("quantized", quantized.vectors.narrow(1, 0, D));
-    EXPECT_TRUE(
-        torch::equal(vq->tokenize(io.at("x")).squeeze(1), io.at("indices")));
+    EXPECT_TRUE(torch::equal(model.tokenizer->tokenize(io.at("x")).squeeze(1),
+                             io.at("indices")));
   }
   io.close("decoded", model.codec->decode(grid.mean));
   if (io.has("decoded01_wide"))
