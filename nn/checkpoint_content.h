@@ -30,9 +30,8 @@ struct CheckpointContent {
   std::vector<StateDict> state_dicts;           // the one to be preferred first
   Json beside;                                  // what is no tensor
   std::vector<LeftOutTensor> left_out;
-  /// Storages whose checksum is not what the archive says: damaged, or written
-  /// by a PyTorch that was told to make none.
-  std::vector<std::string> wrong_checksums;
+  /// A zip of a PyTorch that was told to write no checksums.
+  bool lacks_checksums = false;
 };
 
 }  // namespace calotype

@@ -22,7 +22,7 @@ struct CheckpointFile {
   std::shared_ptr<const void> bytes;  // mapped; what the tensors lie in
 };
 
-/// The same of a file. A note says which checksums are wrong. Throws
+/// The same of a file. A note says that there are no checksums. Throws
 /// ConfigError where it cannot be opened.
 CheckpointFile open_checkpoint_file(const std::filesystem::path& path);
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "core/crc32.h"
 #include "core/error.h"
@@ -29,8 +29,11 @@ class TorchRecords {
                       "module where it is loaded");
   }
 
-  std::span<const uint8_t> pickle() const {
-    return bytes_of(*archive_.find(folder_ + "data.pkl"));
+  std::span<const uint8_t> pickle() {
+    const auto& entry = *archive_.find(folder_ + "data.pkl");
+    const auto bytes = bytes_of(entry);
+    check(entry, bytes);
+    return bytes;
   }
 
   /// Before PyTorch 2.0 nobody said so, and all were little-endian.
@@ -61,16 +64,23 @@ class TorchRecords {
           "{}: {} has {} bytes, and {} elements of {} should be there", where_,
           printable(name), bytes.size(), storage.num_elements,
           storage.element_size));
-    if (seen_.emplace(entry, true).second && crc32(bytes) != entry->crc)
-      wrong_checksums_.push_back(name);
+    if (seen_.insert(entry).second) check(*entry, bytes);
     return bytes;
   }
 
-  const std::vector<std::string>& wrong_checksums() const {
-    return wrong_checksums_;
-  }
+  bool lacks_checksums() const { return lacks_checksums_; }
 
  private:
+  /// Throws DataError for a checksum that is wrong; 0 is none, as PyTorch
+  /// writes where it is told to (torch.serialization.set_crc32_options).
+  void check(const ZipEntry& entry, std::span<const uint8_t> bytes) {
+    if (crc32(bytes) == entry.crc) return;
+    if (entry.crc != 0)
+      throw DataError(fmt::format("{}: damaged: the CRC of {} is wrong", where_,
+                                  printable(entry.name)));
+    lacks_checksums_ = true;
+  }
+
   /// Of a record, whose checksum is for the caller to look at.
   std::span<const uint8_t> bytes_of(const ZipEntry& entry) const {
     if (entry.is_encrypted || entry.method != uint16_t(ZipMethod::kStored))
@@ -106,8 +116,8 @@ class TorchRecords {
   const std::string& where_;
   ZipArchive archive_;
   std::string folder_;  // with its '/', or nothing
-  std::unordered_map<const ZipEntry*, bool> seen_;
-  std::vector<std::string> wrong_checksums_;
+  std::unordered_set<const ZipEntry*> seen_;
+  bool lacks_checksums_ = false;
 };
 
 }  // namespace
@@ -131,7 +141,7 @@ CheckpointContent read_torch_zip(std::span<const uint8_t> bytes,
   for (auto& item : file.tensors) item.second.big_endian = big_endian;
   for (auto& state_dict : file.state_dicts)
     for (auto& item : state_dict.tensors) item.second.big_endian = big_endian;
-  file.wrong_checksums = records.wrong_checksums();
+  file.lacks_checksums = records.lacks_checksums();
   return file;
 }
 

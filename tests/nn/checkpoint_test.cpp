@@ -152,15 +152,29 @@ TEST_F(Checkpoints, SayWhatAFileIsThatIsNone) {
               HasSubstr("nowhere.pt: no such file"));
 }
 
-TEST_F(Checkpoints, NoteAChecksumThatIsWrong) {
+TEST_F(Checkpoints, AreDamagedWhereAChecksumIsWrong) {
   auto text = torch_zip(two_tensors());
   const float one = 1;  // of tensor a
   text[text.find(std::string(reinterpret_cast<const char*>(&one), 4))] = 1;
+  EXPECT_THAT(complaint(put("a.pt", text)),
+              HasSubstr("a.pt: damaged: the CRC of archive/data/0 is wrong"));
+  text = torch_zip(two_tensors());
+  text[text.find("collections")] = 'k';
+  EXPECT_THAT(complaint(put("a.pt", text)),
+              HasSubstr("a.pt: damaged: the CRC of archive/data.pkl is wrong"));
+}
+
+// As torch.serialization.set_crc32_options(False) has them written: 0 in each.
+TEST_F(Checkpoints, NoteThatThereAreNoChecksums) {
+  auto text = torch_zip(two_tensors());
+  for (size_t at = 0; (at = text.find("PK\x01\x02", at)) != text.npos; ++at)
+    text.replace(at + 16, 4, 4, '\0');
   take_notes();
   const auto checkpoint = Checkpoint::open(put("a.pt", text));
-  EXPECT_THAT(take_notes(), testing::ElementsAre(HasSubstr(
-                                "the checksum of archive/data/0 is not what "
-                                "the archive says")));
+  EXPECT_THAT(
+      take_notes(),
+      testing::ElementsAre(HasSubstr("a.pt: was written without checksums")));
+  expect_equal(Checkpoint::read(checkpoint.state_dict()), two_tensors());
 }
 
 // As diffusers wrote it until 2023, whole and in shards.
