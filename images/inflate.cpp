@@ -27,8 +27,7 @@ void Inflater::feed(std::span<const uint8_t> bytes) {
   uint8_t buffer[1 << 15];
   while (!bytes.empty()) {
     if (ended_ && wrapping_ == Wrapping::kZlib) return;
-    if (ended_)
-      throw DataError(where_ + ": bytes follow the end of the compressed data");
+    if (ended_) begin_member(bytes.front());
     const auto piece = std::min<size_t>(bytes.size(), 1 << 30);
     stream_.next_in = const_cast<uint8_t*>(bytes.data());
     stream_.avail_in = uInt(piece);
@@ -45,6 +44,14 @@ void Inflater::feed(std::span<const uint8_t> bytes) {
     } while (!ended_ && stream_.avail_out == 0);
     bytes = bytes.subspan(piece - stream_.avail_in);
   }
+}
+
+void Inflater::begin_member(uint8_t first) {
+  constexpr uint8_t kMagic = 0x1f;
+  if (wrapping_ != Wrapping::kGzip || first != kMagic)
+    throw DataError(where_ + ": bytes follow the end of the compressed data");
+  if (inflateReset(&stream_) != Z_OK) throw std::bad_alloc();
+  ended_ = false;
 }
 
 void Inflater::finish() const {

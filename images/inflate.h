@@ -23,15 +23,19 @@ class Inflater {
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
 
-  /// Throws DataError if the data are damaged, or if gzip's go on after their
-  /// end. What follows the end of zlib's is ignored, as every viewer of PNG
-  /// does.
+  /// Throws DataError if the data are damaged, or if others follow their end.
+  /// Of gzip, members follow one another (RFC 1952, section 2.2), as pigz and
+  /// bgzip write them; what follows the end of zlib's is ignored, as every
+  /// viewer of PNG does.
   void feed(std::span<const uint8_t> bytes);
 
   /// Throws DataError if the data have not come to their end.
   void finish() const;
 
  private:
+  /// After the end of a member, with the first byte that follows.
+  void begin_member(uint8_t first);
+
   const Wrapping wrapping_;
   std::string where_;
   std::function<void(std::span<const uint8_t>)> sink_;

@@ -65,6 +65,25 @@ TEST_F(CompressedTars, AreShuffledFromACopyAlone) {
       std::distance(fs::directory_iterator(cache_folder() / "copies"), {}), 1);
 }
 
+// pigz, bgzip and cat make files of several.
+TEST_F(CompressedTars, MayBeOfSeveralGzipMembers) {
+  const auto tar = tar_of({{"b.png", png(1)}, {"a.png", png(2)}});
+  std::string all;
+  for (const auto& part :
+       {tar.substr(0, 100), std::string(), tar.substr(100)}) {
+    const auto member = gzipped(bytes_from(part));
+    all.append(member.begin(), member.end());
+  }
+  const auto source = open_source(write("a.tar.gz", all));
+  EXPECT_THAT(names_of(*source), ElementsAre("b.png", "a.png"));
+  EXPECT_EQ(source->load(1).image.pixels[0], 2);
+  EXPECT_THAT(refusal("b.tar.gz", all.substr(0, all.size() - 4)),
+              HasSubstr("b.tar.gz: "));
+  EXPECT_THAT(refusal("c.tar.gz", all + "\x1f!"), HasSubstr("c.tar.gz: "));
+  EXPECT_THAT(refusal("d.tar.gz", all + std::string(1, '\0')),
+              HasSubstr("d.tar.gz: "));
+}
+
 TEST_F(CompressedTars, ThatAreDamagedOrBombsAreRefused) {
   const auto bytes = gzipped(bytes_from(tar_of({{"b.png", png(1)}})));
   const std::string whole(bytes.begin(), bytes.end());
