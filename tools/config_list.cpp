@@ -52,6 +52,7 @@ const std::vector<NamedConfig>& named_configs() {
       {"fashion_classifier", "classifier of Fashion-MNIST", ""},
       {"emoji_vq", "tokenizer of emoji of 64 pixels (./run data emoji)", ""},
       {"emoji_vqvae2", "two levels of tokens of the same", ""},
+      {"emoji_magvit2", "the same by signs, without a codebook", ""},
       {"emoji_tokens", "masked generator on a store of emoji_vq's", ""},
       {"emoji_diffusion", "latent diffusion on a store of emoji latents", ""},
       {"vq_f4", "tokenizer of 256 pixels as published in 2021, for a GPU", ""}};

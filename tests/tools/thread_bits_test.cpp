@@ -86,6 +86,7 @@ TEST_F(ThreadBits, AreThoseOfTheSlicesInCodecs) {
   expect_same_bits(vq("ema"), "d");
   expect_same_bits(vq("residual"), "d");
   expect_same_bits(vqvae2(), "d");
+  expect_same_bits(magvit2(), "d");
   const Json family{{"_class_name", "CalotypeAutoencoder"},
                     {"sample_size", 16},
                     {"hidden", {16}},

@@ -81,6 +81,16 @@ class TrainingRuns : public testing::Test {
             {"num_vq_embeddings", 16}};
   }
 
+  static Json magvit2() {
+    return {{"_class_name", "CalotypeMAGVIT2"},
+            {"in_channels", 1},
+            {"out_channels", 1},
+            {"block_out_channels", {8, 8}},
+            {"layers_per_block", 1},
+            {"norm_num_groups", 4},
+            {"latent_channels", 4}};
+  }
+
   static Json unet() {
     return {{"_class_name", "UNet2DModel"},
             {"block_out_channels", {8}},

@@ -87,6 +87,7 @@ TEST_F(TrainingRuns, TakeImagesOfOddSizesAsEncodingDoes) {
   const std::vector<Json> models = {deep,
                                     vq(),
                                     vqvae2(),
+                                    magvit2(),
                                     {{"_class_name", "CalotypeAutoencoder"},
                                      {"network", "conv"},
                                      {"hidden", {8, 8}},
