@@ -265,8 +265,10 @@ std::optional<TarMember> TarReader::next() {
     overrides = {};
     if (header.type == 'V') continue;  // the archive's own name
     if (const auto what = refused_type(header.type); !what.empty())
-      fail(fmt::format("member \"{}\" is {}; only files and folders are read",
-                       printable(stored.substr(0, 200)), what));
+      fail(
+          fmt::format("member \"{}\" is {}; only files and folders are read "
+                      "(tar -h --hard-dereference packs what links lead to)",
+                      printable(stored.substr(0, 200)), what));
     if (header.type == 'S')
       throw ConfigError(where_ +
                         ": holds a sparse file, which is not supported; pack "
