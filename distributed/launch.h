@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "core/work_parts.h"
+
 // How torchrun, mpirun, srun and other launchers tell a process which one of
 // how many it is.
 namespace calotype {
@@ -36,17 +38,6 @@ std::optional<std::string> environment_variable(const std::string& name);
 /// that are set by half, contradict each other or are no numbers, and where
 /// processes of several machines are not told where to meet.
 std::optional<Launch> find_launch(const Environment& environment);
-
-/// One of a number of processes that need not meet.
-struct Part {
-  int64_t index = 0;  // in [0, count)
-  int64_t count = 1;
-  int64_t first = 0;  // what the launcher calls part 0
-  // Of a job array, of which some parts may be started again: what is counted
-  // is the array that was started now.
-  bool is_array = false;
-  std::string variables;  // as Launch has them; empty: nobody's
-};
 
 /// Which part of a work this process is to do: `text` is "I/N", or "/N" where
 /// the launcher says I alone, or empty: what the launcher says, if anything.

@@ -24,34 +24,11 @@ namespace {
 /// no handful of rows in a file.
 constexpr int64_t kShardsPerMixedBlock = 8;
 
-/// "0,3-5", as job arrays are told of; counted from `first`.
-std::string array_list(const std::vector<int64_t>& parts, int64_t first) {
-  std::string text;
-  for (size_t begin = 0, end = 0; begin < parts.size(); begin = end) {
-    while (end < parts.size() &&
-           parts[end] == parts[begin] + int64_t(end - begin))
-      ++end;
-    text += fmt::format("{}{}", text.empty() ? "" : ",", parts[begin] + first);
-    if (end > begin + 1) text += fmt::format("-{}", parts[end - 1] + first);
-  }
-  return text;
-}
-
-/// The part of this process. Of a job array that starts some again, the plan
-/// knows how many there are.
+/// The part of this process.
 Part part_of(const EncodeJob& job) {
-  auto part = *job.part;
-  if (!part.is_array) return part;
-  if (const auto plan = find_part_plan(job.out)) {
-    part.index += part.first - plan->first;
-    part.count = plan->parts;
-    part.first = plan->first;
-  }
-  if (part.index < 0 || part.index >= part.count)
-    throw ConfigError(fmt::format("{}: {} is none of its {} parts, {} to {}",
-                                  job.out.string(), part.variables, part.count,
-                                  part.first, part.first + part.count - 1));
-  return part;
+  const auto plan = find_part_plan(job.out);
+  return part_of_work(*job.part, plan ? plan->parts : job.part->count,
+                      plan ? plan->first : job.part->first, job.out);
 }
 
 class PartOfStore {
@@ -187,10 +164,9 @@ Json encode_in_parts(const EncodeJob& job, const LoadedCodec& codec,
   if (!job.part) {
     const auto missing = store.parts().missing();
     if (!missing.empty())
-      throw ConfigError(fmt::format(
-          "{}: {} of {} parts are missing; start them again: --array={}",
-          job.out.string(), missing.size(), store.parts().plan().parts,
-          array_list(missing, store.parts().plan().first)));
+      throw ConfigError(missing_text(job.out, missing,
+                                     store.parts().plan().parts,
+                                     store.parts().plan().first));
     return store.finish();
   }
   const auto part = part_of(job);
