@@ -54,6 +54,21 @@ std::unordered_map<std::string, std::string> files_by_name(
   return found;
 }
 
+/// Where a picture comes to be before it has its name.
+fs::path staged_file(const ImageFolderPlan& plan) {
+  return plan.staging.empty() ? fs::path()
+                              : plan.staging / (unique_token() + ".png");
+}
+
+/// Two writers of one path share a temporary file but for a lock, which some
+/// file systems do not have: `staged` is nobody else's.
+void put_picture(const fs::path& path, const fs::path& staged,
+                 const std::vector<uint8_t>& png, Durability durability) {
+  if (staged.empty()) return write_file_atomic(path, png, durability);
+  write_file_atomic(staged, png, durability);
+  fs::rename(staged, path);
+}
+
 /// To be called while `files` lives; costs memory where it is called at all.
 std::function<bool(const std::string&)> is_one_of(
     const std::unordered_map<std::string, std::string>& files) {
@@ -111,12 +126,14 @@ ImageFolderWriter::ImageFolderWriter(
     const ImageFolderPlan& plan,
     std::unordered_map<std::string, std::string> files)
     : folder_(open_folder(plan, is_one_of(files))),
+      staged_(staged_file(plan)),
       files_(std::move(files)),
       writing_(std::make_unique<Background>(kMaxWaitingBytes)) {}
 
 ImageFolderWriter::ImageFolderWriter(
     const ImageFolderPlan& plan, std::function<bool(const std::string&)> makes)
     : folder_(open_folder(plan, std::move(makes))),
+      staged_(staged_file(plan)),
       writing_(std::make_unique<Background>(kMaxWaitingBytes)) {}
 
 void ImageFolderWriter::write(const std::string& name, const at::Tensor& pixels,
@@ -130,17 +147,22 @@ void ImageFolderWriter::write_file(const std::string& file,
   const ProfileZone zone("hand over image");
   auto image = to_image(pixels);
   const auto bytes = int64_t(image.pixels.size());
-  writing_->add(bytes, [path = folder_.path() / file, image = std::move(image),
+  writing_->add(bytes, [path = folder_.path() / file, staged = staged_,
+                        image = std::move(image),
                         text = recipe_text(folder_.signed_recipe(recipe))] {
     const ProfileZone writing("write image");
     make_folder(path.parent_path());
-    write_file_atomic(path, encode_png(image, text), Durability::kRenamed);
+    put_picture(path, staged, encode_png(image, text), Durability::kRenamed);
   });
 }
 
 bool ImageFolderWriter::has_file(const std::string& file,
                                  const Json& recipe) const {
   return read_recipe(folder_.path() / file) == folder_.signed_recipe(recipe);
+}
+
+bool ImageFolderWriter::has(const std::string& name, const Json& recipe) const {
+  return has_file(files_.at(name), recipe);
 }
 
 void ImageFolderWriter::finish() {
@@ -150,9 +172,12 @@ void ImageFolderWriter::finish() {
 }
 
 void ImageFolderWriter::write_overview(const Image& image, Json recipe) {
-  write_file_atomic(
-      grid_file(folder_.path()),
-      encode_png(image, by_product_text("overview", std::move(recipe))));
+  const auto file = grid_file(folder_.path());
+  // It lies outside of the folder, so on another file system perhaps.
+  const auto beside = file.parent_path() / (".calotype-" + unique_token());
+  put_picture(file, staged_.empty() ? fs::path() : beside,
+              encode_png(image, by_product_text("overview", std::move(recipe))),
+              Durability::kSynced);
 }
 
 }  // namespace calotype

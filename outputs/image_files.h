@@ -39,6 +39,10 @@ struct ImageFolderPlan {
   std::vector<std::filesystem::path> sets;    // images and stores that are read
   std::vector<std::filesystem::path> models;  // models that are read
   std::vector<std::filesystem::path> beside;  // pictures written beside it
+  // Where several processes may write the same pictures: a folder on the same
+  // file system in which each comes to be, under a name of this process's own,
+  // before it takes its place; it need not be there yet. Empty: there is one.
+  std::filesystem::path staging;
 };
 
 /// A call that makes a picture of each of the first `limit` images of a set (0:
@@ -78,10 +82,14 @@ class ImageFolderWriter {
   /// Whether an earlier call that was the same has written this very file.
   bool has_file(const std::string& file, const Json& recipe) const;
 
+  /// The same of an image that write() was given.
+  bool has(const std::string& name, const Json& recipe) const;
+
   /// The picture beside the folder that shows what is in it.
   void write_overview(const Image& image, Json recipe = Json::object());
 
-  /// To be called after the last image: all are on the disk then.
+  /// To be called after the last image: all that were given are on the disk
+  /// then.
   void finish();
 
  private:
@@ -89,6 +97,7 @@ class ImageFolderWriter {
                     std::unordered_map<std::string, std::string> files);
 
   SetFolder folder_;
+  std::filesystem::path staged_;  // file of this process; empty: none
   std::unordered_map<std::string, std::string> files_;  // by name
   std::unique_ptr<Background> writing_;
 };

@@ -3,10 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/config.h"
 #include "core/runtime.h"
+#include "core/work_parts.h"
 #include "images/transforms.h"
 
 namespace calotype {
@@ -59,6 +61,14 @@ void add_data_options(CLI::App& app, std::string& data,
 void add_reading_options(CLI::App& app, Preprocessing& preprocessing);
 void add_batch_size(CLI::App& app, int64_t& batch_size);
 void add_dry_run(CLI::App& app, bool& dry_run);
+
+/// --part and --finish of a command that several processes share. `part`:
+/// "encode one of N parts"; `finish`: "Make the store of parts". Returns what
+/// sets `part` when the command runs.
+std::function<void()> add_part_options(CLI::App& app, const std::string& part,
+                                       const std::string& finish,
+                                       std::optional<Part>& chosen,
+                                       bool& finishes);
 
 /// --fresh of a command that fills a folder.
 void add_fresh(CLI::App& app, bool& fresh);

@@ -1,5 +1,6 @@
 #include "datasets/spec_pattern.h"
 #include "diffusion/samplers.h"
+#include "distributed/launch.h"
 #include "tools/average.h"
 #include "tools/command.h"
 #include "tools/decode.h"
@@ -94,6 +95,28 @@ void add_fresh(CLI::App& app, bool& fresh) {
                "proven to be of this program stays, and is refused");
 }
 
+std::function<void()> add_part_options(CLI::App& app, const std::string& part,
+                                       const std::string& finish,
+                                       std::optional<Part>& chosen,
+                                       bool& finishes) {
+  auto text = new_job<std::string>();
+  app.add_option(
+      "--part", *text,
+      fmt::format("I/N, counted from 0: {}, each in a process of its own, on "
+                  "any machines that see the files; /N where a launcher says "
+                  "I. Where it says both this need not be said, and 0/1 takes "
+                  "no notice",
+                  part));
+  app.add_flag("--finish", finishes,
+               finish +
+                   " that are all there (the last part does so too), or "
+                   "say which are missing");
+  return [text, &chosen, &finishes] {
+    if (!finishes) chosen = find_part(*text, environment_variable);
+    if (chosen && chosen->count == 1 && !chosen->is_array) chosen.reset();
+  };
+}
+
 CommandRun add_average(CLI::App& app) {
   auto job = new_job<AverageJob>();
   app.add_option("run", job->run,
@@ -149,22 +172,13 @@ CommandRun add_encode(CLI::App& app) {
       ->check(in_range(1, 1'000'000'000))
       ->capture_default_str();
   add_dry_run(app, job->dry_run);
-  auto part = new_job<std::string>();
-  app.add_option(
-      "--part", *part,
-      "I/N, counted from 0: encode one of N parts, each in a process "
-      "of its own, on any machines that see the store; /N where a "
-      "launcher says I. Where it says both this need not be said, "
-      "and 0/1 takes no notice");
-  app.add_flag("--finish", job->finishes,
-               "Make the store of parts that are all there (the last part does "
-               "so too), or say which are missing");
-  return [job, part](const CommandContext& context) {
+  const auto choose_part =
+      add_part_options(app, "encode one of N parts", "Make the store of parts",
+                       job->part, job->finishes);
+  return [job, choose_part](const CommandContext& context) {
     job->device = context.device;
     job->precision = context.precision;
-    if (!job->finishes) job->part = find_part(*part, environment_variable);
-    if (job->part && job->part->count == 1 && !job->part->is_array)
-      job->part.reset();
+    choose_part();
     return encode(*job);
   };
 }
@@ -186,8 +200,12 @@ CommandRun add_decode(CLI::App& app) {
                "The mirror images, of a store encoded with --flips");
   add_dry_run(app, job->dry_run);
   add_fresh(app, job->fresh);
-  return [job](const CommandContext& context) {
+  const auto choose_part = add_part_options(app, "decode one of N parts",
+                                            "Complete the folder of parts",
+                                            job->part, job->finishes);
+  return [job, choose_part](const CommandContext& context) {
     job->device = context.device;
+    choose_part();
     return decode(*job);
   };
 }
@@ -298,8 +316,12 @@ CommandRun add_generate(CLI::App& app) {
   add_dry_run(app, job->dry_run);
   add_fresh(app, job->fresh);
   add_batch_size(app, job->batch_size);
-  return [job](const CommandContext& context) {
+  const auto choose_part = add_part_options(app, "draw one of N parts",
+                                            "Complete the folder of parts",
+                                            job->part, job->finishes);
+  return [job, choose_part](const CommandContext& context) {
     job->device = context.device;
+    choose_part();
     return generate(*job);
   };
 }

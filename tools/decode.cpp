@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "core/disk_space.h"
 #include "core/error.h"
@@ -20,6 +21,7 @@
 #include "outputs/image_files.h"
 #include "store/latent_store.h"
 #include "store/store_fingerprint.h"
+#include "tools/folder_parts.h"
 
 namespace calotype {
 namespace {
@@ -51,15 +53,6 @@ void expect_tokenizer(const LoadedCodec& codec, const StoreInfo& store,
       throw ConfigError(fmt::format("{}: has {} tokens in a cell, {} takes {}",
                                     where, shape[0], codec.path.string(),
                                     num_levels));
-}
-
-/// What decoded images depend on.
-Json settings_of(const DecodeJob& job, const LoadedCodec& codec,
-                 const StoreReader& store) {
-  return {{"codec", codec.sha256},
-          {"fingerprint", store_fingerprint(store)},
-          {"limit", job.limit},
-          {"flipped", job.flipped}};
 }
 
 /// Height and width of an image of latents of this shape.
@@ -106,6 +99,126 @@ at::Tensor decoded(const LoadedCodec& codec, const StoreRows& rows,
       .to(torch::kCPU);
 }
 
+/// What decoding has to do: the first `total` images, numbered in the order of
+/// the buckets.
+class Decoding {
+ public:
+  Decoding(const DecodeJob& job, const LoadedCodec& codec,
+           const StoreReader& store, int64_t total)
+      : job_(job), codec_(codec), store_(store), settings_(of_call()) {
+    if (!store.info().preprocessing.empty())
+      read_config(store.info().preprocessing, preprocessing_,
+                  job.store.string());
+    for (size_t b = 0; b < store.buckets().size(); ++b) {
+      const auto [height, width] =
+          image_size(codec, store.info().grid_shapes[b]);
+      at_once_.push_back(std::clamp<int64_t>(
+          kUsualBatchPixels / std::max<int64_t>(1, height * width), 1,
+          job.batch_size));
+      for (const auto row : store.buckets()[b])
+        if (std::ssize(rows_) < total) {
+          rows_.push_back(row);
+          bucket_of_.push_back(b);
+        }
+    }
+    writer_.emplace(
+        ImageFolderPlan{.folder = job.out,
+                        .command = "decode",
+                        .settings = settings_,
+                        .fresh = job.fresh,
+                        .sets = {job.store},
+                        .models = {job.codec},
+                        .staging = is_in_parts(job) ? parts_folder(job.out)
+                                                    : std::filesystem::path()},
+        store.names());
+  }
+
+  const Json& settings() const { return settings_; }
+  double rate() const { return rate_; }
+
+  /// Images of [0, total) that are not there; returns how many those were.
+  int64_t make(const Slice& images) {
+    const torch::InferenceMode inference;
+    Progress progress("decode", images.size(), "images");
+    int64_t num_decoded = 0;
+    for (auto begin = images.begin; begin < images.end;) {
+      const auto bucket = bucket_of_[size_t(begin)];
+      auto end = begin + 1;
+      while (end < images.end && end - begin < at_once_[bucket] &&
+             bucket_of_[size_t(end)] == bucket)
+        ++end;
+      if (!has_all({begin, end})) {
+        write({begin, end});
+        num_decoded += end - begin;
+      }
+      begin = end;
+      progress.update(end - images.begin);
+      throw_if_stopped();
+    }
+    finish();
+    progress.finish();
+    rate_ = progress.rate();
+    return num_decoded;
+  }
+
+  bool has(int64_t image) const {
+    const auto facts = store_.facts(rows_[size_t(image)]);
+    return writer_->has(facts.name, recipe_of(facts.index));
+  }
+
+  void finish() { writer_->finish(); }
+
+ private:
+  /// What decoded images depend on.
+  Json of_call() const {
+    return {{"codec", codec_.sha256},
+            {"fingerprint", store_fingerprint(store_)},
+            {"limit", job_.limit},
+            {"flipped", job_.flipped}};
+  }
+
+  bool has_all(const Slice& images) const {
+    for (auto image = images.begin; image < images.end; ++image)
+      if (!has(image)) return false;
+    return true;
+  }
+
+  Json recipe_of(int64_t index) const {
+    Json recipe{{"store", printable(job_.store.filename().string())},
+                {"index", index},
+                {"codec", codec_.sha256}};
+    if (job_.flipped) recipe["flipped"] = true;
+    if (current_precision() != Precision::kFp32)
+      recipe["precision"] = precision_name(current_precision());
+    return recipe;
+  }
+
+  /// Images of one bucket.
+  void write(const Slice& images) {
+    const auto wanted = torch::tensor(std::vector<int64_t>(
+        rows_.begin() + images.begin, rows_.begin() + images.end));
+    const auto rows = store_.read(
+        wanted, torch::full_like(wanted, job_.flipped, torch::kBool));
+    const auto made = decoded(codec_, rows, job_.device);
+    for (int64_t i = 0; i < images.size(); ++i)
+      writer_->write(rows.names[size_t(i)],
+                     cut_to(made.narrow(0, i, 1),
+                            size_of(preprocessing_, rows.sizes[size_t(i)]))[0],
+                     recipe_of(rows.indices[i].item<int64_t>()));
+  }
+
+  const DecodeJob& job_;
+  const LoadedCodec& codec_;
+  const StoreReader& store_;
+  Json settings_;
+  Preprocessing preprocessing_;
+  std::vector<int64_t> rows_;      // of the store, of each image
+  std::vector<size_t> bucket_of_;  // of each image
+  std::vector<int64_t> at_once_;   // by bucket
+  std::optional<ImageFolderWriter> writer_;
+  double rate_ = 0;
+};
+
 }  // namespace
 
 Json decode(const DecodeJob& job) {
@@ -124,10 +237,6 @@ Json decode(const DecodeJob& job) {
   if (!is_tokens)  // also under --any-codec
     for (const auto& shape : store.info().grid_shapes)
       expect_depth(codec, shape[0], job.store.string());
-  Preprocessing preprocessing;
-  if (!store.info().preprocessing.empty())
-    read_config(store.info().preprocessing, preprocessing, job.store.string());
-
   const auto total =
       job.limit > 0 ? std::min(job.limit, store.size()) : store.size();
   if (job.dry_run)
@@ -140,53 +249,27 @@ Json decode(const DecodeJob& job) {
                             job.store.string());
   }
   tell_if_tight(job.out, pixel_bytes(codec, store));
-  const torch::InferenceMode inference;
-  ImageFolderWriter writer({.folder = job.out,
-                            .command = "decode",
-                            .settings = settings_of(job, codec, store),
-                            .fresh = job.fresh,
-                            .sets = {job.store},
-                            .models = {job.codec}},
-                           store.names());
-  Progress progress("decode", total, "images");
-  int64_t done = 0;
-  for (size_t b = 0; b < store.buckets().size(); ++b) {
-    const auto& bucket = store.buckets()[b];
-    const auto [height, width] = image_size(codec, store.info().grid_shapes[b]);
-    const auto at_once = std::clamp<int64_t>(
-        kUsualBatchPixels / std::max<int64_t>(1, height * width), 1,
-        job.batch_size);
-    for (size_t at = 0; at < bucket.size() && done < total;) {
-      const auto count =
-          std::min({size_t(at_once), bucket.size() - at, size_t(total - done)});
-      const auto wanted = torch::tensor(std::vector<int64_t>(
-          bucket.begin() + long(at), bucket.begin() + long(at + count)));
-      const auto rows = store.read(
-          wanted, torch::full_like(wanted, job.flipped, torch::kBool));
-      const auto images = decoded(codec, rows, job.device);
-      for (size_t i = 0; i < count; ++i) {
-        Json recipe{{"store", printable(job.store.filename().string())},
-                    {"index", rows.indices[int64_t(i)].item<int64_t>()},
-                    {"codec", codec.sha256}};
-        if (job.flipped) recipe["flipped"] = true;
-        if (current_precision() != Precision::kFp32)
-          recipe["precision"] = precision_name(current_precision());
-        writer.write(rows.names[i],
-                     cut_to(images.narrow(0, int64_t(i), 1),
-                            size_of(preprocessing, rows.sizes[i]))[0],
-                     recipe);
-      }
-      at += count;
-      done += int64_t(count);
-      progress.update(done);
-      throw_if_stopped();
-    }
+  expect_parts_fit(job.out, is_in_parts(job), job.finishes, job.fresh);
+  Decoding decoding(job, codec, store, total);
+  Json result;
+  if (is_in_parts(job)) {
+    result = work_in_parts(
+        job.part, job.finishes,
+        {.folder = job.out,
+         .call = {{"command", "decode"}, {"settings", decoding.settings()}},
+         .makes = "decodes",
+         .count = total,
+         // On the CPU a picture has the same bits in any batch.
+         .per_unit = job.device.is_cpu() ? 1 : job.batch_size,
+         .make = [&](const Slice& images) { return decoding.make(images); },
+         .has = [&](int64_t image) { return decoding.has(image); },
+         .finish = [&] { decoding.finish(); }});
+  } else {
+    decoding.make({0, total});
+    result = {{"folder", job.out.string()}, {"images", total}};
   }
-  writer.finish();
-  progress.finish();
-  return {{"folder", job.out.string()},
-          {"images", done},
-          {"images_per_s", progress.rate()}};
+  if (decoding.rate() > 0) result["images_per_s"] = decoding.rate();
+  return result;
 }
 
 }  // namespace calotype

@@ -20,6 +20,7 @@
 #include "models/token_space.h"
 #include "nn/precision.h"
 #include "tools/class_choice.h"
+#include "tools/drawing.h"
 #include "tools/generate_cost.h"
 #include "tools/generate_output.h"
 #include "tools/guidance_interval.h"
@@ -29,61 +30,6 @@
 
 namespace calotype {
 namespace {
-
-/// Latents of `samples` and their classes. `part`: which of all they are.
-struct DrawnPart {
-  at::Tensor samples, labels;  // int64 [N]
-  int64_t begin = 0;           // of the first, among all
-};
-using Draw =
-    std::function<at::Tensor(const DrawnPart& part, GenerateOutput& output)>;
-
-Json generate_with(const GenerateJob& job, OutputSetup setup,
-                   const std::vector<int64_t>& classes,
-                   const std::function<RowCost()>& cost, const Draw& draw) {
-  const Json recipe = setup.recipe;
-  setup.classes = classes;
-  if (job.latents && job.fresh)
-    throw ConfigError(
-        "generate: --fresh removes images; delete a store to draw it anew");
-  if (!job.latents && !setup.codec) setup.codec = codec_of(job, setup.space);
-  if (job.dry_run) return expected_drawing(setup, cost());
-  if (job.latents && is_drawn_already(setup)) {
-    fmt::print(stderr, "{}: is complete already\n", job.out.string());
-    return {{"store", job.out.string()},
-            {"images", job.count},
-            {"already_complete", true},
-            {"recipe", recipe}};
-  }
-  expect_pictures_fit(setup);
-  const auto output = job.latents ? store_output(std::move(setup))
-                                  : image_output(std::move(setup));
-  const torch::InferenceMode inference;
-  Progress progress("generate", job.count, "images");
-  for (int64_t done = 0; done < job.count;) {
-    const auto count = std::min(job.batch_size, job.count - done);
-    DrawnPart part{.samples = torch::arange(count, torch::kLong) + job.first +
-                              (job.to_seed ? 0 : done),
-                   .labels = torch::empty({count}, torch::kLong),
-                   .begin = done};
-    if (job.to_seed) part.samples.fill_(job.first);
-    for (int64_t i = 0; i < count; ++i)
-      part.labels[i] =
-          classes[size_t(part.samples[i].item<int64_t>()) % classes.size()];
-    if (!output->has(part.samples, part.labels)) {
-      const auto latents = draw(part, *output);
-      throw_if_stopped();
-      output->add(latents, part.samples, part.labels);
-    }
-    progress.update(done += count);
-  }
-  output->finish();
-  progress.finish();
-  return {{job.latents ? "store" : "folder", job.out.string()},
-          {"images", job.count},
-          {"images_per_s", progress.rate()},
-          {"recipe", recipe}};
-}
 
 /// Throws ConfigError for a setting that only diffusion models have.
 void refuse_diffusion_settings(const GenerateJob& job, const char* instead) {
@@ -135,10 +81,10 @@ Json generate_from_prior(GenerateJob job) {
          "normal codes");
   const Json recipe{
       {"model", codec.sha256}, {"seed", job.seed}, {"sampler", "prior"}};
-  return generate_with(
-      job, {.job = job, .space = space, .recipe = recipe}, {-1},
+  return draw_all(
+      {.job = job, .space = space, .recipe = recipe}, {-1},
       [] { return RowCost{}; },
-      [&](const DrawnPart& part, GenerateOutput&) {
+      [&](const DrawnRows& part, GenerateOutput&) {
         return normal_rows(space.grid_shape, part.samples, job.seed,
                            Stream::kPrior);
       });
@@ -300,9 +246,9 @@ Json generate_by_diffusion(GenerateJob job) {
     return drawing_cost(one.num_steps, job.steps,
                         [&] { model->generate(one); });
   };
-  return generate_with(
-      job, std::move(setup), classes, cost,
-      [&](const DrawnPart& part, GenerateOutput& output) {
+  return draw_all(
+      std::move(setup), classes, cost,
+      [&](const DrawnRows& part, GenerateOutput& output) {
         request.samples = part.samples;
         if (request.pipeline_noise) request.pipeline_noise->first = part.begin;
         request.classes = part.labels;
@@ -359,9 +305,9 @@ Json generate_by_unmasking(GenerateJob job) {
             torch::full({1}, classes.front(), torch::kLong), 1);
     });
   };
-  return generate_with(
-      job, {.job = job, .space = space, .recipe = recipe, .tokens = true},
-      classes, cost, [&](const DrawnPart& part, GenerateOutput&) {
+  return draw_all(
+      {.job = job, .space = space, .recipe = recipe, .tokens = true}, classes,
+      cost, [&](const DrawnRows& part, GenerateOutput&) {
         return drawn(part.samples, part.labels, job.steps);
       });
 }

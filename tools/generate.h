@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/config.h"
+#include "core/work_parts.h"
 #include "diffusion/latent_diffusion.h"
 #include "images/transforms.h"
 
@@ -44,8 +45,10 @@ struct GenerateJob {
   std::string noise = "calotype";   // diffusers: as its pipelines draw it
   uint64_t seed = 0;
   int64_t batch_size = 64;
-  bool dry_run = false;  // say what would be done
-  bool fresh = false;    // remove what an earlier call wrote to `out`
+  bool dry_run = false;      // say what would be done
+  bool fresh = false;        // remove what an earlier call wrote to `out`
+  std::optional<Part> part;  // of the images, that this process draws
+  bool finishes = false;     // completes a folder whose parts are all there
   c10::Device device{c10::kCPU};
 };
 
@@ -55,8 +58,9 @@ struct GenerateJob {
 /// their recipe, with an overview of the first 100 beside the folder; or stores
 /// them. Sample k depends on (model, seed, k, class, settings) alone, but for
 /// what another batch rounds otherwise, and with the noise of diffusers on the
-/// count too. A call that was broken off goes on; see
-/// ImageFolderWriter for what a folder may hold.
+/// count too. A call that was broken off goes on, and several processes share
+/// one call by its parts (see work_in_parts); see ImageFolderWriter for what a
+/// folder may hold.
 Json generate(const GenerateJob& job);
 
 }  // namespace calotype

@@ -4,28 +4,17 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
-#include "core/check.h"
-#include "core/disk_space.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/printable.h"
 #include "core/profile.h"
-#include "datasets/class_folder.h"
 #include "datasets/loader.h"
 #include "images/png_recipe.h"
 #include "models/image_size.h"
-#include "models/token_space.h"
 #include "nn/latent_preview.h"
-#include "nn/precision.h"
-#include "outputs/apart.h"
-#include "outputs/folder_files.h"
 #include "outputs/image_files.h"
-#include "store/latent_store.h"
-#include "store/store_info.h"
-#include "store/store_rows.h"
-#include "store/store_size.h"
+#include "tools/drawn_files.h"
+#include "tools/folder_parts.h"
 
 namespace calotype {
 namespace {
@@ -44,71 +33,17 @@ Image grid_of(const at::Tensor& images) {
   return image_grid(images, kGridColumns, images.size(3) < 64 ? 2 : 1);
 }
 
-/// "any" for label -1.
-std::string class_name(const LatentSpace& space, int64_t label) {
-  if (label < 0) return "any";
-  return label < int64_t(space.class_names.size())
-             ? space.class_names[size_t(label)]
-             : std::to_string(label);
-}
-
-/// What a call draws, beside the recipe of each: which samples of which
-/// classes.
-Json settings_of(const OutputSetup& setup) {
-  Json classes = Json::array();
-  for (const auto label : setup.classes)
-    classes.push_back(class_name(setup.space, label));
-  return {{"recipe", setup.recipe},
-          {"first", setup.job.first},
-          {"count", setup.job.count},
-          {"classes", classes}};
-}
-
-/// Where drawn images are named: on the way from seed to seed all are of one
-/// sample, and counted.
-class DrawnFiles {
- public:
-  explicit DrawnFiles(const OutputSetup& setup)
-      : space_(setup.space),
-        classes_(setup.classes),
-        first_(setup.job.to_seed ? 0 : setup.job.first),
-        end_(first_ + setup.job.count),
-        sample_(setup.job.to_seed ? std::optional(setup.job.first)
-                                  : std::nullopt) {}
-
-  /// Of image `number`, without an ending.
-  std::string name(int64_t number, int64_t label) const {
-    return fmt::format("{}/{:05}", class_folder(class_name(space_, label)),
-                       number);
-  }
-
-  /// Whether a file is one of this call's.
-  bool has(const std::string& file) const {
-    const auto digits = file.substr(file.rfind('/') + 1);
-    int64_t number = 0;
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (error != std::errc() || number < first_ || number >= end_) return false;
-    const auto sample = size_t(sample_.value_or(number));
-    return file == name(number, classes_[sample % classes_.size()]) + ".png";
-  }
-
- private:
-  const LatentSpace& space_;
-  std::vector<int64_t> classes_;
-  int64_t first_, end_;
-  std::optional<int64_t> sample_;
-};
-
-ImageFolderPlan plan_of(const OutputSetup& setup) {
+ImageFolderPlan plan_of(const OutputSetup& setup, const Json& settings) {
   const auto& job = setup.job;
   return {.folder = job.out,
           .command = "generate",
-          .settings = settings_of(setup),
+          .settings = settings,
           .fresh = job.fresh,
           .sets = {job.init_image, job.mask},
           .models = {job.model, job.codec, job.guide},
-          .beside = {grid_file(job.out), preview_file(job.out)}};
+          .beside = {grid_file(job.out), preview_file(job.out)},
+          .staging = is_in_parts(job) ? parts_folder(job.out)
+                                      : std::filesystem::path()};
 }
 
 OutputSetup with_codec(OutputSetup setup) {
@@ -125,34 +60,28 @@ class ImageOutput : public GenerateOutput {
   explicit ImageOutput(OutputSetup setup)
       : setup_(with_codec(std::move(setup))),
         files_(setup_),
-        writer_(plan_of(setup_), [files = files_](const std::string& file) {
-          return files.has(file);
-        }) {}
+        writer_(plan_of(setup_, files_.settings()),
+                [this](const std::string& file) { return files_.has(file); }) {}
 
-  bool has(const at::Tensor& samples, const at::Tensor& labels) override {
-    if (num_shown_ < most_shown_) return false;  // the overview needs them
-    const auto before = num_written_;
-    for (int64_t i = 0; i < samples.size(0); ++i, ++num_written_) {
-      const auto sample = samples[i].item<int64_t>(),
-                 label = labels[i].item<int64_t>();
-      if (writer_.has_file(file_of(sample, label), recipe_of(sample, label)))
-        continue;
-      num_written_ = before;
-      return false;
-    }
+  bool has(const DrawnRows& rows) override {
+    for (int64_t i = 0; i < rows.samples.size(0); ++i)
+      if (!writer_.has_file(file_of(rows.begin + i), recipe_of(rows.begin + i)))
+        return false;
     return true;
   }
 
-  void add(const at::Tensor& latents, const at::Tensor& samples,
-           const at::Tensor& labels) override {
+  void add(const at::Tensor& latents, const DrawnRows& rows) override {
     const auto [height, width] = decoded_size(setup_);
     const auto at_once = std::max<int64_t>(
         1, kUsualBatchPixels / std::max<int64_t>(1, height * width));
     for (int64_t begin = 0; begin < latents.size(0); begin += at_once) {
       const auto count = std::min(at_once, latents.size(0) - begin);
-      add_decoded(decoded(latents.narrow(0, begin, count)),
-                  samples.narrow(0, begin, count),
-                  labels.narrow(0, begin, count));
+      auto images = decoded(latents.narrow(0, begin, count));
+      if (setup_.init) images = setup_.init->paste(images);
+      for (int64_t i = 0; i < count; ++i) {
+        const auto k = rows.begin + begin + i;
+        writer_.write_file(file_of(k), images[i], recipe_of(k));
+      }
     }
   }
 
@@ -164,35 +93,32 @@ class ImageOutput : public GenerateOutput {
                       Durability::kRenamed);
   }
 
+  void flush() override { writer_.finish(); }
+
   void finish() override {
-    auto recipe = setup_.recipe;
-    const auto last =
-        setup_.job.first + (setup_.job.to_seed ? 0 : num_shown_ - 1);
-    recipe["samples"] = {setup_.job.first, last};
-    writer_.write_overview(grid_of(torch::cat(shown_)), recipe);
+    writer_.finish();
+    write_overview();
     if (setup_.job.preview_every > 0)
       std::filesystem::remove(preview_file(setup_.job.out));
-    writer_.finish();
   }
 
+  Json settings() const override { return files_.settings(); }
+
  private:
-  void add_decoded(at::Tensor images, const at::Tensor& samples,
-                   const at::Tensor& labels) {
-    if (setup_.init) images = setup_.init->paste(images);
-    for (int64_t i = 0; i < images.size(0); ++i) {
-      const auto sample = samples[i].item<int64_t>(),
-                 label = labels[i].item<int64_t>();
-      writer_.write_file(file_of(sample, label), images[i],
-                         recipe_of(sample, label));
-      ++num_written_;
+  /// Of the files: whoever finishes need not have drawn them.
+  void write_overview() {
+    std::vector<at::Tensor> shown;
+    for (int64_t k = 0, count = 1; k < count; ++k) {
+      const auto file = setup_.job.out / file_of(k);
+      shown.push_back(
+          to_tensor(decode_image(read_file(file), file.string())).unsqueeze(0));
+      if (k == 0)
+        count = std::min(setup_.job.count, num_in_overview(shown.front()));
     }
-    most_shown_ = num_in_overview(images);
-    const auto left = most_shown_ - num_shown_;
-    if (left <= 0) return;
-    // Copies: a view would keep the memory of the whole batch.
-    shown_.push_back(
-        images.narrow(0, 0, std::min(left, images.size(0))).clone());
-    num_shown_ += shown_.back().size(0);
+    auto recipe = setup_.recipe;
+    recipe["samples"] = {files_.sample(0),
+                         files_.sample(std::ssize(shown) - 1)};
+    writer_.write_overview(grid_of(torch::cat(shown)), recipe);
   }
 
   /// On the CPU.
@@ -225,126 +151,21 @@ class ImageOutput : public GenerateOutput {
     return decoded(shown.narrow(0, 0, std::min(kDecoded, shown.size(0))));
   }
 
-  /// Of the next image.
-  std::string file_of(int64_t sample, int64_t label) const {
-    return files_.name(setup_.job.to_seed ? num_written_ : sample, label) +
-           ".png";
-  }
+  std::string file_of(int64_t k) const { return files_.name(k) + ".png"; }
 
-  Json recipe_of(int64_t sample, int64_t label) const {
+  Json recipe_of(int64_t k) const {
     auto recipe = setup_.recipe;
-    recipe["sample"] = sample;
-    recipe["class"] = class_name(setup_.space, label);
+    recipe["sample"] = files_.sample(k);
+    recipe["class"] = files_.class_name(k);
     if (setup_.job.to_seed)
-      recipe["way"] = double(num_written_) /
-                      double(std::max<int64_t>(1, setup_.job.count - 1));
+      recipe["way"] =
+          double(k) / double(std::max<int64_t>(1, setup_.job.count - 1));
     return recipe;
   }
 
   OutputSetup setup_;
   DrawnFiles files_;
   ImageFolderWriter writer_;
-  std::vector<at::Tensor> shown_;
-  int64_t num_shown_ = 0, num_written_ = 0;
-  int64_t most_shown_ = kOverviewImages;
-};
-
-/// Behind the index of the last image.
-int64_t end_of(const GenerateJob& job) {
-  return (job.to_seed ? 0 : job.first) + job.count;
-}
-
-StoreInfo drawn_store_info(const OutputSetup& setup) {
-  StoreInfo info{.kind = "latents", .dtype = "fp32"};
-  info.precision = precision_name(current_precision());
-  if (setup.tokens) {
-    info.kind = "tokens";
-    const auto num_codes = setup.space.codec.num_codes();
-    info.dtype = token_dtype(num_codes > 0 ? num_codes : int64_t{1} << 24);
-  }
-  info.codec = setup.space.codec;
-  info.recipe = setup.recipe;
-  info.source = {{"spec", "generated"},
-                 {"fingerprint", json_text(settings_of(setup))},
-                 {"count", end_of(setup.job)}};
-  info.class_names = setup.space.class_names;
-  return info;
-}
-
-void expect_place_for_store(const OutputSetup& setup) {
-  const auto& job = setup.job;
-  check_range("generate", "--first and --count of a store, together",
-              double(end_of(job)), 1, double(int64_t{1} << 33));
-  expect_apart(job.out, {job.init_image, job.mask}, {job.model, job.guide});
-  expect_empty(job.out, "store.json");
-}
-
-class StoreOutput : public GenerateOutput {
- public:
-  explicit StoreOutput(OutputSetup setup)
-      : setup_(std::move(setup)),
-        files_(setup_),
-        writer_(setup_.job.out, drawn_store_info(setup_)),
-        is_stored_(writer_.stored(end_of(setup_.job))) {}
-
-  bool has(const at::Tensor& samples, const at::Tensor&) override {
-    const auto indices = indices_of(samples);
-    for (int64_t i = 0; i < indices.size(0); ++i)
-      if (!is_stored_[size_t(indices[i].item<int64_t>())]) return false;
-    num_drawn_ += samples.size(0);
-    return true;
-  }
-
-  void add(const at::Tensor& latents, const at::Tensor& samples,
-           const at::Tensor& labels) override {
-    StoreRows rows{.labels = labels, .indices = indices_of(samples)};
-    num_drawn_ += latents.size(0);
-    (setup_.tokens ? rows.tokens : rows.grid.mean) = latents;
-    for (int64_t i = 0; i < latents.size(0); ++i) {
-      rows.names.push_back(printable(files_.name(
-          rows.indices[i].item<int64_t>(), labels[i].item<int64_t>())));
-      rows.sizes.push_back(image_size());
-      rows.hashes.push_back(0);
-    }
-    append_missing(rows);
-  }
-
-  void preview(const at::Tensor&) override {}
-  void finish() override { writer_.finish(); }
-
- private:
-  /// What decode() cuts each image to; 0 for as it is.
-  std::array<int32_t, 2> image_size() const {
-    const auto& size = setup_.space.image_size;
-    if (size.empty()) return {0, 0};
-    return {int32_t(size[0]), int32_t(size[1])};
-  }
-
-  at::Tensor indices_of(const at::Tensor& samples) const {
-    return setup_.job.to_seed
-               ? torch::arange(num_drawn_, num_drawn_ + samples.size(0),
-                               torch::kLong)
-               : samples;
-  }
-
-  /// A batch that the end of a shard cut in two was drawn again as a whole.
-  void append_missing(const StoreRows& rows) {
-    const auto n = rows.indices.size(0);
-    const auto is_stored = [&](int64_t i) {
-      return bool(is_stored_[size_t(rows.indices[i].item<int64_t>())]);
-    };
-    for (int64_t begin = 0, end = 0; begin < n; begin = end) {
-      while (end < n && is_stored(end) == is_stored(begin)) ++end;
-      if (!is_stored(begin))
-        writer_.append(slice_rows(rows, begin, end - begin));
-    }
-  }
-
-  OutputSetup setup_;
-  DrawnFiles files_;
-  StoreWriter writer_;
-  std::vector<bool> is_stored_;
-  int64_t num_drawn_ = 0;
 };
 
 }  // namespace
@@ -368,30 +189,6 @@ std::array<int64_t, 2> decoded_size(const OutputSetup& setup) {
 
 std::unique_ptr<GenerateOutput> image_output(OutputSetup setup) {
   return std::make_unique<ImageOutput>(std::move(setup));
-}
-
-bool is_drawn_already(const OutputSetup& setup) {
-  const auto file = setup.job.out / "store.json";
-  if (!std::filesystem::exists(file)) return false;
-  const auto found = parse_store_info(read_text_file(file), file.string());
-  if (!found.complete ||
-      !first_difference(found, drawn_store_info(setup)).empty())
-    return false;
-  try {
-    return StoreReader(setup.job.out).size() == setup.job.count;
-  } catch (const DataError&) {  // damaged: what is missing is drawn
-    return false;
-  }
-}
-
-std::unique_ptr<GenerateOutput> store_output(OutputSetup setup) {
-  expect_place_for_store(setup);
-  const auto& shape = setup.space.grid_shape;  // of tokens it is not told
-  const auto cells = shape.empty() ? 0 : shape[1] * shape[2];
-  const auto depth = shape.empty() ? 0 : shape[0];
-  expect_space(setup.job.out, least_store_bytes(drawn_store_info(setup),
-                                                setup.job.count, cells, depth));
-  return std::make_unique<StoreOutput>(std::move(setup));
 }
 
 }  // namespace calotype

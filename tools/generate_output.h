@@ -22,23 +22,35 @@ namespace calotype {
 /// on.
 LoadedCodec codec_of(const GenerateJob& job, const LatentSpace& space);
 
+/// Images that are drawn together, of those of a call.
+struct DrawnRows {
+  at::Tensor samples, labels;  // int64 [N]
+  int64_t begin = 0;           // of the first, among all
+};
+
 /// Where drawn latents go.
 class GenerateOutput {
  public:
   virtual ~GenerateOutput() = default;
 
-  /// Whether an earlier call that was broken off has written all of these; they
-  /// then count as added.
-  virtual bool has(const at::Tensor& samples, const at::Tensor& labels) = 0;
+  /// Whether an earlier call that was broken off has written all of these.
+  virtual bool has(const DrawnRows& rows) = 0;
 
-  /// Latents [N,D,h,w], or tokens [N,L,h,w] int64, and int64 [N] of each.
-  virtual void add(const at::Tensor& latents, const at::Tensor& samples,
-                   const at::Tensor& labels) = 0;
+  /// Latents [N,D,h,w], or tokens [N,L,h,w] int64.
+  virtual void add(const at::Tensor& latents, const DrawnRows& rows) = 0;
 
   /// Shows latents that are still being drawn.
   virtual void preview(const at::Tensor& latents) = 0;
 
+  /// What was added is on the disk, as far as images are; those of a store are
+  /// once their shard is full.
+  virtual void flush() = 0;
+
+  /// To be called when all are there, whoever has drawn them.
   virtual void finish() = 0;
+
+  /// What they depend on.
+  virtual Json settings() const = 0;
 };
 
 /// What is drawn into and how it is told.
