@@ -28,19 +28,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Slice {
+struct NamedSlice {
   int64_t begin = 0;
   std::optional<int64_t> end;
 };
 
 /// "A:B", either of which may be left out.
-std::optional<Slice> parse_slice(const std::string& inside) {
+std::optional<NamedSlice> parse_slice(const std::string& inside) {
   const auto colon = inside.find(':');
   if (colon == std::string::npos) return {};
   const auto first = inside.substr(0, colon), second = inside.substr(colon + 1);
   const auto begin = whole_number(first), end = whole_number(second);
   if ((!begin && !first.empty()) || (!end && !second.empty())) return {};
-  return Slice{begin.value_or(0), end};
+  return NamedSlice{begin.value_or(0), end};
 }
 
 constexpr std::string_view kCached = "cached:";

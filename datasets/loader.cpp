@@ -77,12 +77,20 @@ LoaderConfig checked(LoaderConfig config) {
   check_range("loader", "max_batch_pixels", double(config.max_batch_pixels), 0,
               1e15);
   check_range("loader", "prefetch", double(config.prefetch), 1, 1024);
+  check_range("loader", "images_per_block", double(config.images_per_block), 0,
+              1e15);
   check_range("loader", "max_held_bytes", double(config.max_held_bytes), 0,
               1e15);
   return config;
 }
 
 }  // namespace
+
+std::vector<bool> all_but(const Slice& images, int64_t num_images) {
+  std::vector<bool> skip(size_t(num_images), true);
+  std::fill(skip.begin() + images.begin, skip.begin() + images.end, false);
+  return skip;
+}
 
 struct Loader::Impl {
   Impl(std::shared_ptr<const ImageSource> from, Preprocessing preprocessing,
@@ -270,10 +278,20 @@ struct Loader::Impl {
            config.max_held_bytes / 2 + config.batch_size * largest;
   }
 
+  bool begins_block(int64_t position) const {
+    const auto size = config.images_per_block;
+    return size > 0 && num_waiting > 0 &&
+           position / size != waiting[0][0].position / size;
+  }
+
   std::optional<ImageBatch> next() {
     while (!too_many_wait()) {
       auto* decoded = take();
       if (!decoded) return rest();
+      if (begins_block(decoded->position)) {
+        --taken;  // its turn comes when those of the block before are gone
+        return emit(waiting[0]);
+      }
       after_taken = decoded->position + 1;
       auto* bucket = add(std::move(*decoded));
       if (bucket && is_full(*bucket)) return emit(*bucket);

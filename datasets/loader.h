@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/slices.h"
 #include "datasets/image_source.h"
 #include "images/transforms.h"
 
@@ -35,6 +36,11 @@ struct LoaderConfig {
   // ahead of their turn, half waiting for others of their shape. Where images
   // are so large that this many wait, it decides which of them meet in a batch.
   int64_t max_held_bytes = int64_t{256} << 20;
+
+  // Of a pass in order: no batch has images of two of these blocks of the
+  // index, so that what is added up block by block does not depend on which
+  // images before it could be read, nor on their shapes; 0: one block is all.
+  int64_t images_per_block = 0;
 
   // Of preprocessing without a number of channels: each image keeps its own,
   // instead of taking those of the first.
@@ -78,6 +84,9 @@ struct SkippedImage {
   int64_t index = 0;
   std::string name, reason;
 };
+
+/// For a Loader's `skip`: of a set of `num_images`, these alone are wanted.
+std::vector<bool> all_but(const Slice& images, int64_t num_images);
 
 /// One pass over a source. The order, the crops and the flips are a function of
 /// (seed, epoch, index): the number of workers and a restart change nothing.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <torch/types.h>
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -140,12 +139,6 @@ PartPlan plan_of(const EncodeJob& job, int64_t num_images) {
 }
 
 }  // namespace
-
-std::vector<bool> all_but(const Slice& images, int64_t num_images) {
-  std::vector<bool> skip(size_t(num_images), true);
-  std::fill(skip.begin() + images.begin, skip.begin() + images.end, false);
-  return skip;
-}
 
 PartPlan cut_of(const EncodeJob& job, int64_t num_images) {
   // A resumed run forms the same batches.

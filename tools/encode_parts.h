@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "datasets/image_source.h"
 #include "models/codec.h"
@@ -13,9 +12,6 @@ namespace calotype {
 /// Where shards of a set of `num_images` end: a multiple of the batch, and
 /// fewer often where images of several shapes would make small ones (ADR 7).
 PartPlan cut_of(const EncodeJob& job, int64_t num_images);
-
-/// For a Loader's `skip`: of a set of `num_images`, these alone are wanted.
-std::vector<bool> all_but(const Slice& images, int64_t num_images);
 
 /// Encodes a part of the set (job.part), or makes the store of parts that are
 /// all there (job.finishes); the last part does that too. `info`: of the whole

@@ -35,6 +35,22 @@ TEST(Loader, ShapesNeverMix) {
   EXPECT_EQ(batches[4].next_position, 7);
 }
 
+TEST(Loader, NoBatchHasImagesOfTwoBlocks) {
+  const auto source = std::make_shared<FakeSource>(11);
+  source->widths = {2, 3, 2, 2, 2, 3, 2, 2, 2, 2, 2};
+  source->bad = {4, 8};
+  Loader loader(source, {},
+                {.batch_size = 3, .shuffle = false, .images_per_block = 4});
+  const auto batches = drain(loader);
+  ASSERT_EQ(batches.size(), 5u);
+  EXPECT_THAT(indices_of(batches[0]), ElementsAre(0, 2, 3));
+  EXPECT_THAT(indices_of(batches[1]), ElementsAre(1));
+  EXPECT_THAT(indices_of(batches[2]), ElementsAre(5));
+  EXPECT_THAT(indices_of(batches[3]), ElementsAre(6, 7));
+  EXPECT_THAT(indices_of(batches[4]), ElementsAre(9, 10));
+  EXPECT_EQ(loader.skipped().size(), 2u);
+}
+
 TEST(Loader, ManyShapesDoNotPileUp) {
   const auto source = std::make_shared<FakeSource>(100);
   for (int64_t i = 0; i < 100; ++i) source->widths[size_t(i)] = i + 1;
