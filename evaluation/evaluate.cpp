@@ -6,6 +6,7 @@
 #include "core/files.h"
 #include "datasets/image_source.h"
 #include "evaluation/evaluate_pairs.h"
+#include "evaluation/evaluate_parts.h"
 #include "evaluation/evaluate_sets.h"
 #include "evaluation/feature_network.h"
 #include "evaluation/report_parts.h"
@@ -64,7 +65,14 @@ void expect_fitting_options(const EvaluateJob& job, bool pairs) {
            "--importance-samples, --binarize and --jacobian-probes",
            fmt::format("a {}", with_prior).c_str());
   }
-  refuse(job.fresh && job.report.empty(), "--fresh", "a --report");
+  refuse(job.fresh && job.report.empty() && job.out.empty(), "--fresh",
+         "a --report or an --out");
+  refuse((job.part || job.finishes) && job.out.empty(), "--part and --finish",
+         "an --out, where the parts meet");
+  if ((job.part || job.finishes) && !job.cache.empty())
+    throw ConfigError(
+        "evaluate: --cache is of one process; parts keep what they compute "
+        "until all are there");
   refuse(job.dtype != EvaluateJob{}.dtype && (!pairs || job.model == kPairs),
          "--dtype", "a codec");
   refuse(job.beside_images != EvaluateJob{}.beside_images && job.beside.empty(),
@@ -138,9 +146,17 @@ Json evaluate(const EvaluateJob& given) {
     report_folder(job);
     make_folder(job.report);
   }
-  auto result = pairs ? evaluate_pairs(job) : evaluate_sets(job);
-  // What fills pages is in the report's files.
-  for (const char* part : {"samples", "breakdown"}) result.erase(part);
+  const auto evaluate_all = pairs ? evaluate_pairs : evaluate_sets;
+  const bool in_parts = (job.part || job.finishes) && !job.dry_run;
+  if (!job.out.empty() && !job.dry_run) expect_place_for_result(job);
+  auto result =
+      in_parts ? evaluate_in_parts(
+                     job, pairs ? pairs_in_blocks(job) : sets_in_blocks(job),
+                     evaluate_all)
+               : evaluate_all(job);
+  if (!job.out.empty() && !job.dry_run && !in_parts) write_result(job, result);
+  // What fills pages is in the files.
+  for (const char* part : {"samples", "breakdown", "call"}) result.erase(part);
   return result;
 }
 

@@ -3,10 +3,13 @@
 #include <c10/core/Device.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/config.h"
+#include "core/work_parts.h"
+#include "evaluation/block_rows.h"
 #include "images/transforms.h"
 
 namespace calotype {
@@ -17,6 +20,7 @@ inline constexpr const char* kPairs = "pairs";
 inline constexpr const char* kFeatures = "features";
 
 class AccuracyScorer;
+class MeasuredBlocks;
 
 struct EvaluateJob {
   std::filesystem::path model;  // a codec, a feature network, pairs, features
@@ -50,10 +54,17 @@ struct EvaluateJob {
   const AccuracyScorer* scorer = nullptr;  // who trains that one
 
   std::filesystem::path report;  // folder of the report; empty: none
-  uint64_t seed = 0;             // of all draws
-  int64_t batch_size = 0;        // images; 0: as many as auto_batch_size() says
+  std::filesystem::path out;     // file of the result, JSON with the values of
+                                 // each image; empty: none
+  std::optional<Part> part;  // of the blocks of the images, that this process
+                             // measures for `out`
+  bool finishes = false;     // makes the result of parts that are all there
+  uint64_t seed = 0;         // of all draws
+  int64_t batch_size = 0;    // images; 0: as many as auto_batch_size() says
   int64_t max_batch_pixels = 0;  // a batch is full at so many; 0: no limit
   bool own_channels = false;     // see LoaderConfig; so it is with `pairs`
+  int64_t images_per_block = kImagesPerBlock;  // see LoaderConfig
+  const MeasuredBlocks* measured = nullptr;    // what parts have measured
   int num_workers = 2;
   bool strict = false;
   bool dry_run = false;  // say what would be done
@@ -68,6 +79,11 @@ struct EvaluateJob {
 ///   a classifier how often images show the class that their folder names.
 /// Every result has 95 % intervals, where docs/evaluation.md names one, and the
 /// protocol by which it was measured.
+/// Sums are taken in blocks of the index, so that they depend neither on the
+/// batch size nor on how many processes share the work: with `part` this one
+/// measures some blocks and keeps them beside `out`; the last one, or one that
+/// `finishes`, puts them together. Returns then which parts are missing, if any
+/// are; asked to finish, it throws ConfigError that lists them.
 /// With `report` it is also written there: index.html, result.json with the
 /// values of each image, measures.csv and, of reconstructions, images.csv.
 /// Throws ConfigError for a job that asks what the model cannot tell.

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/runtime.h"
 #include "evaluation/accuracy_scorer.h"
+#include "evaluation/evaluate_parts.h"
 #include "evaluation/feature_set.h"
 #include "evaluation/feature_source.h"
 #include "evaluation/nearest_images.h"
@@ -166,6 +167,18 @@ Json protocol_of(const EvaluateJob& job, const FeatureNetwork* network,
   return protocol;
 }
 
+/// Both sets by their contents, and who looks at them.
+Json subject_of(const FeatureNetwork* network, const FeatureSource& source,
+                const FeatureSource* other) {
+  const auto contents = [](const FeatureSource& set) {
+    return set.images() ? Json(set.images()->fingerprint()) : Json();
+  };
+  Json subject{{"data", contents(source)}};
+  if (other) subject["reference"] = contents(*other);
+  if (network) subject["features"] = network->record();
+  return subject;
+}
+
 /// Of the network's features of both sets, by a trial on one image.
 Json expected(const EvaluateJob& job, FeatureNetwork* network,
               const FeatureSource& source, const FeatureSource* other) {
@@ -206,6 +219,10 @@ Json evaluate_sets(const EvaluateJob& job) {
   FeatureSource source(job, job.data, network.get());
   std::optional<FeatureSource> other;
   if (compares) other.emplace(job, job.reference, network.get());
+  if (job.measured) {
+    source.take_from(*job.measured, 0);
+    if (other) other->take_from(*job.measured, num_blocks(source.size()));
+  }
   if (job.dry_run)
     return {{"would_evaluate", source.size()},
             {"would_compare_with", other ? other->size() : 0},
@@ -283,7 +300,37 @@ Json evaluate_sets(const EvaluateJob& job) {
                       other ? other->images().get() : nullptr,
                       nearest ? torch::cat(query_indices) : at::Tensor(),
                       nearest ? &*nearest : nullptr);
+  if (!job.out.empty())
+    result["call"] = evaluation_call(
+        job, subject_of(network.get(), source, other ? &*other : nullptr));
   return result;
+}
+
+BlockWork sets_in_blocks(const EvaluateJob& job) {
+  if (job.model == kFeatures)
+    throw ConfigError(
+        "features: the rows are there already, and one process compares them; "
+        "--part is for images");
+  if (!job.cas.empty())
+    throw ConfigError(
+        fmt::format("{}: --cas trains a classifier, in one process; leave it "
+                    "out with --part",
+                    job.model.string()));
+  const std::shared_ptr<FeatureNetwork> network =
+      load_feature_network(job.model.string(), job.device, job.expect_network);
+  const auto source =
+      std::make_shared<FeatureSource>(job, job.data, network.get());
+  std::shared_ptr<FeatureSource> other;
+  if (!job.reference.empty())
+    other = std::make_shared<FeatureSource>(job, job.reference, network.get());
+  open_agreement(*network, *source, other != nullptr);  // or say so now
+  const auto first = num_blocks(source->size());
+  return {.num_blocks = first + (other ? num_blocks(other->size()) : 0),
+          .subject = subject_of(network.get(), *source, other.get()),
+          .measure = [network, source, other, first](int64_t block) {
+            return block < first ? source->measure(block)
+                                 : other->measure(block - first);
+          }};
 }
 
 }  // namespace calotype

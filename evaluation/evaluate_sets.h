@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evaluation/evaluate.h"
+#include "evaluation/measured_blocks.h"
 
 namespace calotype {
 
@@ -8,5 +9,10 @@ namespace calotype {
 /// how `data` compares with the reference, and of a classifier how often images
 /// show the class that their folder names.
 Json evaluate_sets(const EvaluateJob& job);
+
+/// The network's answers to the images of both sets, in blocks: first of
+/// `data`, then of the reference. Throws ConfigError for a job that is no work
+/// of blocks.
+BlockWork sets_in_blocks(const EvaluateJob& job);
 
 }  // namespace calotype

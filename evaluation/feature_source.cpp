@@ -55,15 +55,6 @@ void refuse_places_outside(const std::string& where, const at::Tensor& indices,
 
 }  // namespace
 
-FeatureRows split_rows(const at::Tensor& rows, int64_t num_features,
-                       const at::Tensor& labels, const at::Tensor& indices) {
-  const auto K = rows.size(1) - num_features;
-  return {.features = rows.narrow(1, 0, num_features),
-          .logits = K > 0 ? rows.narrow(1, num_features, K) : at::Tensor(),
-          .labels = labels,
-          .indices = indices};
-}
-
 FeatureSource::FeatureSource(const EvaluateJob& job, std::string spec,
                              FeatureNetwork* network)
     : job_(job), spec_(std::move(spec)), network_(network) {
@@ -122,15 +113,82 @@ std::vector<std::string> FeatureSource::class_names() const {
 FeaturePass FeatureSource::visit(
     const char* label, const std::function<void(const FeatureRows&)>& visit) {
   const auto num_places = size();
+  BlockRows blocks(visit);
   const auto checked = [&](const FeatureRows& rows) {
     refuse_places_outside(spec_, rows.indices, num_places);
     refuse_non_finite(spec_, rows.features, rows.indices);
-    visit(rows);
+    blocks.add(rows);
   };
-  if (images_) return visit_images(label, checked);
-  if (!store_) return visit_table(checked);
+  auto pass = visit_any(label, checked);
+  blocks.finish();
+  return pass;
+}
+
+FeaturePass FeatureSource::visit_any(
+    const char* label, const std::function<void(const FeatureRows&)>& visit) {
+  if (measured_) return visit_measured(visit);
+  if (images_) return visit_images(label, visit);
+  if (!store_) return visit_table(visit);
   const auto& shape = store_->info().grid_shapes[0];
-  return visit_store(label, *store_, shape[0] * shape[1] * shape[2], checked);
+  return visit_store(label, *store_, shape[0] * shape[1] * shape[2], visit);
+}
+
+void FeatureSource::take_from(const MeasuredBlocks& blocks,
+                              int64_t first_block) {
+  measured_ = &blocks;
+  first_block_ = first_block;
+}
+
+TensorFile FeatureSource::measure(int64_t block) {
+  auto job = job_;
+  network_->fit(job.preprocessing);
+  const auto range = images_of_block(block, images_->size());
+  std::vector<at::Tensor> rows, labels, indices, hashes;
+  const auto pass = for_each_batch(
+      job, nullptr, images_, 0,
+      [&](const ImageBatch& batch) {
+        rows.push_back(network_->rows(network_->adapt(batch.images)));
+        refuse_non_finite(spec_,
+                          rows.back().narrow(1, 0, network_->num_features()),
+                          batch.indices);
+        labels.push_back(batch.labels);
+        indices.push_back(batch.indices);
+        hashes.push_back(as_tensor(batch.hashes));
+      },
+      &range);
+  TensorFile measured;
+  keep_pass(measured, pass);
+  if (!rows.empty())
+    measured.tensors = {{"rows", torch::cat(rows)},
+                        {"labels", torch::cat(labels)},
+                        {"indices", torch::cat(indices)},
+                        {"hashes", torch::cat(hashes)}};
+  return measured;
+}
+
+FeaturePass FeatureSource::visit_measured(
+    const std::function<void(const FeatureRows&)>& visit) {
+  FeaturePass found;
+  double seconds = 0;
+  for (int64_t block = 0; block < num_blocks(size()); ++block) {
+    throw_if_stopped();
+    const auto measured = measured_->read(first_block_ + block);
+    const auto pass = kept_pass(measured);
+    found.num_images += pass.num_images;
+    seconds += pass.seconds;
+    found.skipped.insert(found.skipped.end(), pass.skipped.begin(),
+                         pass.skipped.end());
+    found.notes.add(pass.notes);
+    if (pass.num_images == 0) continue;
+    const auto of_each = [&](const char* name) {
+      return measured.tensors.at(name);
+    };
+    visit(split_rows(of_each("rows"), network_->num_features(),
+                     of_each("labels"), of_each("indices")));
+    found.hash.add(of_each("indices"), as_hashes(of_each("hashes")));
+  }
+  found.images_per_s = double(found.num_images) / std::max(seconds, 1e-9);
+  return found;
 }
 
 FeaturePass FeatureSource::visit_images(

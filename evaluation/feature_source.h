@@ -6,33 +6,15 @@
 #include <vector>
 
 #include "datasets/loader.h"
+#include "evaluation/block_rows.h"
 #include "evaluation/evaluate.h"
 #include "evaluation/feature_cache.h"
 #include "evaluation/feature_network.h"
+#include "evaluation/measured_blocks.h"
 #include "evaluation/protocol.h"
 #include "store/latent_store.h"
 
 namespace calotype {
-
-/// Rows of a set on their way into a comparison.
-struct FeatureRows {
-  at::Tensor features;  // [N,F] float on the CPU
-  at::Tensor logits;    // [N,K]; undefined without classes
-  at::Tensor labels;    // int64 [N]
-  at::Tensor indices;   // int64 [N], places in the set
-
-  /// Nobody asks for the score of a reference.
-  FeatureRows without_logits() const {
-    return {.features = features,
-            .logits = {},
-            .labels = labels,
-            .indices = indices};
-  }
-};
-
-/// `rows`: [N,F+K] as FeatureNetwork::rows() gives them.
-FeatureRows split_rows(const at::Tensor& rows, int64_t num_features,
-                       const at::Tensor& labels, const at::Tensor& indices);
 
 /// What an earlier pass met.
 struct FeaturePass {
@@ -64,17 +46,29 @@ class FeatureSource {
   /// The store that the user's rows are in; null for images and tables.
   const StoreReader* store() const { return store_.get(); }
 
-  /// Visits all rows, with progress under `label`. Throws DataError for a row
-  /// that is not finite.
+  /// Instead of computing rows of images, visit() takes those that were
+  /// measured as blocks `first_block` and so on. `blocks` must outlive this.
+  void take_from(const MeasuredBlocks& blocks, int64_t first_block);
+
+  /// What the network says of a block of the images, for a file.
+  TensorFile measure(int64_t block);
+
+  /// Visits all rows block by block (see BlockRows), with progress under
+  /// `label`. Throws DataError for a row that is not finite.
   FeaturePass visit(const char* label,
                     const std::function<void(const FeatureRows&)>& visit);
 
  private:
+  /// As they come.
+  FeaturePass visit_any(const char* label,
+                        const std::function<void(const FeatureRows&)>& visit);
   FeaturePass visit_images(
       const char* label, const std::function<void(const FeatureRows&)>& visit);
   FeaturePass visit_store(const char* label, const StoreReader& store,
                           int64_t num_features,
                           const std::function<void(const FeatureRows&)>& visit);
+  FeaturePass visit_measured(
+      const std::function<void(const FeatureRows&)>& visit);
   FeaturePass visit_table(const std::function<void(const FeatureRows&)>& visit);
 
   /// The labels of images as they are today, whatever a cache was told.
@@ -87,6 +81,8 @@ class FeatureSource {
   std::unique_ptr<StoreReader> store_;
   int64_t num_places_ = 0;  // of store_: the last row's place, and one
   at::Tensor table_;
+  const MeasuredBlocks* measured_ = nullptr;
+  int64_t first_block_ = 0;  // of measured_
 };
 
 }  // namespace calotype

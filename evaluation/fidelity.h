@@ -11,6 +11,7 @@
 #include "evaluation/reconstructor.h"
 #include "images/transforms.h"
 #include "metrics/distortion.h"
+#include "nn/safetensors.h"
 
 namespace calotype {
 
@@ -23,6 +24,10 @@ class Fidelity {
   explicit Fidelity(DistortionOptions options);
 
   void add(const ImageBatch& batch, const Reconstructed& made);
+
+  /// All that is known of the images, for a file, and that of others from one.
+  void keep(TensorFile& file) const;
+  void add(const TensorFile& file);
 
   /// The means with their intervals, rates, and what classes and sizes have
   /// each; under "samples" the values of each image.

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/progress.h"
+#include "core/runtime.h"
+#include "core/slices.h"
 #include "core/stop_signal.h"
 #include "datasets/loader.h"
 
@@ -13,19 +16,22 @@ namespace calotype {
 /// What an earlier pass met.
 struct ImagePass {
   int64_t num_images = 0;
+  double seconds = 0;
   double images_per_s = 0;
   std::vector<SkippedImage> skipped;
   PassNotes notes;
 };
 
 /// Runs `visit(batch)` over the images of `source` in order, as `job` says
-/// (preprocessing, batch_size, num_workers, strict; max_batch_pixels and
-/// own_channels if it has them), with progress; only the first `limit` images
-/// if that is above 0.
+/// (preprocessing, batch_size, num_workers, strict; max_batch_pixels,
+/// images_per_block and own_channels if it has them), with progress unless
+/// `label` is null; only the first `limit` images if that is above 0, only
+/// those of the index that are in `range` if that is not null.
 template <class Job, class Visit>
 ImagePass for_each_batch(const Job& job, const char* label,
                          std::shared_ptr<const ImageSource> source,
-                         int64_t limit, Visit&& visit) {
+                         int64_t limit, Visit&& visit,
+                         const Slice* range = nullptr) {
   LoaderConfig config{.batch_size = job.batch_size,
                       .shuffle = false,
                       .strict = job.strict,
@@ -34,12 +40,19 @@ ImagePass for_each_batch(const Job& job, const char* label,
   if constexpr (requires { job.max_batch_pixels; })
     if (job.max_batch_pixels > 0)
       config.max_batch_pixels = job.max_batch_pixels;
+  if constexpr (requires { job.images_per_block; })
+    config.images_per_block = job.images_per_block;
   if constexpr (requires { job.own_channels; })
     config.own_channels = job.own_channels;
-  Loader loader(source, job.preprocessing, config);
-  const auto total =
-      limit > 0 ? std::min(limit, source->size()) : source->size();
-  Progress progress(label, total, "images");
+  const auto skip =
+      range ? all_but(*range, source->size()) : std::vector<bool>();
+  Loader loader(source, job.preprocessing, config, 0, 0,
+                range ? &skip : nullptr);
+  auto total = limit > 0 ? std::min(limit, source->size()) : source->size();
+  if (range) total = std::min(total, range->size());
+  std::optional<Progress> progress;
+  if (label) progress.emplace(label, total, "images");
+  const double begin = monotonic_s();
   int64_t done = 0;
   while (done < total) {
     auto batch = loader.next();
@@ -55,12 +68,15 @@ ImagePass for_each_batch(const Job& job, const char* label,
       batch->file_bytes.resize(size_t(left));
     }
     visit(*batch);
-    progress.update(done += batch->images.size(0));
+    done += batch->images.size(0);
+    if (progress) progress->update(done);
     throw_if_stopped();
   }
-  progress.finish();
+  if (progress) progress->finish();
+  const double seconds = std::max(monotonic_s() - begin, 1e-9);
   return {.num_images = done,
-          .images_per_s = progress.rate(),
+          .seconds = seconds,
+          .images_per_s = double(done) / seconds,
           .skipped = loader.skipped(),
           .notes = loader.notes()};
 }

@@ -1,5 +1,7 @@
 #include "evaluation/protocol.h"
 
+#include <ATen/Functions.h>
+
 #include <algorithm>
 
 #include "core/hash.h"
@@ -25,6 +27,23 @@ void SetHash::add(const at::Tensor& indices,
                   const std::vector<uint64_t>& hashes) {
   for (size_t i = 0; i < hashes.size(); ++i)
     hashes_.emplace_back(indices[int64_t(i)].item<int64_t>(), hashes[i]);
+}
+
+at::Tensor SetHash::table() const {
+  auto table = at::empty({count(), 2}, at::kLong);
+  auto* to = table.data_ptr<int64_t>();
+  for (const auto& [index, hash] : hashes_) {
+    *to++ = index;
+    *to++ = int64_t(hash);
+  }
+  return table;
+}
+
+void SetHash::add(const at::Tensor& table) {
+  const auto whole = table.contiguous();
+  const auto* from = whole.data_ptr<int64_t>();
+  for (int64_t i = 0; i < whole.size(0); ++i)
+    hashes_.emplace_back(from[2 * i], uint64_t(from[2 * i + 1]));
 }
 
 std::string SetHash::text() const {

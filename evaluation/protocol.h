@@ -23,6 +23,10 @@ class SetHash {
 
   int64_t count() const { return int64_t(hashes_.size()); }
 
+  /// Places and hashes as they came, int64 [N,2].
+  at::Tensor table() const;
+  void add(const at::Tensor& table);
+
   /// 16 hex digits.
   std::string text() const;
 

@@ -49,7 +49,9 @@ bool is_report_file(const std::string& file) {
   return std::ranges::find(kNames, file) != kNames.end() || is_strip(file);
 }
 
-Json settings_of(const EvaluateJob& job) {
+}  // namespace
+
+Json evaluation_settings(const EvaluateJob& job) {
   Json lpips = Json::array();
   for (const auto& file : job.lpips) lpips.push_back(file.string());
   return {{"model", job.model.string()},
@@ -71,8 +73,6 @@ Json settings_of(const EvaluateJob& job) {
           {"seed", job.seed}};
 }
 
-}  // namespace
-
 OutputFolder report_folder(const EvaluateJob& job) {
   expect_apart(job.report,
                {path_of_source(job.data), path_of_source(job.reference),
@@ -80,7 +80,7 @@ OutputFolder report_folder(const EvaluateJob& job) {
                {job.model, job.features});
   return OutputFolder(job.report,
                       {.command = "evaluate",
-                       .settings = settings_of(job),
+                       .settings = evaluation_settings(job),
                        .makes = is_report_file},
                       job.fresh);
 }

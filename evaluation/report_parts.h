@@ -12,6 +12,9 @@
 // What the pages of evaluations have in common.
 namespace calotype {
 
+/// What the numbers of a job depend on, as it was asked for.
+Json evaluation_settings(const EvaluateJob& job);
+
 /// The folder of a job's report, which may hold the report of the same job;
 /// files that are called otherwise than a report's stay. Throws ConfigError,
 /// with nothing touched, for another one, and for a place where the job reads.

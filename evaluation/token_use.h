@@ -19,6 +19,10 @@ class TokenUse {
   /// [0, num_codes).
   void add(const at::Tensor& tokens);
 
+  /// How often each code was met, int64 [B,K] of B codebooks, and more of it.
+  const at::Tensor& counts() const { return counts_; }
+  void add_counts(const at::Tensor& counts) { counts_ += counts; }
+
   /// Adds codes in use, perplexity, dead codes, a picture of the histogram, and
   /// bits per pixel: of whole bits per token, and of an ideal entropy coder
   /// that knows the histogram. Of several codebooks the sums, a list of

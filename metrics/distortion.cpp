@@ -161,6 +161,10 @@ void Distortion::add(const at::Tensor& reference,
   }
 }
 
+void Distortion::add(const std::vector<ImageDistortion>& images) {
+  images_.insert(images_.end(), images.begin(), images.end());
+}
+
 std::vector<ImageDistortion> Distortion::images() const {
   auto images = images_;
   std::ranges::stable_sort(images, {}, &ImageDistortion::sample);

@@ -92,6 +92,9 @@ class Distortion {
   void add(const at::Tensor& reference, const at::Tensor& reconstruction,
            const at::Tensor& labels = {}, const at::Tensor& samples = {});
 
+  /// Images that were compared before.
+  void add(const std::vector<ImageDistortion>& images);
+
   /// By sample, so that nothing depends on the order in which they came.
   std::vector<ImageDistortion> images() const;
 

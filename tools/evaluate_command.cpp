@@ -12,6 +12,7 @@ namespace {
 struct Options {
   EvaluateJob job;
   std::vector<std::filesystem::path> compared;
+  const CLI::Option* part = nullptr;  // whether it was said
   bool as_float = false, truncate = false;
 };
 
@@ -117,9 +118,17 @@ CommandRun add_evaluate(CLI::App& app) {
   app.add_option("--reference", job.reference, "The set to compare with");
   app.add_option("--report", job.report,
                  "Folder for index.html, result.json and tables as CSV");
+  app.add_option("--out", job.out,
+                 "File of the result, JSON with the values of each image, and "
+                 "where parts meet");
+  const auto choose_part =
+      add_part_options(app, "measure one of N parts of the images",
+                       "Put parts together", job.part, job.finishes);
+  options->part = app.get_option("--part");
   add_dry_run(app, job.dry_run);
   app.add_flag("--fresh", job.fresh,
-               "Remove the report of another call from the folder of --report");
+               "Remove the report of another call from the folder of "
+               "--report, and its result at --out");
   app.add_option("--cache", job.cache,
                  "Folder where the features of sets are kept, to be looked up "
                  "the next time")
@@ -149,9 +158,11 @@ CommandRun add_evaluate(CLI::App& app) {
                      "difference more than chance? Refuses unlike protocols")
           ->expected(2);
   for (auto* option : measuring) compare->excludes(option);
-  return [options](const CommandContext& context) {
+  return [options, choose_part](const CommandContext& context) {
     if (!options->compared.empty())
       return compare_results(options->compared[0], options->compared[1]);
+    // Without a place to meet, what a launcher says is of no use.
+    if (!options->job.out.empty() || *options->part) choose_part();
     auto chosen = options->job;
     if (chosen.model.empty() || chosen.data.empty())
       throw ConfigError(
