@@ -79,6 +79,7 @@ LoaderConfig checked(LoaderConfig config) {
   check_range("loader", "prefetch", double(config.prefetch), 1, 1024);
   check_range("loader", "images_per_block", double(config.images_per_block), 0,
               1e15);
+  check_range("loader", "end", double(config.end), 0, 1e15);
   check_range("loader", "max_held_bytes", double(config.max_held_bytes), 0,
               1e15);
   return config;
@@ -99,6 +100,8 @@ struct Loader::Impl {
       : source(std::move(from)),
         config(checked(loader_config)),
         epoch(epoch_number),
+        end(config.end > 0 ? std::min(config.end, source->size())
+                           : source->size()),
         order(source->size(), config.seed, epoch),
         how(std::move(preprocessing)),
         first_positions(start.waiting),
@@ -146,7 +149,7 @@ struct Loader::Impl {
     const int64_t largest = source->is_in_order() ? 1 : 64;
     DecodeAhead::Range range{
         .begin = 0,
-        .end = again + source->size() - first_new,
+        .end = again + std::max<int64_t>(0, end - first_new),
         .chunk_size = std::clamp<int64_t>(share, 1, largest),
         .max_bytes = config.max_held_bytes / 2};
     const int64_t ahead =
@@ -301,7 +304,7 @@ struct Loader::Impl {
 
   /// What is left at the end, the oldest first.
   std::optional<ImageBatch> rest() {
-    after_taken = source->size();
+    after_taken = end;
     for (auto& bucket : waiting)
       if (!full_shapes.contains(shape_of(bucket[0].image))) return emit(bucket);
     return {};
@@ -326,6 +329,7 @@ struct Loader::Impl {
   const std::shared_ptr<const ImageSource> source;
   const LoaderConfig config;
   const uint32_t epoch;
+  const int64_t end;  // position behind the last of the pass
   const Permutation order;
   Preprocessing how;
   std::vector<bool> unwanted;

@@ -42,6 +42,8 @@ struct LoaderConfig {
   // images before it could be read, nor on their shapes; 0: one block is all.
   int64_t images_per_block = 0;
 
+  int64_t end = 0;  // the pass ends ahead of this position; 0: with the source
+
   // Of preprocessing without a number of channels: each image keeps its own,
   // instead of taking those of the first.
   bool own_channels = false;

@@ -113,6 +113,7 @@ class Parts {
 
  private:
   void expect_sound() {
+    blocks_.list();
     for (int64_t block = 0; block < work_.num_blocks; ++block) try {
         blocks_.read(block);
       } catch (const DataError& error) {

@@ -44,10 +44,8 @@ ImagePass for_each_batch(const Job& job, const char* label,
     config.images_per_block = job.images_per_block;
   if constexpr (requires { job.own_channels; })
     config.own_channels = job.own_channels;
-  const auto skip =
-      range ? all_but(*range, source->size()) : std::vector<bool>();
-  Loader loader(source, job.preprocessing, config, 0, 0,
-                range ? &skip : nullptr);
+  if (range) config.end = range->end;
+  Loader loader(source, job.preprocessing, config, 0, range ? range->begin : 0);
   auto total = limit > 0 ? std::min(limit, source->size()) : source->size();
   if (range) total = std::min(total, range->size());
   std::optional<Progress> progress;

@@ -4,8 +4,12 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -18,10 +22,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kPass = "pass";
+constexpr std::string_view kPrefix = "block-";
 constexpr const char* kEnding = ".safetensors";
 
 std::string block_prefix(int64_t block) {
-  return fmt::format("block-{:07}-", block);
+  return fmt::format("{}{:07}-", kPrefix, block);
 }
 
 }  // namespace
@@ -31,17 +36,23 @@ Slice images_of_block(int64_t block, int64_t num_images) {
           std::min(num_images, (block + 1) * kImagesPerBlock)};
 }
 
-std::vector<fs::path> MeasuredBlocks::files_of(int64_t block) const {
-  std::vector<fs::path> files;
-  for (const auto& file : fs::directory_iterator(folder_))
-    if (file.path().filename().string().starts_with(block_prefix(block)))
-      files.push_back(file.path());
-  std::ranges::sort(files);
-  return files;
+MeasuredBlocks::MeasuredBlocks(fs::path folder) : folder_(std::move(folder)) {
+  list();
 }
 
-bool MeasuredBlocks::has(int64_t block) const {
-  return !files_of(block).empty();
+void MeasuredBlocks::list() {
+  files_.clear();
+  std::error_code gone;  // all was done meanwhile
+  std::vector<fs::path> files;
+  for (const auto& file : fs::directory_iterator(folder_, gone))
+    files.push_back(file.path());
+  std::ranges::sort(files);
+  for (const auto& file : files) {
+    const auto name = file.filename().string();
+    if (!name.starts_with(kPrefix)) continue;
+    const auto block = std::strtoll(name.c_str() + kPrefix.size(), nullptr, 10);
+    if (name.starts_with(block_prefix(block))) files_.emplace(block, file);
+  }
 }
 
 void MeasuredBlocks::write(int64_t block, const TensorFile& measured) const {
@@ -53,7 +64,10 @@ void MeasuredBlocks::write(int64_t block, const TensorFile& measured) const {
 }
 
 TensorFile MeasuredBlocks::read(int64_t block) const {
-  for (const auto& file : files_of(block)) {
+  const auto [begin, end] = files_.equal_range(block);
+  for (auto at = begin; at != end; ++at) {
+    const auto& file = at->second;
+    if (!fs::exists(file)) continue;
     const auto bytes = read_file(file);
     if (file.filename().string() ==
         block_prefix(block) + hex64(xxh64(bytes)) + kEnding)

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <utility>
+#include <map>
 #include <vector>
 
 #include "core/config.h"
@@ -32,19 +32,20 @@ struct BlockWork {
 /// no two processes write one name with other bytes, and what is damaged tells.
 class MeasuredBlocks {
  public:
-  explicit MeasuredBlocks(std::filesystem::path folder)
-      : folder_(std::move(folder)) {}
+  explicit MeasuredBlocks(std::filesystem::path folder);
 
-  bool has(int64_t block) const;
+  /// As it was when this was made, or list() was called last.
+  bool has(int64_t block) const { return files_.contains(block); }
+  void list();
+
   void write(int64_t block, const TensorFile& measured) const;
 
   /// Throws DataError if there is no sound one; a damaged file is removed.
   TensorFile read(int64_t block) const;
 
  private:
-  std::vector<std::filesystem::path> files_of(int64_t block) const;
-
   std::filesystem::path folder_;
+  std::multimap<int64_t, std::filesystem::path> files_;  // by block, sorted
 };
 
 /// Hashes as int64 [N], which a file can hold, and back.

@@ -51,6 +51,20 @@ TEST(Loader, NoBatchHasImagesOfTwoBlocks) {
   EXPECT_EQ(loader.skipped().size(), 2u);
 }
 
+TEST(Loader, APassOverSomeImagesReadsNoOthers) {
+  const auto source = std::make_shared<FakeSource>(20);
+  source->bad = {9};
+  Loader loader(source, {}, {.batch_size = 3, .shuffle = false, .end = 10}, 0,
+                5);
+  const auto batches = drain(loader);
+  ASSERT_EQ(batches.size(), 2u);
+  EXPECT_THAT(indices_of(batches[0]), ElementsAre(5, 6, 7));
+  EXPECT_THAT(indices_of(batches[1]), ElementsAre(8));
+  EXPECT_EQ(batches[1].next_position, 10);
+  EXPECT_EQ(loader.skipped().size(), 1u);
+  EXPECT_EQ(source->total_loads(), 5);
+}
+
 TEST(Loader, ManyShapesDoNotPileUp) {
   const auto source = std::make_shared<FakeSource>(100);
   for (int64_t i = 0; i < 100; ++i) source->widths[size_t(i)] = i + 1;
