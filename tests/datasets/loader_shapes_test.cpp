@@ -54,8 +54,9 @@ TEST(Loader, NoBatchHasImagesOfTwoBlocks) {
 TEST(Loader, APassOverSomeImagesReadsNoOthers) {
   const auto source = std::make_shared<FakeSource>(20);
   source->bad = {9};
-  Loader loader(source, {}, {.batch_size = 3, .shuffle = false, .end = 10}, 0,
-                5);
+  // Of unknown channels the first image would be read too.
+  Loader loader(source, {.channels = 1},
+                {.batch_size = 3, .shuffle = false, .end = 10}, 0, 5);
   const auto batches = drain(loader);
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_THAT(indices_of(batches[0]), ElementsAre(5, 6, 7));
