@@ -239,15 +239,29 @@ int64_t StoreParts::gather() {
     entries.insert(entries.end(), found->begin(), found->end());
   }
   sync_folder(store_);
-  write_file_atomic(store_ / "shards.jsonl", shard_list_text(entries));
+  write_store_file(store_, "shards.jsonl", shard_list_text(entries));
   return std::accumulate(
       entries.begin(), entries.end(), int64_t{0},
       [](int64_t sum, const auto& entry) { return sum + entry.count; });
 }
 
-void StoreParts::remove() {
+void remove_parts(const fs::path& store) {
   std::error_code ignored;  // another one does it too, perhaps
-  fs::remove_all(folder_, ignored);
+  fs::remove_all(store / kFolder, ignored);
+}
+
+void write_store_file(const fs::path& store, const std::string& name,
+                      std::string_view text) {
+  const auto folder = store / kFolder;
+  if (!fs::exists(folder)) return write_file_atomic(store / name, text);
+  const auto own = folder / (name + "-" + unique_token());
+  write_file_atomic(own, text);
+  std::error_code error;
+  fs::rename(own, store / name, error);
+  if (error)
+    throw ConfigError(fmt::format("{}: cannot rename: {}",
+                                  (store / name).string(), error.message()));
+  sync_folder(store);
 }
 
 struct BlockWriter::Impl {

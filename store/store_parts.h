@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/slices.h"
@@ -74,9 +75,6 @@ class StoreParts {
   /// not what its list says, which is missing from then on. Returns the rows.
   int64_t gather();
 
-  /// Removes what gather() has left, once the store is complete.
-  void remove();
-
  private:
   bool is_there(const std::filesystem::path& list) const;
   std::optional<std::vector<ShardEntry>> moved(
@@ -85,6 +83,15 @@ class StoreParts {
   std::filesystem::path store_, folder_;
   PartPlan plan_;
 };
+
+/// Removes what StoreParts::gather() has left, once the store is complete.
+void remove_parts(const std::filesystem::path& store);
+
+/// Writes `text` over the file `name` of a store. Of one that is written in
+/// parts, several processes may do so at the same time, all with the same text:
+/// each has a file of its own on the way, which needs no lock.
+void write_store_file(const std::filesystem::path& store,
+                      const std::string& name, std::string_view text);
 
 /// Writes one block; what is not finished is as if it had never begun.
 class BlockWriter {

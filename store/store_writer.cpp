@@ -12,6 +12,7 @@
 #include "store/shard_file.h"
 #include "store/shard_list.h"
 #include "store/store_info.h"
+#include "store/store_parts.h"
 #include "store/store_rows.h"
 
 namespace calotype {
@@ -219,7 +220,7 @@ struct StoreWriter::Impl {
     whole.count = num_stored;
     whole.complete = true;
     set_normalisation(entries, whole);
-    write_file_atomic(folder / "store.json", store_info_text(whole));
+    write_store_file(folder, "store.json", store_info_text(whole));
     finished = true;
   }
 

@@ -277,12 +277,6 @@ int64_t bytes_in(const std::filesystem::path& folder) {
   return bytes;
 }
 
-bool is_complete(const std::filesystem::path& store) {
-  const auto file = store / "store.json";
-  return std::filesystem::exists(file) &&
-         parse_store_info(read_text_file(file), file.string()).complete;
-}
-
 Json expected(const EncodeJob& job, const LoadedCodec& codec,
               const ImageSource& source) {
   auto row = codec.cost->of(CodecPass::kEncode, source, job.preprocessing);

@@ -3,16 +3,20 @@
 #include <fmt/format.h>
 #include <torch/types.h>
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/note.h"
 #include "core/progress.h"
 #include "core/stop_signal.h"
 #include "datasets/loader.h"
 #include "report/skipped.h"
+#include "store/latent_store.h"
+#include "store/store_info.h"
 #include "tools/encode_rows.h"
 #include "tools/fit_preview.h"
 
@@ -82,7 +86,7 @@ class PartOfStore {
       preview = fit_preview(job_.out, source_, job_.preprocessing,
                             *codec_.codec, job_.num_workers);
     writer.finish(preview);
-    parts_.remove();
+    remove_parts(job_.out);
     return {{"store", job_.out.string()},
             {"images", num_rows},
             {"parts", parts_.plan().parts},
@@ -138,7 +142,64 @@ PartPlan plan_of(const EncodeJob& job, int64_t num_images) {
   return plan;
 }
 
+/// `work`, or nothing to do where it fails since another process has made the
+/// store meanwhile, and removed what this one was at.
+Json unless_complete(const EncodeJob& job, const StoreInfo& info,
+                     const std::function<Json()>& work) {
+  try {
+    return work();
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::runtime_error&) {
+    if (!is_complete(job.out)) throw;
+  }
+  remove_parts(job.out);
+  note(fmt::format("{}: another process has made the store meanwhile",
+                   job.out.string()));
+  return {{"store", job.out.string()},
+          {"images", StoreReader(job.out).size()},
+          {"already_complete", true},
+          {"precision", info.precision}};
+}
+
+/// The store of parts that are all there.
+Json finish_parts(const EncodeJob& job, PartOfStore& store) {
+  const auto missing = store.parts().missing();
+  if (!missing.empty())
+    throw ConfigError(missing_text(job.out, missing, store.parts().plan().parts,
+                                   store.parts().plan().first));
+  return store.finish();
+}
+
+/// A part, and the store if it is the last.
+Json encode_part(const EncodeJob& job, PartOfStore& store) {
+  const auto part = part_of(job);
+  if (!part.variables.empty())
+    note(fmt::format("encodes part {} of {} ({}); --part 0/1 would encode all",
+                     part.index, part.count, part.variables));
+  auto result = store.encode(part);
+  if (const auto missing = store.parts().missing(); !missing.empty()) {
+    result["missing"] = array_list(missing, store.parts().plan().first);
+    return result;
+  }
+  try {
+    result.update(store.finish());
+  } catch (const FolderInUse&) {
+    note(
+        fmt::format("{}: another process makes the store of the parts; if it "
+                    "is killed, --finish does",
+                    job.out.string()));
+  }
+  return result;
+}
+
 }  // namespace
+
+bool is_complete(const std::filesystem::path& store) {
+  const auto file = store / "store.json";
+  return std::filesystem::exists(file) &&
+         parse_store_info(read_text_file(file), file.string()).complete;
+}
 
 PartPlan cut_of(const EncodeJob& job, int64_t num_images) {
   // A resumed run forms the same batches.
@@ -153,26 +214,10 @@ PartPlan cut_of(const EncodeJob& job, int64_t num_images) {
 Json encode_in_parts(const EncodeJob& job, const LoadedCodec& codec,
                      const std::shared_ptr<const ImageSource>& source,
                      const StoreInfo& info) {
-  PartOfStore store(job, codec, source, info, plan_of(job, source->size()));
-  if (!job.part) {
-    const auto missing = store.parts().missing();
-    if (!missing.empty())
-      throw ConfigError(missing_text(job.out, missing,
-                                     store.parts().plan().parts,
-                                     store.parts().plan().first));
-    return store.finish();
-  }
-  const auto part = part_of(job);
-  if (!part.variables.empty())
-    note(fmt::format("encodes part {} of {} ({}); --part 0/1 would encode all",
-                     part.index, part.count, part.variables));
-  auto result = store.encode(part);
-  if (const auto missing = store.parts().missing(); !missing.empty()) {
-    result["missing"] = array_list(missing, store.parts().plan().first);
-    return result;
-  }
-  result.update(store.finish());
-  return result;
+  return unless_complete(job, info, [&] {
+    PartOfStore store(job, codec, source, info, plan_of(job, source->size()));
+    return job.part ? encode_part(job, store) : finish_parts(job, store);
+  });
 }
 
 }  // namespace calotype

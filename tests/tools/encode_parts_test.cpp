@@ -1,8 +1,11 @@
 #include <gmock/gmock.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "core/error.h"
 #include "tests/support/program.h"
@@ -106,6 +109,47 @@ TEST_F(EncodeParts, WhatAKillLeftIsDoneAgain) {
   EXPECT_TRUE(fs::exists(parts));
   encode_part(job("d", "store"), 0, 2);
   encode(job("d", "one"));
+  EXPECT_EQ(files("store") == files("one"), true);
+}
+
+TEST_F(EncodeParts, OneOfTheLastMakesTheStore) {
+  encode_part(job("d", "store"), 0, 2);
+  {
+    const FolderLock other(at("store"));  // who makes it
+    EXPECT_FALSE(encode_part(job("d", "store"), 1, 2).contains("missing"));
+    EXPECT_THAT([&] { finish(job("d", "store")); },
+                ThrowsMessage<ConfigError>(
+                    HasSubstr("another process is writing here")));
+  }
+  finish(job("d", "store"));  // it was killed
+  encode(job("d", "one"));
+  EXPECT_EQ(files("store") == files("one"), true);
+}
+
+/// Where locks lock nothing, as on many file systems of clusters.
+TEST_F(EncodeParts, NeedNoLocks) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "its library must be loaded first";
+#endif
+  const auto library = fs::path(std::getenv("CALOTYPE_BUILD_DIR")) /
+                       "tests/tools/libno_locks.so";
+  ASSERT_TRUE(fs::exists(library));
+  save_images("sound", 26, {{16, 16}});
+  const auto encode_by_program = [&](const std::string& out,
+                                     const std::string& part) {
+    const auto outcome = run_command(
+        {"/usr/bin/env", "LD_PRELOAD=" + library.string(),
+         std::getenv("CALOTYPE_PROGRAM"), "encode", at("codec").string(),
+         "--data", at("sound").string(), "--size", "16", "--batch-size", "4",
+         "--rows-per-shard", "4", "--threads", "1", "--out", at(out).string(),
+         "--part", part});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+  };
+  encode_by_program("one", "0/1");
+  std::vector<std::thread> waiting;
+  for (const auto* part : {"0/3", "0/3", "1/3", "1/3", "2/3", "2/3"})
+    waiting.emplace_back([&, part] { encode_by_program("store", part); });
+  for (auto& one : waiting) one.join();
   EXPECT_EQ(files("store") == files("one"), true);
 }
 
