@@ -26,6 +26,7 @@ constexpr auto kBeat = 500ms;
 constexpr auto kManyBeats = 6 * kBeat;
 // A store whose machine stands still never answers.
 constexpr auto kLongestAnswer = 10s;
+constexpr const char* kFault = "fault";
 
 std::vector<uint8_t> bytes_of(const std::string& text) {
   return {text.begin(), text.end()};
@@ -116,16 +117,30 @@ struct Watch::State {
     return "";
   }
 
+  /// What others know already; empty if nothing.
+  std::string said(c10d::Store& store) const {
+    auto left = who_left(store);
+    return left.empty() ? look_up(store, kFault).value_or("") : left;
+  }
+
+  /// Who finds the one at fault ends, and must not be taken for it by those
+  /// who look later: all say what the first one found.
   std::string who_failed() const {
     const auto store = connect();
-    if (auto left = who_left(*store); !left.empty()) return left;
-    const auto before = beats(*store);
+    auto who = who_failed(*store);
+    if (!who.empty()) store->set(kFault, bytes_of(who));
+    return who;
+  }
+
+  std::string who_failed(c10d::Store& store) const {
+    if (auto found = said(store); !found.empty()) return found;
+    const auto before = beats(store);
     std::this_thread::sleep_for(kManyBeats);
-    if (auto left = who_left(*store); !left.empty()) return left;
-    const auto now = beats(*store);
+    if (auto found = said(store); !found.empty()) return found;
+    const auto now = beats(store);
     for (int64_t other = 0; other < size; ++other)
       if (other != rank && now[size_t(other)] == before[size_t(other)])
-        return name_of(*store, other) +
+        return name_of(store, other) +
                " does not live: it was killed or stopped, or its machine "
                "cannot be reached";
     const auto exchanges = [](const std::string& beat) {
@@ -134,7 +149,7 @@ struct Watch::State {
     };
     for (int64_t other = 0; other < size; ++other)
       if (exchanges(now[size_t(other)]) < num_exchanges)
-        return name_of(*store, other) +
+        return name_of(store, other) +
                " lives, but did not come to an exchange in time (--timeout)";
     return "";
   }
