@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/profile.h"
 
 #ifdef CALOTYPE_HAS_GLOO
 #include <netinet/in.h>
@@ -131,7 +132,13 @@ class GlooGroup : public JoinedGroup {
           c10::make_intrusive<c10d::PrefixStore>(
               prefix, connect(launch, timeout_s, false)));
     };
-    watch_ = std::make_unique<Watch>(connect_again, rank_, size_, timeout_s);
+    try {
+      watch_ = std::make_unique<Watch>(connect_again, rank_, size_, timeout_s);
+    } catch (const ProcessError&) {
+      throw;
+    } catch (const std::exception& error) {  // something else answers there
+      fail_to_connect(launch, serves, error);
+    }
     auto options = Engine::Options::create(milliseconds(timeout_s));
     options->threads = 2;
     options->devices = {device_for(launch)};
@@ -245,6 +252,7 @@ class GlooGroup : public JoinedGroup {
   template <class Exchange>
   void exchange(const Exchange& work) {
     if (failed_) throw ProcessError("another process failed before");
+    const ProfileZone zone("exchange");
     watch_->count_exchange();
     try {
       work();
