@@ -90,6 +90,9 @@ class DrawingTest(PageTest):
         page.wait('return document.querySelector("[data-part=tokens]").dataset.painted'
                   ' === "1"')
         self.assertEqual(page.js(f'return {panel}.tokens'), [brush] + tokens[1:])
+        # A book of many codes stays within the page, whole.
+        page.js(f'{panel}.book.width = 4000')
+        self.assertTrue(page.js('return document.documentElement.scrollWidth <= innerWidth'))
         self.assertTrue((page.picture('decoded') != picture).any())
 
     def test_a_generator_of_tokens_draws_what_generate_draws(self):
